@@ -1,0 +1,48 @@
+# Everything is set up by the targets themselves; needed beforehand: Python >= 3.11 (with venv) and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+REPORT_ARGUMENTS ?=
+
+.DEFAULT_GOAL := report
+.PHONY: report test test-all lint bench clean help
+
+report: $(VENV)/.report ## write report/index.html from the sample data (or REPORT_ARGUMENTS="--data my.csv")
+	@$(BIN)/python -m dynamics report --output report $(REPORT_ARGUMENTS)
+
+test: lint ## ruff, mypy, import contracts, pytest with doctests and notebooks
+	@$(BIN)/python -m pytest -q -p no:cacheprovider
+	@$(BIN)/python -m pytest -q -p no:cacheprovider --nbmake --nbmake-timeout=300 -W default notebooks
+
+test-all: lint ## the same with the slow checks
+	@$(BIN)/python -m pytest -q -p no:cacheprovider -m "slow or not slow"
+	@$(BIN)/python -m pytest -q -p no:cacheprovider --nbmake --nbmake-timeout=600 -W default notebooks
+
+lint: $(VENV)/.test
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+
+clean: ## remove the environment and everything that was made
+	rm -rf $(VENV) build dist report *.egg-info
+
+help:
+	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/'
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	  { echo "dynamics needs Python 3.11 or newer, and '$(PYTHON)' is not; run: make PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
+	  { echo "This Python has no 'venv' module (on Debian or Ubuntu: apt install python3-venv); install it and run make again."; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
+
+$(VENV)/.report: setup.cfg pyproject.toml | $(VENV)/bin/python
+	@echo "Installing dynamics into $(VENV) (once)"
+	@$(PIP) install --quiet --editable '.[data]'
+	@touch $@
+
+$(VENV)/.test: setup.cfg pyproject.toml | $(VENV)/bin/python
+	@echo "Installing dynamics and its test tools into $(VENV) (once)"
+	@$(PIP) install --quiet --editable '.[data,test]'
+	@touch $@ $(VENV)/.report
