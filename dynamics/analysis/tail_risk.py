@@ -222,8 +222,8 @@ def exceedance(
     values = series(returns, "exceedance")
     try:
         sizes = np.atleast_1d(np.asarray(levels, dtype=float))
-    except (TypeError, ValueError) as error:
-        raise SpecificationError(f"exceedance: levels are not numbers ({error})") from None
+    except (TypeError, ValueError) as fault:
+        raise SpecificationError(f"exceedance: levels are not numbers ({fault})") from None
     if sizes.ndim != 1 or not np.all(np.isfinite(sizes) & (sizes > 0)):
         raise SpecificationError("exceedance: levels must be positive numbers (a fall of 10 percent is 0.105)")
     _check_draws("exceedance", confidence, bootstrap, seed)
