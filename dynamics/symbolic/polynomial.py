@@ -1,0 +1,262 @@
+"""Jacobian matrices and characteristic polynomials, factored over the rational functions of the parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sympy import Add, DiracDelta, Dummy, Expr, Heaviside, Matrix, Mul, Piecewise, S, Symbol
+from sympy.polys.matrices import DomainMatrix
+
+from dynamics.errors import DerivationError
+from dynamics.symbolic.kernels import RationalForm, cleared, factored, layout, rational_form
+
+__all__ = [
+    "CharacteristicFactor",
+    "characteristic_polynomial",
+    "factor_characteristic",
+    "jacobian_matrix",
+    "roots_numeric",
+    "structural_zeros",
+]
+
+
+@dataclass(frozen=True)
+class CharacteristicFactor:
+    """A monic irreducible factor of a characteristic polynomial.
+
+    Attributes
+    ----------
+    coefficients : tuple of Expr
+        From the leading one (1) to the constant.
+    multiplicity : int
+    """
+
+    coefficients: tuple[Expr, ...]
+    multiplicity: int = 1
+
+    @property
+    def degree(self) -> int:
+        """Number of eigenvalues of the factor, each counted once."""
+        return len(self.coefficients) - 1
+
+    def expression(self, symbol: Symbol) -> Expr:
+        """The factor as a polynomial in ``symbol``."""
+        return Add(
+            *(coefficient * symbol ** (self.degree - power) for power, coefficient in enumerate(self.coefficients))
+        )
+
+
+def jacobian_matrix(equations: Sequence[Expr], states: Sequence[Symbol]) -> Any:
+    """Return the matrix of partial derivatives of the equations.
+
+    Parameters
+    ----------
+    equations : sequence of Expr, length m
+    states : sequence of Symbol, length n
+
+    Returns
+    -------
+    Matrix, shape (m, n)
+        One-sided derivatives of nonsmooth parts appear as ``Piecewise``.
+
+    Examples
+    --------
+    >>> from sympy import Abs, Symbol
+    >>> x = Symbol("x")
+    >>> jacobian_matrix([Abs(x) + x**2], [x])
+    Matrix([[2*x + sign(x)]])
+    """
+    # SymPy differentiates Abs of a plain (complex) symbol into real and imaginary parts
+    symbols: set[Symbol] = set(states)
+    for equation in equations:
+        symbols |= equation.free_symbols
+    real = {symbol: Dummy(symbol.name, real=True) for symbol in symbols}
+    plain = {dummy: symbol for symbol, dummy in real.items()}
+    rows = []
+    for equation in equations:
+        substituted = equation.xreplace(real)
+        rows.append([_regular(substituted.diff(real[state])).xreplace(plain) for state in states])
+    return Matrix(rows)
+
+
+def _regular(expression: Expr) -> Expr:
+    """Without the distributions that SymPy puts at switches."""
+    if not expression.has(Heaviside, DiracDelta):
+        return expression
+    steps: dict[Expr, Expr] = {
+        node: Piecewise((S.One, node.args[0] > 0), (S.Zero, True)) for node in expression.atoms(Heaviside)
+    }
+    return expression.xreplace({**steps, **dict.fromkeys(expression.atoms(DiracDelta), S.Zero)})
+
+
+def factor_characteristic(matrix: Any) -> tuple[CharacteristicFactor, ...]:
+    """Factor the characteristic polynomial of a square matrix over the rational functions of its symbols.
+
+    Parameters
+    ----------
+    matrix : Matrix, shape (n, n)
+        Entries in the parameters; radicals and exponentials count as further symbols.
+
+    Returns
+    -------
+    tuple of CharacteristicFactor
+        By degree; the degrees times the multiplicities add up to n.
+
+    Raises
+    ------
+    DerivationError
+        If the matrix is not square.
+
+    Examples
+    --------
+    >>> from sympy import Matrix, Symbol
+    >>> a = Symbol("a")
+    >>> [factor.coefficients for factor in factor_characteristic(Matrix([[0, 1, 5], [-1, a, 0], [0, 0, -a]]))]
+    [(1, a), (1, -a, 1)]
+    """
+    rows, columns = matrix.shape
+    if rows != columns:
+        raise DerivationError(
+            f"A characteristic polynomial needs a square matrix; this one has shape {rows} x {columns}."
+        )
+    form = rational_form(list(matrix))
+    over = form.field
+    grid = [[form.elements[row * rows + column] for column in range(rows)] for row in range(rows)]
+    domain_matrix = DomainMatrix(grid, (rows, rows), over.to_domain())
+    found: dict[tuple[Any, ...], int] = {}
+    # strongly connected blocks: a polynomial of a block is far smaller than that of the whole
+    for block in domain_matrix.scc():
+        part = domain_matrix.extract(block, block)
+        for coefficients, multiplicity in _factors(form, part.charpoly()):
+            found[coefficients] = found.get(coefficients, 0) + multiplicity
+    factors = [
+        CharacteristicFactor(tuple(form.put_back(layout(item)) for item in coefficients), multiplicity)
+        for coefficients, multiplicity in found.items()
+    ]
+    return tuple(sorted(factors, key=lambda factor: (factor.degree, str(factor.coefficients))))
+
+
+def _factors(form: RationalForm, polynomial: list[Any]) -> list[tuple[tuple[Any, ...], int]]:
+    over = form.field
+    coefficients = [form.reduce(over(item)) for item in polynomial]
+    if len(coefficients) == 2:
+        return [(tuple(coefficients), 1)]
+    eigenvalue = Dummy("eigenvalue")
+    ring = over.ring.clone(symbols=(eigenvalue, *over.ring.symbols))
+    degree = len(coefficients) - 1
+    whole = ring.zero
+    for power, item in enumerate(cleared(coefficients)):
+        whole += item.set_ring(ring) * ring.gens[0] ** (degree - power)
+    result = []
+    for factor, multiplicity in factored(whole)[1]:
+        size = factor.degree(0)
+        if size <= 0:
+            continue
+        parts: list[Any] = [ring.zero] * (size + 1)
+        for monomial, coefficient in factor.terms():
+            parts[size - monomial[0]] += ring({(0, *monomial[1:]): coefficient})
+        elements = [over(part.set_ring(over.ring)) for part in parts]
+        result.append((tuple(form.reduce(item / elements[0]) for item in elements), multiplicity))
+    return result
+
+
+def characteristic_polynomial(matrix: Any, symbol: Symbol) -> Expr:
+    """Return the monic characteristic polynomial of a square matrix as a product of its factors.
+
+    Parameters
+    ----------
+    matrix : Matrix, shape (n, n)
+    symbol : Symbol
+        The eigenvalue.
+
+    Returns
+    -------
+    Expr
+
+    Raises
+    ------
+    DerivationError
+        If the matrix is not square.
+
+    Examples
+    --------
+    >>> from sympy import Matrix, Symbol
+    >>> a, z = Symbol("a"), Symbol("z")
+    >>> characteristic_polynomial(Matrix([[a, 1], [0, -2]]), z)
+    (z + 2)*(-a + z)
+    """
+    return Mul(*(factor.expression(symbol) ** factor.multiplicity for factor in factor_characteristic(matrix)))
+
+
+def structural_zeros(factors: Sequence[CharacteristicFactor]) -> int:
+    """Return how many eigenvalues vanish for all parameters (conserved quantities, lines of fixed points).
+
+    Parameters
+    ----------
+    factors : sequence of CharacteristicFactor
+
+    Returns
+    -------
+    int
+
+    Examples
+    --------
+    >>> from sympy import Matrix
+    >>> structural_zeros(factor_characteristic(Matrix([[-1, 1], [1, -1]])))
+    1
+    """
+    return sum(factor.multiplicity for factor in factors if factor.degree == 1 and factor.coefficients[1] == 0)
+
+
+def roots_numeric(matrix: Any, values: Mapping[Symbol, Any] | None = None, digits: int = 30) -> tuple[complex, ...]:
+    """Return the eigenvalues of a matrix at given parameter values.
+
+    Parameters
+    ----------
+    matrix : Matrix, shape (n, n)
+    values : mapping of Symbol to number, optional
+    digits : int
+        Working precision; a k-fold eigenvalue keeps about 1/k of it.
+
+    Returns
+    -------
+    tuple of complex
+        Length n, by real part, then imaginary part.
+
+    Raises
+    ------
+    DerivationError
+        If an entry has no finite value.
+
+    Examples
+    --------
+    >>> from sympy import Matrix
+    >>> roots_numeric(Matrix([[0, 1], [-4, 0]]))
+    (-2j, 2j)
+    """
+    import mpmath
+
+    at = {symbol: S.One * value for symbol, value in (values or {}).items()}
+    rows, columns = matrix.shape
+    if rows != columns:
+        raise DerivationError(f"Eigenvalues need a square matrix; this one has shape {rows} x {columns}.")
+    with mpmath.workdps(digits):
+        entries = mpmath.matrix(rows, rows)
+        for row in range(rows):
+            for column in range(rows):
+                number = matrix[row, column].xreplace(at).evalf(digits)
+                if not number.is_number or not number.is_finite:
+                    raise DerivationError(
+                        f"Entry ({row + 1}, {column + 1}) of the Jacobian has no finite value ({number}); "
+                        "give a value for each of its symbols."
+                    )
+                real, imaginary = number.as_real_imag()
+                entries[row, column] = mpmath.mpc(real._to_mpmath(mpmath.mp.prec), imaginary._to_mpmath(mpmath.mp.prec))
+        found = mpmath.eig(entries, left=False, right=False)
+        scale = max((abs(item) for item in found), default=mpmath.mpf(1)) or mpmath.mpf(1)
+        # rounding noise is cut off so that conjugate pairs sort next to each other
+        noise = scale * mpmath.mpf(10) ** (8 - digits)
+        values_found = [complex(mpmath.chop(item, tol=noise)) for item in found]
+    return tuple(sorted(values_found, key=lambda item: (item.real, item.imag)))

@@ -1,0 +1,149 @@
+"""Solutions checked by substitution of random rational parameters at 30 digits, and duplicates found."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sympy import Expr, Rational, Symbol
+
+from dynamics.symbolic.kernels import Bounds, exact_rational
+
+__all__ = ["distinct", "sample_point", "satisfies"]
+
+_DIGITS = 30
+_TOLERANCE = Rational(1, 10**18)
+_POINTS = 3
+_TRIALS = 16
+
+
+def sample_point(symbols: Sequence[Symbol], bounds: Bounds, generator: random.Random) -> dict[Symbol, Rational]:
+    """Return random rational values inside the bounds.
+
+    Parameters
+    ----------
+    symbols : sequence of Symbol
+    bounds : mapping of Symbol to (lower, upper)
+    generator : random.Random
+
+    Returns
+    -------
+    dict of Symbol to Rational
+    """
+    values = {}
+    for symbol in symbols:
+        lower, upper = (exact_rational(bound) for bound in bounds.get(symbol, (None, None)))
+        fraction = Rational(generator.randint(1, 996), 997)
+        if lower is not None and upper is not None:
+            values[symbol] = lower + (upper - lower) * fraction
+        elif lower is not None:
+            values[symbol] = lower + fraction / (1 - fraction)
+        elif upper is not None:
+            values[symbol] = upper - fraction / (1 - fraction)
+        else:
+            values[symbol] = 6 * fraction - 3
+    return values
+
+
+def _number(expression: Expr, point: Mapping[Symbol, Any]) -> Any:
+    """A real number of 30 digits, or ``None`` where the value is complex, infinite or undefined."""
+    value = expression.xreplace(dict(point)).evalf(_DIGITS)
+    if value.is_Rational or value.is_Float:
+        return value
+    if value.is_number:
+        real, imaginary = value.as_real_imag()
+        if real.is_Float and imaginary.is_number and abs(imaginary) < abs(real) * _TOLERANCE:
+            return real
+    return None
+
+
+def _points(expressions: Sequence[Expr], bounds: Bounds) -> tuple[list[Symbol], random.Random]:
+    symbols: set[Symbol] = set()
+    for expression in expressions:
+        symbols |= expression.free_symbols
+    # a fixed seed: the same system always gives the same answer
+    return sorted(symbols, key=lambda symbol: symbol.name), random.Random(20240611)
+
+
+def satisfies(
+    equations: Sequence[Expr], values: Mapping[Symbol, Expr], bounds: Bounds, free: Sequence[Symbol] = ()
+) -> bool:
+    """Whether values solve the equations, tested at three random parameter points.
+
+    Points at which the solution is not real are passed over; a solution that is nowhere real is not refuted.
+
+    Parameters
+    ----------
+    equations : sequence of Expr
+    values : mapping of Symbol to Expr
+    bounds : mapping of Symbol to (lower, upper)
+    free : sequence of Symbol
+        Unknowns that stand for themselves.
+
+    Returns
+    -------
+    bool
+    """
+    symbols, generator = _points([*values.values(), *equations], bounds)
+    unknown = set(values) - set(free)
+    parameters = [symbol for symbol in symbols if symbol not in unknown]
+    passed = 0
+    for _ in range(_TRIALS):
+        point: dict[Symbol, Any] = dict(sample_point(parameters, bounds, generator))
+        numbers = {name: _number(value, point) for name, value in values.items() if name in unknown}
+        if any(number is None for number in numbers.values()):
+            continue
+        whole = {**point, **numbers}
+        for equation in equations:
+            residual = _number(equation, whole)
+            scale = sum((abs(_number(term, whole) or 0) for term in equation.expand().as_ordered_terms()), Rational(1))
+            if residual is None or abs(residual) > scale * _TOLERANCE:
+                return False
+        passed += 1
+        if passed == _POINTS:
+            break
+    return True
+
+
+def distinct(solutions: Sequence[tuple[Mapping[Symbol, Expr], Sequence[Symbol]]], bounds: Bounds) -> list[int]:
+    """Return the positions of solutions that are no special case of another one.
+
+    Parameters
+    ----------
+    solutions : sequence of (values, free)
+    bounds : mapping of Symbol to (lower, upper)
+
+    Returns
+    -------
+    list of int
+    """
+    kept: list[int] = []
+    order = sorted(range(len(solutions)), key=lambda position: -len(solutions[position][1]))
+    for position in order:
+        values = solutions[position][0]
+        if not any(_contains(*solutions[other], values, bounds) for other in kept):
+            kept.append(position)
+    return sorted(kept)
+
+
+def _contains(
+    family: Mapping[Symbol, Expr], free: Sequence[Symbol], values: Mapping[Symbol, Expr], bounds: Bounds
+) -> bool:
+    at = {name: values[name] for name in free}
+    expected = {name: value.xreplace(at) for name, value in family.items() if name not in free}
+    if all(expected[name] == values[name] for name in expected):
+        return True
+    symbols, generator = _points([*expected.values(), *values.values()], bounds)
+    compared = 0
+    for _ in range(_TRIALS):
+        point = sample_point(symbols, bounds, generator)
+        pairs = [(_number(expected[name], point), _number(values[name], point)) for name in expected]
+        if any(first is None or second is None for first, second in pairs):
+            continue
+        if any(abs(first - second) > _TOLERANCE * (1 + abs(first)) for first, second in pairs):
+            return False
+        compared += 1
+        if compared == _POINTS:
+            return True
+    return False
