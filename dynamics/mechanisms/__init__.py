@@ -1,1 +1,139 @@
-""""""
+"""Mechanisms: System -> System through ports; one file is one mechanism, its file name is its name.
+
+A mechanism file has ``requires`` and ``provides`` (tuples of names) and ``apply(system, *, prefix="", **options)``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable, Mapping
+from types import ModuleType
+from typing import Any
+
+from dynamics.errors import SpecificationError, did_you_mean
+from dynamics.systems import System, not_checking
+
+__all__ = ["PORTS", "compose", "extend", "load", "names"]
+
+# Definitions with agreed names that every composable leverage model keeps.
+PORTS = ("voluntary_flow", "margin_call_rate", "forced_sales", "net_flow", "price_change", "effective_impact",
+         "effective_target")
+_KINDS = ("states", "parameters", "definitions", "observables", "measures", "events", "shocks", "noise", "jumps",
+          "equations", "invariants")
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of the mechanisms in the package.
+
+    Examples
+    --------
+    >>> import dynamics as dy
+    >>> "depletion" in dy.mechanisms.names()
+    True
+    """
+    return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_")))
+
+
+def load(name: str) -> ModuleType:
+    """Return the module of a mechanism: ``requires``, ``provides``, ``apply``.
+
+    Raises
+    ------
+    SpecificationError
+        If there is no such mechanism.
+    """
+    if name not in names():
+        raise SpecificationError(f"there is no mechanism '{name}'.{did_you_mean(name, names())} "
+                                 f"There are {', '.join(names())}")
+    return importlib.import_module(f"{__name__}.{name}")
+
+
+def compose(system: System, *mechanisms: str | tuple[str, Mapping[str, Any]] | Callable[[System], System]) -> System:
+    """compose(system, "depletion", my_mechanism): apply mechanisms in the order given.
+
+    Parameters
+    ----------
+    system : System
+    *mechanisms : str, (str, options) or callable
+        Names of packaged mechanisms, a name with its options as ``("order_backlog", {"prefix": "b_"})``, or any
+        function System -> System.
+
+    Returns
+    -------
+    System
+        Named after the composition, for example ``"deleveraging + depletion"``.
+
+    Raises
+    ------
+    SpecificationError
+        If a port is missing, a new name collides, or an option is unknown.
+
+    Examples
+    --------
+    >>> import dynamics as dy
+    >>> dy.compose(dy.models.load("deleveraging"), "depletion").name
+    'deleveraging + depletion'
+    """
+    for mechanism in mechanisms:
+        if callable(mechanism):
+            label = getattr(mechanism, "__name__", type(mechanism).__name__)
+            result = mechanism(system)
+            if not isinstance(result, System):
+                raise SpecificationError(f"the mechanism '{label}' returned {type(result).__name__}, not a System")
+            system = result
+            continue
+        name, options = (mechanism, {}) if isinstance(mechanism, str) else mechanism
+        module = load(name)
+        missing = [port for port in module.requires if port not in system.symbols]
+        if missing:
+            raise SpecificationError(
+                f"the mechanism '{name}' needs {', '.join(repr(port) for port in missing)}, which '{system.name}' does not "
+                f"have; ports are definitions named {', '.join(PORTS)}")
+        known = [p for p in inspect.signature(module.apply).parameters if p != "system"]
+        unknown = [option for option in options if option not in known]
+        if unknown:
+            raise SpecificationError(f"the mechanism '{name}' has no option '{unknown[0]}'."
+                                     f"{did_you_mean(unknown[0], known)} Options are {', '.join(known)}")
+        with not_checking():
+            system = module.apply(system, **options)
+    return system
+
+
+def extend(system: System, name: str, *, add: Mapping[str, Mapping[str, Any]],
+           override: Mapping[str, Mapping[str, Any]] | None = None) -> System:
+    """Return ``system`` with new parts and, by name, overridden ones; for use in mechanisms.
+
+    Parameters
+    ----------
+    system : System
+    name : str
+        Name of the mechanism, for messages and for the name of the result.
+    add : mapping of kind to (mapping of name to part)
+        New states, parameters, definitions, ...; a name that exists is an error.
+    override : mapping of kind to (mapping of name to part), optional
+        Parts to replace; a name that does not exist is an error.
+
+    Raises
+    ------
+    SpecificationError
+        For collisions and missing names.
+    """
+    override = override or {}
+    parts = {kind: dict(getattr(system, kind)) for kind in _KINDS}
+    faults = []
+    for kind, entries in add.items():
+        taken = set(parts[kind]) if kind not in ("states", "parameters", "definitions", "observables") else set(system.symbols)
+        clashes = [entry for entry in entries if entry in taken] if kind != "equations" else []
+        faults += [f"{kind}.{entry}: '{entry}' exists already in '{system.name}'; apply '{name}' with another prefix"
+                   for entry in clashes]
+        parts[kind].update(entries)
+    for kind, entries in override.items():
+        faults += [f"{kind}.{entry}: '{system.name}' has no such entry to replace" for entry in entries
+                   if entry not in getattr(system, kind)]
+        parts[kind].update(entries)
+    if faults:
+        raise SpecificationError(f"the mechanism '{name}' does not fit:\n  " + "\n  ".join(faults), faults)
+    return System(name=f"{system.name} + {name}", time=system.time, time_unit=system.time_unit, indices=system.indices,
+                  references=system.references, **parts)

@@ -1,1 +1,23 @@
-""""""
+"""Results: schema, provenance, files, and the structured records that analyses return."""
+
+from dynamics.results.provenance import SCHEMA, SCHEMA_VERSION, STATUS, provenance, status_attributes
+from dynamics.results.records import (
+    BifurcationCondition,
+    BifurcationDiagram,
+    Branch,
+    Claim,
+    Coefficient,
+    FeedbackLoop,
+    FixedPoint,
+    FixedPoints,
+    Records,
+    Reproduction,
+    SpecialPoint,
+    StabilityCondition,
+    Threshold,
+)
+from dynamics.results.storage import open, save
+
+__all__ = ["SCHEMA", "SCHEMA_VERSION", "STATUS", "BifurcationCondition", "BifurcationDiagram", "Branch", "Claim",
+           "Coefficient", "FeedbackLoop", "FixedPoint", "FixedPoints", "Records", "Reproduction", "SpecialPoint",
+           "StabilityCondition", "Threshold", "open", "provenance", "save", "status_attributes"]

@@ -1,0 +1,92 @@
+"""Leverage and deleveraging dynamics: closed-form stability, cascade thresholds, phase diagrams.
+
+>>> import dynamics as dy
+>>> system = dy.models.load("deleveraging")
+>>> dy.fixed_points(system)[0].state["equity_ratio"]
+1/target_leverage
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+# Public name -> module that has it. Lazy, so that `import dynamics` costs milliseconds and needs nothing.
+_HOME = {
+    "dynamics.errors": ("ConvergenceError", "DataError", "DerivationError", "DynamicsError", "ExpressionError",
+                        "IntegrationError", "MissingExtraError", "SpecificationError", "UnitsError"),
+    "dynamics.systems": ("Event", "Jump", "Measure", "Parameter", "Process", "Reference", "Shock", "State", "System",
+                         "load"),
+    "dynamics.results": ("open", "save"),
+    "dynamics.mechanisms": ("compose",),
+    "dynamics.analysis.equilibria": ("fixed_points",),
+    "dynamics.analysis.linearization": ("characteristic_polynomial", "jacobian"),
+    "dynamics.analysis.stability": ("bifurcation_conditions", "region", "stability_conditions"),
+    "dynamics.analysis.trajectories": ("apply_shock", "integrate"),
+    "dynamics.analysis.orbits": ("iterate",),
+    "dynamics.analysis.thresholds": ("cascade_threshold",),
+    "dynamics.analysis.threshold_curves": ("critical_shocks",),
+    "dynamics.analysis.sweeps": ("sweep",),
+    "dynamics.analysis.regimes": ("phase_diagram",),
+    "dynamics.analysis.tail_risk": ("exceedance", "tail_index"),
+    "dynamics.analysis.observed_falls": ("compare_falls", "worst_days"),
+    "dynamics.figures": ("plot_cobweb", "plot_critical_shock", "plot_phase_diagram", "plot_phase_portrait",
+                         "plot_trajectory"),
+}
+_SUBMODULES = ("data", "figures", "mechanisms", "models")
+_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
+__all__ = sorted([*_MODULE_OF, *_SUBMODULES, "__version__"])  # noqa: PLE0605
+
+if TYPE_CHECKING:
+    from dynamics import data, figures, mechanisms, models
+    from dynamics.analysis.equilibria import fixed_points
+    from dynamics.analysis.linearization import characteristic_polynomial, jacobian
+    from dynamics.analysis.observed_falls import compare_falls, worst_days
+    from dynamics.analysis.orbits import iterate
+    from dynamics.analysis.regimes import phase_diagram
+    from dynamics.analysis.stability import bifurcation_conditions, region, stability_conditions
+    from dynamics.analysis.sweeps import sweep
+    from dynamics.analysis.tail_risk import exceedance, tail_index
+    from dynamics.analysis.threshold_curves import critical_shocks
+    from dynamics.analysis.thresholds import cascade_threshold
+    from dynamics.analysis.trajectories import apply_shock, integrate
+    from dynamics.errors import (
+        ConvergenceError,
+        DataError,
+        DerivationError,
+        DynamicsError,
+        ExpressionError,
+        IntegrationError,
+        MissingExtraError,
+        SpecificationError,
+        UnitsError,
+    )
+    from dynamics.figures import (
+        plot_cobweb,
+        plot_critical_shock,
+        plot_phase_diagram,
+        plot_phase_portrait,
+        plot_trajectory,
+    )
+    from dynamics.mechanisms import compose
+    from dynamics.results import open, save
+    from dynamics.systems import Event, Jump, Measure, Parameter, Process, Reference, Shock, State, System, load
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULE_OF:
+        value = getattr(importlib.import_module(_MODULE_OF[name]), name)
+    elif name in _SUBMODULES:
+        value = importlib.import_module(f"dynamics.{name}")
+    else:
+        from dynamics.errors import did_you_mean
+
+        raise AttributeError(f"module 'dynamics' has no attribute '{name}'.{did_you_mean(name, __all__)}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,169 @@
+"""The functions of the model language, among them primitives that stay finite where their formula overflows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sympy import Abs, Expr, Function, Integer, Max, Min, atan, cos, erf, exp, log, sign, sin, sqrt, tanh
+from sympy.core.function import ArgumentIndexError
+
+from dynamics.errors import DerivationError
+
+__all__ = ["FUNCTIONS", "LANGUAGE", "REDUCTIONS", "elementary", "expm1", "hill", "lag", "log1p", "logistic", "product",
+           "ramp", "softplus", "total"]
+
+
+class log1p(Function):
+    """log(1 + x), accurate for small x."""
+
+    nargs = 1
+
+    @classmethod
+    def eval(cls, x: Expr) -> Expr | None:
+        return Integer(0) if x.is_zero else None
+
+    def fdiff(self, argindex: int = 1) -> Expr:
+        return 1 / (1 + self.args[0])
+
+    def _eval_rewrite_as_log(self, x: Expr, **hints: Any) -> Expr:
+        return log(1 + x)
+
+    def _eval_evalf(self, prec: int) -> Expr | None:
+        return self.rewrite(log)._eval_evalf(prec)
+
+
+class expm1(Function):
+    """exp(x) - 1, accurate for small x."""
+
+    nargs = 1
+
+    @classmethod
+    def eval(cls, x: Expr) -> Expr | None:
+        return Integer(0) if x.is_zero else None
+
+    def fdiff(self, argindex: int = 1) -> Expr:
+        return exp(self.args[0])
+
+    def _eval_rewrite_as_exp(self, x: Expr, **hints: Any) -> Expr:
+        return exp(x) - 1
+
+    def _eval_evalf(self, prec: int) -> Expr | None:
+        return self.rewrite(exp)._eval_evalf(prec)
+
+
+class logistic(Function):
+    """1/(1 + exp(-z)): the derivative of softplus, finite for every z."""
+
+    nargs = 1
+
+    @classmethod
+    def eval(cls, z: Expr) -> Expr | None:
+        return Integer(1) / 2 if z.is_zero else None
+
+    def fdiff(self, argindex: int = 1) -> Expr:
+        return self * (1 - self)
+
+    def _eval_rewrite_as_exp(self, z: Expr, **hints: Any) -> Expr:
+        return 1 / (1 + exp(-z))
+
+    def _eval_evalf(self, prec: int) -> Expr | None:
+        return self.rewrite(exp)._eval_evalf(prec)
+
+
+class softplus(Function):
+    """softplus(z) = log(1 + exp(z)); softplus(z, s) = s log(1 + exp(z/s)): a smooth max(0, z) of width s."""
+
+    nargs = (1, 2)
+
+    def fdiff(self, argindex: int = 1) -> Expr:
+        z, s = self.args if len(self.args) == 2 else (self.args[0], Integer(1))
+        if argindex == 1:
+            return logistic(z / s)
+        if argindex == 2 and len(self.args) == 2:
+            return softplus(z / s) - z / s * logistic(z / s)
+        raise ArgumentIndexError(self, argindex)
+
+    def _eval_rewrite_as_exp(self, z: Expr, s: Expr = Integer(1), **hints: Any) -> Expr:
+        return s * log(1 + exp(z / s))
+
+    def _eval_evalf(self, prec: int) -> Expr | None:
+        return self.rewrite(exp)._eval_evalf(prec)
+
+
+class hill(Function):
+    """hill(x, k, n) = x**n/(k**n + x**n): rises from 0 to 1 around x = k with steepness n; x, k >= 0."""
+
+    nargs = 3
+
+    def fdiff(self, argindex: int = 1) -> Expr:
+        x, k, n = self.args
+        if argindex == 1:
+            # hill (1 - hill) n/x is 0/0 at x = 0; this form has finite parts there and for huge x
+            return n * hill(x, k, n) ** ((n - 1) / n) * (1 - hill(x, k, n)) ** ((n + 1) / n) / k
+        if argindex == 2:
+            return -n / k * hill(x, k, n) * (1 - hill(x, k, n))
+        if argindex == 3:
+            return hill(x, k, n) * (1 - hill(x, k, n)) * log(x / k)
+        raise ArgumentIndexError(self, argindex)
+
+    def _eval_rewrite_as_exp(self, x: Expr, k: Expr, n: Expr, **hints: Any) -> Expr:
+        return x**n / (k**n + x**n)
+
+    def _eval_evalf(self, prec: int) -> Expr | None:
+        return self.rewrite(exp)._eval_evalf(prec)
+
+
+class lag(Function):
+    """lag(expression, time, stages): a gamma-distributed delay; a system replaces it by a chain of states."""
+
+    nargs = 3
+
+    def fdiff(self, argindex: int = 1) -> Expr:
+        raise DerivationError("lag(...) has no derivative of its own; put it in a System, which makes it a chain of states")
+
+
+class total(Function):
+    """total(e, index): the sum of e over an index."""
+
+    nargs = 2
+
+    def fdiff(self, argindex: int = 1) -> Expr:
+        raise DerivationError("total(...) over an index has no closed derivative; use system.expand() for the scalar system")
+
+
+class product(Function):
+    """product(A, v): a two-index parameter times an indexed expression."""
+
+    def fdiff(self, argindex: int = 1) -> Expr:
+        raise DerivationError("product(...) has no closed derivative; use system.expand() for the scalar system")
+
+
+def ramp(z: Expr) -> Expr:
+    """Return max(0, z)."""
+    return Max(Integer(0), z)
+
+
+# name -> (SymPy function, smallest and largest number of arguments)
+LANGUAGE: dict[str, tuple[Any, int, int]] = {
+    "exp": (exp, 1, 1), "log": (log, 1, 1), "log1p": (log1p, 1, 1), "expm1": (expm1, 1, 1), "sqrt": (sqrt, 1, 1),
+    "sin": (sin, 1, 1), "cos": (cos, 1, 1), "tanh": (tanh, 1, 1), "atan": (atan, 1, 1), "abs": (Abs, 1, 1),
+    "sign": (sign, 1, 1), "min": (Min, 2, 12), "max": (Max, 2, 12), "softplus": (softplus, 1, 2), "hill": (hill, 3, 3),
+    "ramp": (ramp, 1, 1), "logistic": (logistic, 1, 1), "erf": (erf, 1, 1), "lag": (lag, 3, 3),
+}
+REDUCTIONS: dict[str, tuple[Any, int, int]] = {"total": (total, 2, 2), "product": (product, 2, 2)}
+FUNCTIONS = tuple(LANGUAGE)
+
+
+def elementary(expression: Expr) -> Expr:
+    """Return the expression with the primitives written out in exp, log and powers, for algebra.
+
+    Examples
+    --------
+    >>> from sympy import Symbol
+    >>> elementary(hill(Symbol("x"), Symbol("k"), 2))
+    x**2/(k**2 + x**2)
+    """
+    if not expression.has(softplus, hill, logistic, log1p, expm1):
+        return expression
+    return expression.replace(lambda e: isinstance(e, (softplus, hill, logistic, expm1)), lambda e: e.rewrite(exp)) \
+        .replace(lambda e: isinstance(e, log1p), lambda e: e.rewrite(log))

@@ -1,0 +1,422 @@
+"""Structured results: small frozen records whose tables are Datasets.
+
+Every record shows itself as text and in a notebook, and can be saved and opened again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+from sympy import Expr, S
+from sympy.logic.boolalg import Boolean
+
+from dynamics import expressions
+from dynamics.errors import SpecificationError, did_you_mean
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+__all__ = ["BifurcationCondition", "BifurcationDiagram", "Branch", "Claim", "Coefficient", "FeedbackLoop", "FixedPoint",
+           "FixedPoints", "Records", "Reproduction", "SpecialPoint", "StabilityCondition", "Threshold", "condition_latex"]
+
+Item = TypeVar("Item")
+
+
+def condition_latex(condition: Any, symbols: Mapping[str, str] | None = None) -> str:
+    """LaTeX of a condition or expression; "always" for true."""
+    return "\\text{always}" if condition is S.true else expressions.latex(condition, symbols)
+
+
+class Records(Sequence[Item]):
+    """An immutable sequence of records with one table."""
+
+    def __init__(self, items: Sequence[Item] = (), provenance: Mapping[str, Any] | None = None) -> None:
+        self._items = tuple(items)
+        self.provenance = dict(provenance or {})
+
+    @overload
+    def __getitem__(self, key: int) -> Item: ...
+    @overload
+    def __getitem__(self, key: slice) -> tuple[Item, ...]: ...
+    def __getitem__(self, key: int | slice) -> Item | tuple[Item, ...]:
+        return self._items[key]
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __iter__(self) -> Iterator[Item]:
+        return iter(self._items)
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self._items == other._items  # type: ignore[attr-defined]
+
+    def __hash__(self) -> int:
+        return hash(self._items)
+
+    def __repr__(self) -> str:
+        lines = [f"  {number}. {item!r}" for number, item in enumerate(self._items, 1)]
+        return "\n".join([f"{type(self).__name__}: {len(self._items)}", *lines])
+
+
+@dataclass(frozen=True)
+class FixedPoint:
+    """A fixed point of a flow or map.
+
+    Attributes
+    ----------
+    state : mapping of str to SymPy expression
+        In the parameters when ``exactness`` is "exact", numbers otherwise; a free state is its own symbol.
+    values : mapping of str to float
+        At the current parameters.
+    eigenvalues : tuple of complex
+        Of the Jacobian (multipliers of a map), at the current parameters, structural zeros last.
+    stability : {"stable", "unstable", "not determined"}
+    kind : str
+        "stable node", "stable focus", "saddle", "saddle focus", "unstable node", "unstable focus", ...
+    admissible : bool
+        Inside its own regime, inside the declared bounds, and no terminal event has happened there.
+    remark : str
+        Why a point is not admissible, or what is special about it.
+    regime : mapping of str to bool
+        For each switch (text of an expression, on where it is positive) on which side the point was derived.
+    valid_where : SymPy Boolean
+        Conditions on the parameters under which the point lies in its own regime.
+    free : tuple of str
+        States left free by the equations (a line of fixed points); one eigenvalue is zero by structure for each.
+    exactness : {"exact", "certified", "numeric"}
+    """
+
+    state: Mapping[str, Expr]
+    values: Mapping[str, float]
+    eigenvalues: tuple[complex, ...]
+    stability: str
+    kind: str
+    admissible: bool
+    remark: str = ""
+    regime: Mapping[str, bool] = field(default_factory=dict)
+    valid_where: Boolean = S.true
+    free: tuple[str, ...] = ()
+    exactness: str = "exact"
+    time: str = "continuous"
+
+    @property
+    def table(self) -> xr.Dataset:
+        """One-row table, dims ``fixed_point`` and ``mode``."""
+        return FixedPoints([self]).table
+
+    def __repr__(self) -> str:
+        state = ", ".join(f"{name}={value:.10g}" for name, value in self.values.items())
+        note = "" if self.admissible else f"; not admissible: {self.remark}"
+        return f"FixedPoint({state}; {self.kind}; {self.exactness}{note})"
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td style='text-align:left'>{name}</td><td style='text-align:left'>{expressions.mathml(e)}</td>"
+            f"<td>{self.values[name]:.10g}</td></tr>" for name, e in self.state.items())
+        return f"<p>{self.kind}, {self.exactness}{'' if self.admissible else ', not admissible: ' + self.remark}</p>" \
+               f"<table>{rows}</table>"
+
+    def __hash__(self) -> int:
+        return hash((tuple(self.values.items()), self.stability))
+
+
+class FixedPoints(Records[FixedPoint]):
+    """Sequence of fixed points; the admissible ones first."""
+
+    @property
+    def table(self) -> xr.Dataset:
+        """Table with dims ``fixed_point`` and ``mode``: states, eigenvalues (multipliers of a map), flags."""
+        import numpy as np
+        import xarray as xr
+
+        points, names = list(self), list(self[0].values) if self else []
+        modes = max((len(p.eigenvalues) for p in points), default=0)
+        eigen = np.full((len(points), modes), np.nan, dtype=complex)
+        for row, point in enumerate(points):
+            eigen[row, : len(point.eigenvalues)] = point.eigenvalues
+        spectrum = "multiplier" if points and points[0].time == "discrete" else "eigenvalue"
+        variables: dict[str, Any] = {n: ("fixed_point", [p.values[n] for p in points]) for n in names}
+        variables[f"{spectrum}_real"] = (("fixed_point", "mode"), eigen.real)
+        variables[f"{spectrum}_imag"] = (("fixed_point", "mode"), eigen.imag)
+        variables["stable"] = ("fixed_point", [p.stability == "stable" for p in points])
+        variables["admissible"] = ("fixed_point", [p.admissible for p in points])
+        for name in ("stability", "kind", "remark", "exactness"):
+            variables[name] = ("fixed_point", np.array([getattr(p, name) for p in points], dtype=str))
+        variables["valid_where"] = ("fixed_point", np.array([expressions.text(p.valid_where) for p in points], dtype=str))
+        return xr.Dataset(variables, attrs=dict(self.provenance))
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """The table without the eigenvalues, one row for each point."""
+        return self.table.drop_dims("mode").to_dataframe()
+
+    def _repr_html_(self) -> str:
+        return "".join(f"<h4>fixed point {k}</h4>{p._repr_html_()}" for k, p in enumerate(self, 1))
+
+
+@dataclass(frozen=True)
+class StabilityCondition:
+    """One inequality of a stability region: stable where ``expression`` is positive.
+
+    Attributes
+    ----------
+    expression : SymPy expression
+        Factored, in the model's parameters.
+    bifurcation : str
+        What happens on the zero set: fold, hopf, period_doubling, neimark_sacker, ...
+    boundary : SymPy equation
+        ``expression = 0``.
+    valid_where : SymPy Boolean
+    value : float or None
+        The expression at the current parameters.
+    """
+
+    expression: Expr
+    bifurcation: str
+    boundary: Boolean
+    valid_where: Boolean = S.true
+    value: float | None = None
+    symbols: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def latex(self) -> str:
+        """The inequality as LaTeX."""
+        return f"{expressions.latex(self.expression, self.symbols)} > 0"
+
+    @property
+    def mathml(self) -> str:
+        """The inequality as MathML."""
+        return expressions.mathml(self.expression > 0, self.symbols)
+
+    def __repr__(self) -> str:
+        return f"StabilityCondition({expressions.text(self.expression)} > 0; {self.bifurcation} where it is 0)"
+
+    def _repr_latex_(self) -> str:
+        return f"$\\displaystyle {self.latex}$"
+
+    def __hash__(self) -> int:
+        return hash((self.expression, self.bifurcation))
+
+
+@dataclass(frozen=True)
+class BifurcationCondition:
+    """The zero set of a stability condition, solved for ``parameter`` where one was asked for.
+
+    Attributes
+    ----------
+    kind : str
+    parameter : str or None
+    solutions : tuple of SymPy expressions
+        Critical values of the parameter.
+    valid_where : SymPy Boolean
+        Where the first solution is a bifurcation of the full model.
+    values : tuple of float
+        The solutions at the current parameters.
+    expression : SymPy expression
+        Zero on the bifurcation.
+    """
+
+    kind: str
+    parameter: str | None
+    solutions: tuple[Expr, ...]
+    valid_where: Boolean
+    values: tuple[float, ...] = ()
+    expression: Expr = S.Zero
+    symbols: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def latex(self) -> str:
+        """The condition as LaTeX."""
+        if not self.solutions:
+            return f"{expressions.latex(self.expression, self.symbols)} = 0"
+        from sympy import Symbol
+
+        left = expressions.latex(Symbol(self.parameter or ""), self.symbols)
+        return ",\\; ".join(f"{left} = {expressions.latex(s, self.symbols)}" for s in self.solutions)
+
+    def __repr__(self) -> str:
+        solved = ", ".join(f"{self.parameter} = {expressions.text(s)}" for s in self.solutions)
+        return f"BifurcationCondition({self.kind}: {solved or expressions.text(self.expression) + ' = 0'}; " \
+               f"valid where {expressions.text(self.valid_where)})"
+
+    def _repr_latex_(self) -> str:
+        return f"$\\displaystyle {self.latex}$"
+
+    def __hash__(self) -> int:
+        return hash((self.kind, self.parameter, self.solutions))
+
+
+@dataclass(frozen=True)
+class Coefficient:
+    """A normal-form coefficient: symbolic where possible, always with a value."""
+
+    expression: Expr | None
+    value: float
+    criticality: str
+    valid_where: Boolean = S.true
+    exactness: str = "exact"
+
+    def __float__(self) -> float:
+        return self.value
+
+
+@dataclass(frozen=True)
+class FeedbackLoop:
+    """A cycle of influences between states; ``gain`` is the product of its links at the state."""
+
+    path: tuple[str, ...]
+    polarity: str
+    gain: Expr | float
+    definition: str = ""
+
+
+@dataclass(frozen=True)
+class SpecialPoint:
+    """A located bifurcation, polished on its defining system."""
+
+    kind: str
+    label: str
+    state: Mapping[str, float]
+    parameters: Mapping[str, float]
+    eigenvalues: tuple[complex, ...] = ()
+    normal_form: Mapping[str, float] = field(default_factory=dict)
+    residual: float = float("nan")
+    digits: float = float("nan")
+    status: str = "located"
+
+
+def _labelled(points: Sequence[SpecialPoint], label: str) -> SpecialPoint:
+    for point in points:
+        if point.label == label:
+            return point
+    known = [point.label for point in points]
+    raise SpecificationError(f"no special point '{label}' here; there are {', '.join(known) or 'none'}."
+                             + did_you_mean(label, known))
+
+
+@dataclass(frozen=True)
+class Branch:
+    """A curve of solutions: a table with dim ``step``, and its special points by label (``branch["HB1"]``)."""
+
+    table: xr.Dataset
+    special_points: tuple[SpecialPoint, ...] = ()
+    ends: tuple[str, ...] = ()
+
+    def __getitem__(self, label: str) -> SpecialPoint:
+        return _labelled(self.special_points, label)
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """The table as a DataFrame."""
+        return self.table.to_dataframe()
+
+
+@dataclass(frozen=True)
+class BifurcationDiagram:
+    """All branches of a system over one parameter."""
+
+    branches: tuple[Branch, ...]
+
+    @property
+    def special_points(self) -> tuple[SpecialPoint, ...]:
+        """The special points of all branches."""
+        return tuple(point for branch in self.branches for point in branch.special_points)
+
+    def __getitem__(self, label: str) -> SpecialPoint:
+        return _labelled(self.special_points, label)
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """A critical shock: beyond ``value`` the event happens.
+
+    Attributes
+    ----------
+    value : float
+        In the unit of the shock; positive is adverse; 0.0 when the starting point is unstable, nan when none was found.
+    bracket : (float, float)
+        Largest shock seen without the event, smallest seen with it.
+    status : {"found", "insolvent_at_once", "unstable", "none_in_bracket", "not_monotone", "not_settled"}
+    evaluations : int
+        Trajectories integrated.
+    message : str
+        One sentence.
+    before, after : mapping of str to float
+        Measures of the trajectories at the two ends of the bracket.
+    opposite : Threshold or None
+        The threshold in the other direction, where one was looked for.
+    transitions : tuple of float
+        Where the outcome changed in the scan, when it is not monotone.
+    """
+
+    value: float
+    bracket: tuple[float, float]
+    status: str
+    evaluations: int
+    shock: str = ""
+    event: str = ""
+    message: str = ""
+    ramp: float = 0.0
+    before: Mapping[str, float] = field(default_factory=dict)
+    after: Mapping[str, float] = field(default_factory=dict)
+    opposite: Threshold | None = None
+    transitions: tuple[float, ...] = ()
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def __float__(self) -> float:
+        return self.value
+
+    @property
+    def table(self) -> xr.Dataset:
+        """Scalar Dataset."""
+        import xarray as xr
+
+        variables: dict[str, Any] = {"threshold": self.value, "bracket_low": self.bracket[0],
+                                     "bracket_high": self.bracket[1], "evaluations": self.evaluations}
+        if self.opposite is not None:
+            variables["opposite_threshold"] = self.opposite.value
+        variables |= {f"{name}_before": value for name, value in self.before.items()}
+        variables |= {f"{name}_after": value for name, value in self.after.items()}
+        return xr.Dataset(variables, attrs={**self.provenance, "status": self.status, "message": self.message,
+                                            "shock": self.shock, "event": self.event, "ramp": self.ramp})
+
+    def __hash__(self) -> int:
+        return hash((self.value, self.bracket, self.status))
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A number a paper states: where, what, how closely it should come out."""
+
+    name: str
+    value: float
+    tolerance: float
+    location: str = ""
+    unit: str = "1"
+    evidence: str = "published"
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """What became of the claims of a paper: computed values and verdicts agrees / differs / not determined."""
+
+    paper: str
+    claims: tuple[Claim, ...]
+    computed: tuple[float, ...]
+    verdicts: tuple[str, ...]
+    seconds: tuple[float, ...] = ()
+
+    @property
+    def table(self) -> xr.Dataset:
+        """Table with dim ``claim``."""
+        import numpy as np
+        import xarray as xr
+
+        columns: dict[str, Any] = {"published": [c.value for c in self.claims], "computed": list(self.computed),
+                                   "tolerance": [c.tolerance for c in self.claims]}
+        texts = {"verdict": list(self.verdicts), **{n: [getattr(c, n) for c in self.claims]
+                                                    for n in ("unit", "location", "evidence")}}
+        return xr.Dataset({**{n: ("claim", v) for n, v in columns.items()},
+                           **{n: ("claim", np.array(v, dtype=str)) for n, v in texts.items()}},
+                          coords={"claim": [c.name for c in self.claims]}, attrs={"paper": self.paper})

@@ -1,0 +1,81 @@
+"""The scalar system behind an indexed one, for symbolic work."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from sympy import Expr
+
+from dynamics import expressions
+from dynamics.errors import SpecificationError
+from dynamics.systems.indexing import scalar_expressions, scalar_name
+from dynamics.systems.parts import Parameter, State
+from dynamics.systems.system import System
+
+__all__ = ["expand"]
+
+
+def expand(system: System) -> System:
+    """Return a System whose every state and parameter is scalar; a system without indices returns itself."""
+    if not system.indices:
+        return system
+    parsed, over = system._parsed, system._parsed.over
+    sparse = {name: frozenset(triple[:2] for triple in parsed.values[name])
+              for name, part in system.parameters.items() if part.sparse and part.over}
+
+    def scalars(expression: Expr, target: tuple[str, ...]) -> dict[tuple[int, ...], str]:
+        return {position: expressions.text(e)
+                for position, e in scalar_expressions(expression, target, over, system.indices, sparse)}
+
+    def texts(kind: Mapping[str, Expr]) -> dict[str, str]:
+        return {scalar_name(name, p): t for name, e in kind.items() for p, t in scalars(e, over.get(name, ())).items()}
+
+    def assigned(assign: Mapping[str, Expr]) -> dict[str, str]:
+        return {scalar_name(n, p): t for n, e in assign.items() for p, t in scalars(e, over[n]).items()}
+
+    def one(expression: Expr) -> str:
+        return scalars(expression, ())[()]
+
+    parameters: dict[str, Parameter] = {}
+    for name, part in system.parameters.items():
+        value = parsed.values[name]
+        cells = {t[:2]: t[2] for t in value} if name in sparse else dict(_cells(value)) if part.over else {(): value}
+        for position, number in cells.items():
+            parameters[scalar_name(name, position)] = replace(
+                part, value=number, over=(), sparse=False, symbol=_spelled(part.symbol, position))
+    states: dict[str, State] = {}
+    for name, state in system.states.items():
+        initial = parsed.initial[name]
+        starts = dict(_cells(initial)) if isinstance(initial, tuple) else None
+        for position, start in (starts.items() if starts is not None else scalars(initial, state.over).items()):
+            states[scalar_name(name, position)] = replace(
+                state, initial=start, over=(), symbol=_spelled(state.symbol, position))
+    clash = [n for n in states if n in parameters]
+    if clash:
+        raise SpecificationError(f"expand: the scalar name '{clash[0]}' is already used; rename one of the two")
+    return System(
+        name=system.name, time=system.time, time_unit=system.time_unit, references=system.references, states=states,
+        parameters=parameters, definitions=texts(parsed.definitions), observables=texts(parsed.observables),
+        equations=texts(parsed.equations), invariants=texts(parsed.invariants),
+        measures={n: replace(m, expression=one(parsed.measures[n])) for n, m in system.measures.items()},
+        events={n: replace(e, expression=one(parsed.events[n][0]), assign=assigned(parsed.events[n][1]))
+                for n, e in system.events.items()},
+        shocks={n: replace(s, assign=assigned(parsed.shocks[n])) for n, s in system.shocks.items()},
+        noise={n: assigned(amplitudes) for n, amplitudes in parsed.noise.items()},
+        jumps={n: replace(j, rate=one(parsed.jumps[n][0]), assign=assigned(parsed.jumps[n][1]))
+               for n, j in system.jumps.items()},
+    )
+
+
+def _cells(value: Any, position: tuple[int, ...] = ()) -> Any:
+    if not isinstance(value, tuple):
+        yield position, value
+        return
+    for k, item in enumerate(value):
+        yield from _cells(item, (*position, k))
+
+
+def _spelled(symbol: str | None, position: tuple[int, ...]) -> str | None:
+    return None if symbol is None else scalar_name(symbol, position)

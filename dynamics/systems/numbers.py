@@ -1,0 +1,70 @@
+"""Numbers of a specification as exact rationals: what is written is what is meant (0.1 is 1/10)."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from fractions import Fraction
+from typing import Any
+
+from sympy import Integer, Rational
+
+from dynamics import expressions
+from dynamics.errors import ExpressionError, SpecificationError
+
+__all__ = ["array_of", "exact", "number_text"]
+
+
+def exact(value: Any, where: str) -> Rational:
+    """Return ``value`` (number, or text of a rational such as ``"1/3"``) as an exact SymPy rational.
+
+    Raises
+    ------
+    SpecificationError
+        If it is no finite real number.
+    """
+    if isinstance(value, bool) or value is None:
+        raise SpecificationError(f"{where}: {value!r} is not a number")
+    if isinstance(value, str):
+        result = expressions.parse(value, (), where=where)
+        if not isinstance(result, Rational):
+            raise ExpressionError(f"{where}: '{value}' is not a rational number; write it as a number or a fraction '1/3'")
+        return result
+    if isinstance(value, Rational):
+        return value
+    if isinstance(value, numbers.Integral):
+        return Integer(int(value))
+    if isinstance(value, Fraction):
+        return Rational(value.numerator, value.denominator)
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise SpecificationError(f"{where}: {value!r} is not a number") from None
+    if not math.isfinite(number):
+        raise SpecificationError(f"{where}: {value!r} is not finite; a specification needs finite numbers")
+    fraction = Fraction(repr(number))
+    return Rational(fraction.numerator, fraction.denominator)
+
+
+def array_of(value: Any, shape: tuple[int, ...], where: str) -> Any:
+    """Return nested tuples of exact rationals with ``shape``; a single number is repeated."""
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if not shape:
+        return exact(value, where)
+    if isinstance(value, (list, tuple)):
+        if len(value) != shape[0]:
+            raise SpecificationError(f"{where}: {len(value)} values given, the index has {shape[0]}")
+        return tuple(array_of(item, shape[1:], f"{where}[{position}]") for position, item in enumerate(value))
+    single = exact(value, where)
+    return tuple(array_of(single, shape[1:], where) for _ in range(shape[0]))
+
+
+def number_text(value: Rational) -> str:
+    """Write a rational as a decimal when that is exact and short, else as a quoted fraction (TOML value)."""
+    if value.q == 1:
+        return str(value.p)
+    as_float = float(value)
+    if math.isfinite(as_float) and Fraction(repr(as_float)) == Fraction(int(value.p), int(value.q)):
+        return repr(as_float)
+    return f'"{value.p}/{value.q}"'

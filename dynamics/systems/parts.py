@@ -1,0 +1,144 @@
+"""The parts a :class:`~dynamics.systems.System` is made of: small frozen records, no behaviour.
+
+A bare number stands for ``State(initial=number)`` or ``Parameter(value=number)`` wherever a part is expected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+__all__ = ["Event", "Jump", "Measure", "Parameter", "Reference", "Shock", "State"]
+
+Bounds = tuple[Any, Any]
+
+
+def _frozen(mapping: Mapping[str, str] | None) -> Mapping[str, str]:
+    return MappingProxyType(dict(mapping or {}))
+
+
+@dataclass(frozen=True)
+class State:
+    """A state variable.
+
+    Attributes
+    ----------
+    initial : number, text or nested sequence of numbers
+        Initial value; a text is an expression in the parameters.
+    unit : str
+        Unit, for example ``"1"``, ``"1/day"``, ``"USD"``.
+    bounds : (lower, upper)
+        Values the state can take, either may be None; analyses search fixed points in this box.
+    symbol : str or None
+        SymPy spelling of the symbol to print (``"lambda_star"``); the name itself when None.
+    meaning : str
+        One phrase for tables and axis labels.
+    over : tuple of str
+        Index names of an indexed state, for example ``("bank",)``.
+    """
+
+    initial: Any = 0
+    unit: str = "1"
+    bounds: Bounds = (None, None)
+    symbol: str | None = None
+    meaning: str = ""
+    over: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter; ``sparse=True`` keeps a two-index value as a sparse matrix in numerical work.
+
+    Attributes
+    ----------
+    value : number, nested sequence, or sequence of ``(row, column, value)`` when sparse
+        Current value; a text such as ``"1/3"`` is an exact rational.
+    unit, bounds, symbol, meaning, over
+        As in :class:`State`. A lower bound of 0 is taken as strictly positive in symbolic signs.
+    source : str
+        Where the value was read.
+    """
+
+    value: Any
+    unit: str = "1"
+    bounds: Bounds = (None, None)
+    symbol: str | None = None
+    meaning: str = ""
+    source: str = ""
+    over: tuple[str, ...] = ()
+    sparse: bool = False
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A number taken from a trajectory: ``reduction`` of ``expression`` over time.
+
+    ``reduction`` is ``"max"``, ``"min"``, ``"final"``, ``"integral"`` (over time) or ``"drawdown"`` (largest fall from
+    an earlier maximum); ``transform`` is an expression in ``value`` applied to the number, for example ``"1 - exp(value)"``.
+    """
+
+    expression: str
+    reduction: str = "final"
+    unit: str = "1"
+    meaning: str = ""
+    transform: str = "value"
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happens where ``expression`` passes through zero.
+
+    ``direction`` is ``"falling"``, ``"rising"`` or ``"both"``; ``terminal`` ends the trajectory; ``assign`` resets states.
+    """
+
+    expression: str
+    direction: str = "falling"
+    terminal: bool = False
+    assign: Mapping[str, str] = field(default_factory=dict)
+    meaning: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "assign", _frozen(self.assign))
+
+
+@dataclass(frozen=True)
+class Shock:
+    """An instantaneous change of the state; ``assign`` may use ``magnitude``; a positive magnitude is adverse."""
+
+    assign: Mapping[str, str]
+    bounds: Bounds = (0, None)
+    unit: str = "1"
+    meaning: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "assign", _frozen(self.assign))
+
+
+@dataclass(frozen=True)
+class Jump:
+    """A Poisson jump: at ``rate`` (per time unit) the states in ``assign`` are reset."""
+
+    rate: str
+    assign: Mapping[str, str]
+    meaning: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "assign", _frozen(self.assign))
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A source: who, when, what, where."""
+
+    authors: str = ""
+    year: int | None = None
+    title: str = ""
+    where: str = ""
+    doi: str = ""
+
+    def __str__(self) -> str:
+        head = f"{self.authors} ({self.year})." if self.year else f"{self.authors}."
+        tail = f" https://doi.org/{self.doi}" if self.doi else ""
+        return " ".join(part for part in (head if self.authors else "", self.title, self.where) if part) + tail

@@ -1,0 +1,303 @@
+"""From what the user wrote to checked, parsed, exact mathematics; every fault of a specification is found at once."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any
+
+from sympy import Expr, Symbol
+
+from dynamics import expressions
+from dynamics.errors import SpecificationError, did_you_mean
+from dynamics.systems import indexing, lags
+from dynamics.systems.numbers import array_of, exact
+from dynamics.systems.parts import Event, Jump, Measure, Parameter, Reference, Shock, State
+
+__all__ = ["MAGNITUDE", "TIME", "Parsed", "normalise"]
+
+TIME, MAGNITUDE = Symbol("time"), Symbol("magnitude")
+VALUE = Symbol("value")
+RESERVED = {"time": "the independent variable", "magnitude": "the size of a shock",
+            "value": "the number a measure transforms"}
+REDUCTIONS = ("max", "min", "final", "integral", "drawdown")
+DIRECTIONS = ("falling", "rising", "both")
+PARTS: dict[str, type] = {"states": State, "parameters": Parameter, "measures": Measure, "events": Event,
+                          "shocks": Shock, "jumps": Jump}
+TEXTS = ("definitions", "observables", "equations", "invariants")
+KINDS = (*PARTS, *TEXTS, "noise")
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """The mathematics of a specification: SymPy expressions in plain symbols, values as exact rationals."""
+
+    symbols: dict[str, Symbol] = field(default_factory=dict)
+    over: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    values: dict[str, Any] = field(default_factory=dict)
+    initial: dict[str, Any] = field(default_factory=dict)
+    definitions: dict[str, Expr] = field(default_factory=dict)
+    observables: dict[str, Expr] = field(default_factory=dict)
+    equations: dict[str, Expr] = field(default_factory=dict)
+    invariants: dict[str, Expr] = field(default_factory=dict)
+    measures: dict[str, Expr] = field(default_factory=dict)
+    transforms: dict[str, Expr] = field(default_factory=dict)
+    events: dict[str, tuple[Expr, dict[str, Expr]]] = field(default_factory=dict)
+    shocks: dict[str, dict[str, Expr]] = field(default_factory=dict)
+    noise: dict[str, dict[str, Expr]] = field(default_factory=dict)
+    jumps: dict[str, tuple[Expr, dict[str, Expr]]] = field(default_factory=dict)
+
+
+class _Faults(list[str]):
+    """Collects faults; calling it with a function keeps going after that function's SpecificationError."""
+
+    def attempt(self, function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        try:
+            return function(*arguments, **options)
+        except SpecificationError as error:
+            self.extend(error.faults)
+            return None
+
+
+def normalise(raw: Mapping[str, Any]) -> tuple[dict[str, Any], Parsed]:
+    """Check and parse the fields of a System; return them normalised, with their mathematics.
+
+    Raises
+    ------
+    SpecificationError
+        Listing every fault that was found.
+    """
+    faults = _Faults()
+    fields = _structure(raw, faults)
+    if not faults:
+        fields, parsed = _mathematics(fields, faults)
+    if faults:
+        unique = list(dict.fromkeys(faults))
+        name = raw.get("name")
+        if len(unique) == 1:
+            raise SpecificationError(f"system '{name}': {unique[0]}", unique)
+        listing = "\n".join(f"  {number}. {fault}" for number, fault in enumerate(unique, 1))
+        raise SpecificationError(f"system '{name}' has {len(unique)} faults:\n{listing}", unique)
+    frozen = {key: MappingProxyType(value) if isinstance(value, dict) else value for key, value in fields.items()}
+    return frozen, parsed
+
+
+def _structure(raw: Mapping[str, Any], faults: _Faults) -> dict[str, Any]:
+    """Give every field its type: numbers become parts, mappings are copied, names are checked."""
+    fields = dict(raw)
+    if not isinstance(raw["name"], str) or not raw["name"].strip():
+        faults.append(f"name: a system needs a name (text), not {raw['name']!r}")
+    if raw["time"] not in ("continuous", "discrete"):
+        faults.append(f"time: must be 'continuous' or 'discrete', not {raw['time']!r}")
+    if not isinstance(raw["time_unit"], str):
+        faults.append(f"time_unit: must be a text such as 'day', not {raw['time_unit']!r}")
+    for kind in (*KINDS, "indices"):
+        if not isinstance(raw[kind], Mapping):
+            faults.append(f"{kind}: must be a mapping from names to values, not {type(raw[kind]).__name__}")
+            fields[kind] = {}
+        else:
+            fields[kind] = {}
+            for name, value in raw[kind].items():
+                if faults.attempt(expressions.check_name, name, kind) is None and faults and str(name) in faults[-1]:
+                    continue
+                fields[kind][str(name)] = faults.attempt(_part, kind, f"{kind}.{name}", value)
+    if not fields["states"]:
+        faults.append("states: a system needs at least one state")
+    for kind in KINDS:
+        fields[kind] = {name: value for name, value in fields[kind].items() if value is not None}
+    references = raw["references"]
+    if isinstance(references, Reference):
+        references = (references,)
+    if not isinstance(references, Iterable) or not all(isinstance(item, Reference) for item in references):
+        faults.append("references: must be a sequence of Reference")
+        references = ()
+    fields["references"] = tuple(references)
+    _one_namespace(fields, faults)
+    return fields
+
+
+def _part(kind: str, where: str, value: Any) -> Any:
+    """Turn one entry into its record, checking the types of its fields."""
+    if kind == "indices":
+        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 10_000_000:
+            raise SpecificationError(f"{where}: the size of an index is a positive whole number, not {value!r}")
+        return value
+    if kind in TEXTS:
+        return _text(value, where)
+    if kind == "noise":
+        return MappingProxyType(_texts(value, where))
+    record = PARTS[kind]
+    if not isinstance(value, record):
+        if kind == "states":
+            value = State(initial=value)
+        elif kind == "parameters":
+            value = Parameter(value=value)
+        elif kind == "measures" and isinstance(value, str):
+            value = Measure(value)
+        elif kind == "events" and isinstance(value, str):
+            value = Event(value)
+        elif kind == "shocks" and isinstance(value, Mapping):
+            value = Shock(assign=value)
+        else:
+            raise SpecificationError(f"{where}: must be a {record.__name__}, not {type(value).__name__}")
+    for attribute in ("unit", "meaning", "source"):
+        if hasattr(value, attribute) and not isinstance(getattr(value, attribute), str):
+            raise SpecificationError(f"{where}.{attribute}: must be a text, not {getattr(value, attribute)!r}")
+    if isinstance(value, (State, Parameter)):
+        over = (value.over,) if isinstance(value.over, str) else tuple(value.over)
+        value = replace(value, over=over, bounds=_bounds(value.bounds, where))
+        if value.symbol is not None:
+            # a spelling, not a name: SymPy's 'lambda' is fine here
+            if not isinstance(value.symbol, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", value.symbol):
+                raise SpecificationError(f"{where}.symbol: {value.symbol!r} is not a symbol; write letters, digits and "
+                                         "underscores as in 'lambda_star'")
+    elif isinstance(value, Shock):
+        value = replace(value, bounds=_bounds(value.bounds, where))
+    if isinstance(value, Measure) and value.reduction not in REDUCTIONS:
+        raise SpecificationError(
+            f"{where}.reduction: '{value.reduction}' is not one of {', '.join(REDUCTIONS)}."
+            + did_you_mean(str(value.reduction), REDUCTIONS))
+    if isinstance(value, Event) and value.direction not in DIRECTIONS:
+        raise SpecificationError(f"{where}.direction: '{value.direction}' is not one of {', '.join(DIRECTIONS)}")
+    if isinstance(value, Event) and not isinstance(value.terminal, bool):
+        raise SpecificationError(f"{where}.terminal: must be True or False, not {value.terminal!r}")
+    for attribute in ("expression", "rate", "transform"):
+        if hasattr(value, attribute):
+            value = replace(value, **{attribute: _text(getattr(value, attribute), f"{where}.{attribute}")})
+    if hasattr(value, "assign"):
+        value = replace(value, assign=_texts(value.assign, f"{where}.assign"))
+    return value
+
+
+def _text(value: Any, where: str) -> str:
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        raise SpecificationError(f"{where}: must be an expression (text), not {type(value).__name__}")
+    if isinstance(value, str):
+        return value.strip()
+    return expressions.text(exact(value, where))
+
+
+def _texts(value: Any, where: str) -> dict[str, str]:
+    if not isinstance(value, Mapping):
+        raise SpecificationError(f"{where}: must map state names to expressions, not {type(value).__name__}")
+    return {str(name): _text(item, f"{where}.{name}") for name, item in value.items()}
+
+
+def _bounds(bounds: Any, where: str) -> tuple[Any, Any]:
+    if not isinstance(bounds, (tuple, list)) or len(bounds) != 2:
+        raise SpecificationError(f"{where}.bounds: must be (lower, upper), either may be None, not {bounds!r}")
+    low, high = (None if bound is None or bound in (math.inf, -math.inf) else exact(bound, f"{where}.bounds")
+                 for bound in bounds)
+    if low is not None and high is not None and not low < high:
+        raise SpecificationError(f"{where}.bounds: the lower bound {low} is not below the upper bound {high}")
+    return low, high
+
+
+def _one_namespace(fields: dict[str, Any], faults: _Faults) -> None:
+    owner: dict[str, str] = {}
+    for kind in ("states", "parameters", "definitions", "observables", "indices"):
+        for name in fields[kind]:
+            if name in RESERVED:
+                faults.append(f"{kind}.{name}: '{name}' is reserved for {RESERVED[name]}; choose another name")
+            elif name in owner:
+                faults.append(f"{kind}.{name}: the name is already used in {owner[name]}; "
+                              "states, parameters, definitions and observables share one namespace")
+            owner.setdefault(name, kind)
+
+
+def _mathematics(fields: dict[str, Any], faults: _Faults) -> tuple[dict[str, Any], Parsed]:
+    indices: dict[str, int] = fields["indices"]
+    over: dict[str, tuple[str, ...]] = {}
+    for kind in ("states", "parameters"):
+        for name, part in fields[kind].items():
+            over[name] = part.over
+            for index in part.over:
+                if index not in indices:
+                    faults.append(f"{kind}.{name}.over: '{index}' is not a declared index." + did_you_mean(index, indices))
+    if faults:
+        return fields, Parsed()
+    values, bounds_faults = {}, []
+    for name, part in fields["parameters"].items():
+        where = f"parameters.{name}"
+        values[name] = faults.attempt(indexing.parameter_value, part, indices, where)
+        if values[name] is not None:
+            bounds_faults += indexing.outside(values[name], part, where)
+    faults.extend(bounds_faults)
+
+    flat = (*fields["states"], *fields["parameters"], *fields["definitions"])
+    observed = (*flat, *fields["observables"])
+
+    def parse(text: str, where: str, names: Iterable[str], *extra: str) -> Any:
+        return faults.attempt(expressions.parse, text, {n: Symbol(n) for n in (*names, *extra)}, where=where,
+                              indices=tuple(indices))
+
+    def many(kind: str, names: Iterable[str]) -> dict[str, Any]:
+        return {name: parse(text, f"{kind}.{name}", names, "time") for name, text in fields[kind].items()}
+
+    def assignments(assign: Mapping[str, str], where: str, *extra: str) -> dict[str, Any]:
+        for target in assign:
+            if target not in fields["states"]:
+                faults.append(f"{where}.{target}: '{target}' is not a state." + did_you_mean(target, fields["states"]))
+        return {target: parse(text, f"{where}.{target}", observed, "time", *extra) for target, text in assign.items()}
+
+    parsed = Parsed(
+        symbols={name: Symbol(name) for name in observed},
+        over=over,
+        values=values,
+        definitions=many("definitions", flat),
+        observables=many("observables", observed),
+        equations=many("equations", flat),
+        invariants={n: parse(t, f"invariants.{n}", observed) for n, t in fields["invariants"].items()},
+        measures={n: parse(m.expression, f"measures.{n}", observed, "time") for n, m in fields["measures"].items()},
+        transforms={n: parse(m.transform, f"measures.{n}.transform", fields["parameters"], "value")
+                    for n, m in fields["measures"].items()},
+        events={n: (parse(e.expression, f"events.{n}", observed, "time"), assignments(e.assign, f"events.{n}.assign"))
+                for n, e in fields["events"].items()},
+        shocks={n: assignments(s.assign, f"shocks.{n}.assign", "magnitude") for n, s in fields["shocks"].items()},
+        noise={n: {target: parse(text, f"noise.{n}.{target}", flat, "time") for target, text in amplitudes.items()}
+               for n, amplitudes in fields["noise"].items()},
+        jumps={n: (parse(j.rate, f"jumps.{n}.rate", flat, "time"), assignments(j.assign, f"jumps.{n}.assign"))
+               for n, j in fields["jumps"].items()},
+    )
+    for name, amplitudes in fields["noise"].items():
+        for target in amplitudes:
+            if target not in fields["states"]:
+                faults.append(f"noise.{name}.{target}: '{target}' is not a state." + did_you_mean(target, fields["states"]))
+    for name in fields["states"]:
+        if name not in fields["equations"]:
+            faults.append(f"equations.{name}: missing; every state needs an equation")
+    for name in fields["equations"]:
+        if name not in fields["states"]:
+            faults.append(f"equations.{name}: '{name}' is not a state." + did_you_mean(name, fields["states"]))
+    for name, state in fields["states"].items():
+        parsed.initial[name] = faults.attempt(indexing.initial_value, state, fields, f"states.{name}.initial")
+    if not faults:
+        for kind in ("definitions", "observables"):
+            _acyclic(kind, getattr(parsed, kind), faults)
+    if not faults:
+        fields, parsed = faults.attempt(lags.expand_lags, fields, parsed) or (fields, parsed)
+    if not faults:
+        indexing.check_indices(fields, parsed, faults)
+    return fields, parsed
+
+
+def _acyclic(kind: str, expressions_by_name: Mapping[str, Expr], faults: _Faults) -> None:
+    """Report the first cycle as a path a reader can follow."""
+    finished: set[str] = set()
+
+    def visit(name: str, path: tuple[str, ...]) -> bool:
+        if name in path:
+            cycle = (*path[path.index(name):], name)
+            faults.append(f"{kind}.{name}: defined through itself: {' -> '.join(cycle)}")
+            return False
+        if name in finished:
+            return True
+        finished.add(name)
+        needs = sorted(s.name for s in expressions_by_name[name].free_symbols if s.name in expressions_by_name)
+        return all([visit(need, (*path, name)) for need in needs])
+
+    for name in expressions_by_name:
+        visit(name, ())
