@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sympy import Abs, Expr, Function, Integer, Max, Min, atan, cos, erf, exp, log, sign, sin, sqrt, tanh
+from sympy import Expr, Function, Integer, Max, Min, Piecewise, atan, cos, erf, exp, log, sin, sqrt, tanh
 from sympy.core.function import ArgumentIndexError
 
 from dynamics.errors import DerivationError
@@ -95,6 +95,10 @@ class hill(Function):
 
     nargs = 3
 
+    @classmethod
+    def eval(cls, x: Expr, k: Expr, n: Expr) -> Expr | None:
+        return Integer(0) if x.is_zero else None
+
     def fdiff(self, argindex: int = 1) -> Expr:
         x, k, n = self.args
         if argindex == 1:
@@ -143,11 +147,21 @@ def ramp(z: Expr) -> Expr:
     return Max(Integer(0), z)
 
 
+def absolute(z: Expr) -> Expr:
+    """Return |z| as max(z, -z): SymPy's Abs takes plain symbols for complex and rewrites Abs(exp(x)) with re(x)."""
+    return Max(z, -z)
+
+
+def signum(z: Expr) -> Expr:
+    """Return the sign of a real quantity by cases, for the same reason."""
+    return Piecewise((1, z > 0), (-1, z < 0), (0, True))
+
+
 # name -> (SymPy function, smallest and largest number of arguments)
 LANGUAGE: dict[str, tuple[Any, int, int]] = {
     "exp": (exp, 1, 1), "log": (log, 1, 1), "log1p": (log1p, 1, 1), "expm1": (expm1, 1, 1), "sqrt": (sqrt, 1, 1),
-    "sin": (sin, 1, 1), "cos": (cos, 1, 1), "tanh": (tanh, 1, 1), "atan": (atan, 1, 1), "abs": (Abs, 1, 1),
-    "sign": (sign, 1, 1), "min": (Min, 2, 12), "max": (Max, 2, 12), "softplus": (softplus, 1, 2), "hill": (hill, 3, 3),
+    "sin": (sin, 1, 1), "cos": (cos, 1, 1), "tanh": (tanh, 1, 1), "atan": (atan, 1, 1), "abs": (absolute, 1, 1),
+    "sign": (signum, 1, 1), "min": (Min, 2, 12), "max": (Max, 2, 12), "softplus": (softplus, 1, 2), "hill": (hill, 3, 3),
     "ramp": (ramp, 1, 1), "logistic": (logistic, 1, 1), "erf": (erf, 1, 1), "lag": (lag, 3, 3),
 }
 REDUCTIONS: dict[str, tuple[Any, int, int]] = {"total": (total, 2, 2), "product": (product, 2, 2)}

@@ -26,6 +26,13 @@ def _ordered(e: Any) -> list[Any]:
     return sorted(e.args, key=lambda a: (not a.is_number if hasattr(a, "is_number") else True, str(a)))
 
 
+def _absolute(e: Any) -> Any:
+    """Return z where e is max(z, -z)."""
+    if len(e.args) == 2 and e.args[0] == -e.args[1]:
+        return e.args[1] if e.args[0].could_extract_minus_sign() else e.args[0]
+    return None
+
+
 class _TextPrinter(StrPrinter):
     """Python-like text that ``parse`` reads back to the same expression."""
 
@@ -38,9 +45,12 @@ class _TextPrinter(StrPrinter):
     def _print_Mul(self, e: Any) -> str:
         # a number times a sum would be multiplied out on reading; in brackets the product is built first
         coefficient, rest = e.as_coeff_Mul()
-        if coefficient != 1 and rest.is_Mul and any(a.is_Add for a in rest.args):
+        factors = rest.args if rest.is_Mul else (rest,)
+        below = coefficient.is_Rational and coefficient.q != 1 and any(
+            a.is_Pow and a.base.is_Add and a.exp.is_negative for a in factors)
+        if coefficient != 1 and (below or (rest.is_Mul and any(a.is_Add for a in factors))):
             head = "-" if coefficient == -1 else f"{self._print(coefficient)}*"
-            return f"{head}({super()._print_Mul(rest)})"
+            return f"{head}({self._print(rest)})"
         return super()._print_Mul(e)
 
     def _print_Pi(self, e: Any) -> str:
@@ -53,6 +63,8 @@ class _TextPrinter(StrPrinter):
         return f"abs({self._print(e.args[0])})"
 
     def _print_Max(self, e: Any) -> str:
+        if (inner := _absolute(e)) is not None:
+            return f"abs({self._print(inner)})"
         return f"max({self.stringify(_ordered(e), ', ')})"
 
     def _print_Min(self, e: Any) -> str:
@@ -122,6 +134,13 @@ class _LatexPrinter(LatexPrinter):
         if below == "star":
             return head + "^{*}"
         return head if not below else f"{head}_{{{_latex_below(below)}}}"
+
+    def _print_Max(self, e: Any, exponent: Any = None) -> str:
+        if (inner := _absolute(e)) is not None:
+            written = rf"\left|{{{self._print(inner)}}}\right|"
+        else:
+            written = rf"\max\left({', '.join(self._print(a) for a in _ordered(e))}\right)"
+        return written if exponent is None else f"{written}^{{{exponent}}}"
 
     def _primitive(self, e: Any, exponent: Any = None) -> str:
         arguments = ", ".join(self._print(a) for a in e.args)
@@ -198,6 +217,9 @@ class _MathML:
         method = getattr(self, f"write_{type(e).__name__}", None)
         if method is not None:
             return method(e)
+        if hasattr(e, "tolist") and hasattr(e, "shape"):
+            rows = "".join("<mtr>" + "".join(f"<mtd>{self.write(x)}</mtd>" for x in row) + "</mtr>" for row in e.tolist())
+            return f"<mrow><mo>[</mo><mtable>{rows}</mtable><mo>]</mo></mrow>"
         if isinstance(e, Relational):
             return f"<mrow>{self.write(e.lhs)}<mo>{_RELATIONS[e.rel_op]}</mo>{self.write(e.rhs)}</mrow>"
         if e.is_Integer:
@@ -211,9 +233,6 @@ class _MathML:
             return self.symbol(e.name)
         if e.is_Function:
             return self.function(type(e).__name__, e.args)
-        if hasattr(e, "tolist") and hasattr(e, "shape"):
-            rows = "".join("<mtr>" + "".join(f"<mtd>{self.write(x)}</mtd>" for x in row) + "</mtr>" for row in e.tolist())
-            return f"<mrow><mo>[</mo><mtable>{rows}</mtable><mo>]</mo></mrow>"
         printer = MathMLPresentationPrinter()
         return printer._print(e).toxml()
 
@@ -264,6 +283,8 @@ class _MathML:
         return f"<mrow><mo>|</mo>{self.write(e.args[0])}<mo>|</mo></mrow>"
 
     def write_Max(self, e: Max) -> str:
+        if (inner := _absolute(e)) is not None:
+            return f"<mrow><mo>|</mo>{self.write(inner)}<mo>|</mo></mrow>"
         return self.function("max", _ordered(e))
 
     def write_Min(self, e: Min) -> str:

@@ -129,8 +129,10 @@ def open(path: str | Path) -> Any:
         raise DataError(f"{path}: damaged or not a result of this package ({type(error).__name__}: {error})") from None
     for holder in (dataset, *dataset.variables.values()):
         holder.attrs = {key: _restored(value) for key, value in holder.attrs.items()}
-        if hasattr(holder, "encoding"):
-            holder.encoding = {}
+        holder.encoding = {}
+    for name, variable in dataset.variables.items():
+        if variable.dtype.kind in "OT":
+            dataset[name] = dataset[name].astype(str)
     return _decode(dataset.attrs["record"]) if "record" in dataset.attrs else dataset
 
 
@@ -155,6 +157,9 @@ def _plain_attributes(dataset: xr.Dataset) -> xr.Dataset:
 
     dataset.attrs = {key: plain(value) for key, value in dataset.attrs.items()}
     for name in dataset.variables:
+        if dataset[name].dtype.kind == "U":
+            # fixed-length texts have no stable zarr encoding; variable-length ones do
+            dataset[name] = dataset[name].astype(object)
         dataset[name].attrs = {key: plain(value) for key, value in dataset[name].attrs.items()}
     return dataset
 
