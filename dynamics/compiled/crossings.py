@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from dynamics.compiled.rosenbrock import ContinuousStep
 
-__all__ = ["Crossings", "POINTS", "find_crossings", "sample", "turning_values"]
+__all__ = ["Crossings", "POINTS", "find_crossings", "points", "sample", "turning_values"]
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -47,18 +47,22 @@ class Crossings:
     fraction: Array
 
 
-def sample(function: LaneFunction, step: ContinuousStep, parameters: Array, before: Array, end: float | Array) -> Array:
-    """Return the function on the five points of the step up to the fraction ``end``, shape (5, rows, lanes).
+def points(step: ContinuousStep, end: float | Array) -> list[tuple[Array, Array]]:
+    """Return times and states of the last four of the five points of the step up to the fraction ``end``."""
+    return [(step.time(point * end), step.state(point * end)) for point in POINTS[1:]]
+
+
+def sample(function: LaneFunction, later: list[tuple[Array, Array]], parameters: Array, before: Array) -> Array:
+    """Return the function on the five points of a step.
 
     Parameters
     ----------
     function : callable
-    step : ContinuousStep
+    later : list of (ndarray, ndarray)
+        Times and states of the last four points (``points``).
     parameters : ndarray, shape (parameters, lanes)
     before : ndarray, shape (rows, lanes)
-        The function at the start of the step.
-    end : float or ndarray, shape (lanes,)
-        Last fraction of the step to look at.
+        The function at the first point, the start of the step.
 
     Returns
     -------
@@ -66,9 +70,8 @@ def sample(function: LaneFunction, step: ContinuousStep, parameters: Array, befo
     """
     values = np.empty((len(POINTS), *before.shape))
     values[0] = before
-    for index, point in enumerate(POINTS[1:], 1):
-        fraction = point * end
-        values[index] = function(step.time(fraction), step.state(fraction), parameters)
+    for index, (time, state) in enumerate(later, 1):
+        values[index] = function(time, state, parameters)
     return values
 
 
@@ -98,9 +101,7 @@ def _turning_fraction(values: Array, interval: int, left: Array, right: Array) -
             + third[0] * ((3.0 * x - 6.0) * x + 2.0) / 6.0
             + fourth * (((4.0 * x - 18.0) * x + 22.0) * x - 6.0) / 24.0
         )
-        bend = (
-            second[0] + third[0] * (x - 1.0) + fourth * ((12.0 * x - 36.0) * x + 22.0) / 24.0
-        )
+        bend = second[0] + third[0] * (x - 1.0) + fourth * ((12.0 * x - 36.0) * x + 22.0) / 24.0
         x = np.where(bend != 0.0, x - slope / bend, x)
         x = np.fmin(np.fmax(x, float(interval)), float(interval + 1))
     return x / 4.0
@@ -216,9 +217,9 @@ def find_crossings(
 
     if found.any():
         part, row, lane = np.nonzero(found)
-        points = np.array(POINTS)
+        edges = np.array(POINTS)
         start, stop = values[part, row, lane], values[part + 1, row, lane]
-        bracket(row, lane, points[part], points[part + 1], start, stop)
+        bracket(row, lane, edges[part], edges[part + 1], start, stop)
 
     # Only a function that comes closer to zero than it varies can graze it: the rest is not looked at again.
     size = np.abs(values)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from dynamics.compiled.crossings import find_crossings, sample, turning_values
+from dynamics.compiled.crossings import find_crossings, points, sample, turning_values
 from dynamics.compiled.lane_problems import LaneProblem, LaneResult, LaneStatus, take_lanes
 from dynamics.compiled.rosenbrock import ORDER, ContinuousStep, rosenbrock_step
 from dynamics.errors import SpecificationError
@@ -26,7 +26,9 @@ Flags = NDArray[np.bool_]
 LaneFunction = Callable[[Array, Array, Array], Array]
 
 SAFETY, GROWTH, SHRINKAGE = 0.9, 6.0, 0.2
-SMALLEST_STEP = 4.0  # in units of the spacing of floating-point numbers at the current time
+# Steps below so many spacings of floating-point numbers at the current time, or at this share of the final time (which
+# spares a lane stuck at time 0 the way down to 1e-308), count as underflow.
+SMALLEST_STEP, EARLIEST = 4.0, 1e-12
 
 
 @dataclass
@@ -142,12 +144,18 @@ def start(problem: LaneProblem, time: Array, state: Array, parameters: Array, st
     )
 
 
-def _events(problem: LaneProblem, lanes: LanesUnderWay, step: ContinuousStep, accepted: Flags) -> tuple[Array, Array]:
+def _events(
+    problem: LaneProblem,
+    lanes: LanesUnderWay,
+    step: ContinuousStep,
+    later: list[tuple[Array, Array]],
+    accepted: Flags,
+) -> tuple[Array, Array]:
     """Record the events of the accepted steps; return where each lane ends (1 or its terminal event) and the values."""
     record, end = lanes.record, np.ones(accepted.size)
     if problem.events is None:
         return end, lanes.event_values
-    values = sample(problem.events, step, lanes.parameters, lanes.event_values, 1.0)
+    values = sample(problem.events, later, lanes.parameters, lanes.event_values)
     found = find_crossings(problem.events, step, lanes.parameters, values, problem.directions, accepted)
     if found.lane.size:
         first = np.full(values.shape[1:], np.inf)
@@ -163,12 +171,21 @@ def _events(problem: LaneProblem, lanes: LanesUnderWay, step: ContinuousStep, ac
     return end, values[-1]
 
 
-def _extremes(problem: LaneProblem, lanes: LanesUnderWay, step: ContinuousStep, accepted: Flags, end: Array) -> None:
+def _extremes(
+    problem: LaneProblem,
+    lanes: LanesUnderWay,
+    step: ContinuousStep,
+    later: list[tuple[Array, Array]],
+    accepted: Flags,
+    end: Array,
+) -> None:
     """Bring the running maxima and minima up to date over the accepted steps."""
     if problem.running is None:
         return
     record, parameters = lanes.record, lanes.parameters
-    values = sample(problem.running, step, parameters, record.final_running, end)
+    if (end < 1.0).any():
+        later = points(step, end)
+    values = sample(problem.running, later, parameters, record.final_running)
     kept = np.flatnonzero(accepted)
     if kept.size < accepted.size:
         step, parameters = step.take(kept), parameters.take(kept, axis=-1)
@@ -202,8 +219,9 @@ def advance(problem: LaneProblem, lanes: LanesUnderWay, c: Control) -> None:
     defined = np.isfinite(ratio) & np.isfinite(slope).all(axis=0)
     accepted = defined & (ratio <= 1.0)
 
-    end, event_values = _events(problem, lanes, step, accepted)
-    _extremes(problem, lanes, step, accepted, end)
+    later = points(step, 1.0) if continuous else []
+    end, event_values = _events(problem, lanes, step, later, accepted)
+    _extremes(problem, lanes, step, later, accepted, end)
     stopped = accepted & (record.event_index >= 0)
     np.copyto(time, arrival, where=accepted)
     np.copyto(state, step.after, where=accepted)
@@ -236,7 +254,7 @@ def advance(problem: LaneProblem, lanes: LanesUnderWay, c: Control) -> None:
         lanes.hits = np.where(accepted, np.where(still, lanes.hits + 1, 0), lanes.hits)
         status[lanes.hits >= problem.settle_hits] = LaneStatus.SETTLED
     status[accepted & last] = LaneStatus.COMPLETED
-    stuck = ~accepted & (lanes.step < SMALLEST_STEP * np.spacing(np.abs(time)))
+    stuck = ~accepted & (lanes.step < SMALLEST_STEP * np.spacing(np.fmax(np.abs(time), EARLIEST * np.abs(lanes.stop))))
     status[stuck & defined] = LaneStatus.STEP_UNDERFLOW
     status[stuck & ~defined] = LaneStatus.INVALID_STATE
     # Towards a blow-up the steps shrink with the distance to it and may underflow before the state is that large.
