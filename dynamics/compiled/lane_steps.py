@@ -216,7 +216,8 @@ def advance(problem: LaneProblem, lanes: LanesUnderWay, c: Control) -> None:
     ratio = _norm(error, c.absolute + c.relative * np.fmax(np.abs(state), np.abs(step.after)))
     arrival = np.where(last, lanes.stop, time + size)
     slope = problem.field(arrival, step.after, parameters)
-    defined = np.isfinite(ratio) & np.isfinite(slope).all(axis=0)
+    # An infinite Jacobian must be asked for: as a pivot it makes increments of zero, a step that looks perfect.
+    defined = np.isfinite(ratio) & np.isfinite(slope).all(axis=0) & np.isfinite(jacobian).all(axis=(0, 1))
     accepted = defined & (ratio <= 1.0)
 
     later = points(step, 1.0) if continuous else []
