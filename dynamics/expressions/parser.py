@@ -274,6 +274,8 @@ class _Reader:
             stages = arguments[2]
             if not (isinstance(stages, Integer) and 1 <= stages <= 24):
                 self.fail_at(node.args[2], "the third argument of lag is a whole number of stages from 1 to 24")
+        if name == "sign" and arguments[0].has(Piecewise):
+            self.fail_at(node, "sign(...) cannot contain 'if' or sign(...); give that part a name in the definitions")
         for argument, written in zip(arguments, node.args, strict=True):
             self.affordable(written, argument)
         return self.checked(node, function(*arguments))
@@ -290,7 +292,8 @@ class _Reader:
         if isinstance(condition, Expr):
             self.fail_at(node.test, "the condition of 'if' is a comparison such as a < b")
         yes, no = self.number(node.body, depth), self.number(node.orelse, depth)
-        return Piecewise((yes, condition), (no, True))
+        # an else-if is one more case of the same Piecewise, so that text and expression correspond
+        return Piecewise((yes, condition), *(no.args if isinstance(no, Piecewise) else [(no, True)]))
 
     def _boolop(self, node: ast.BoolOp, depth: int) -> Any:
         if not self.conditions:
@@ -311,6 +314,8 @@ class _Reader:
                  ast.GtE: lambda a, b: a >= b}.get(operator)
         if build is None:
             self.fail_at(node, "only <, <=, > and >= compare numbers")
+        if left.has(Piecewise) or right.has(Piecewise):
+            self.fail_at(node, "a comparison cannot contain 'if' or sign(...); give that part a name in the definitions")
         if not (left.free_symbols or right.free_symbols) and max(_towers(left), _towers(right)) > 2:
             self.fail_at(node, "this comparison of numbers is too costly")
         return build(left, right)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from xml.sax.saxutils import escape
 
-from sympy import Abs, Basic, Float, Max, Min, Symbol, exp, log
+from sympy import Abs, And, Basic, Float, Max, Min, Ne, Or, Symbol, exp, log
 from sympy.core.alphabets import greeks
 from sympy.core.relational import Relational
 from sympy.printing.latex import LatexPrinter
@@ -76,8 +76,22 @@ class _TextPrinter(StrPrinter):
             pieces, last = list(e.args), None
         written = self._print(last) if last is not None else self._print(pieces.pop()[0])
         for value, test in reversed(pieces):
-            written = f"({self._print(value)} if {self._print(test)} else {written})"
+            written = self._chosen(self._print(value), test, written)
         return written
+
+    def _chosen(self, value: str, test: Any, otherwise: str) -> str:
+        """``value if test else otherwise``; the language has no 'or', and SymPy joins equal cases with it."""
+        if isinstance(test, Ne):
+            test = Or(test.lhs > test.rhs, test.lhs < test.rhs, evaluate=False)
+        if isinstance(test, Or):
+            for part in reversed(_ordered(test)):
+                otherwise = self._chosen(value, part, otherwise)
+            return otherwise
+        if isinstance(test, And):
+            for part in reversed(_ordered(test)):
+                value = self._chosen(value, part, otherwise)
+            return value
+        return f"({value} if {self._print(test)} else {otherwise})"
 
     def _print_Relational(self, e: Relational) -> str:
         operator = {"Equality": "==", "Unequality": "!="}.get(type(e).__name__, e.rel_op)

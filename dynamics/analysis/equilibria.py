@@ -1,0 +1,224 @@
+"""Fixed points of flows and maps: exact and regime by regime where algebra reaches, certified or numeric elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from sympy import And, Expr, S, Symbol
+
+from dynamics.analysis.linearization import fields_of, scalar_system
+from dynamics.errors import DerivationError, SpecificationError, did_you_mean
+from dynamics.results import FixedPoint, FixedPoints, provenance
+from dynamics.symbolic.elimination import solve_numeric
+from dynamics.symbolic.exact_solutions import solutions_in_time
+from dynamics.symbolic.polynomial import jacobian_matrix, roots_numeric
+from dynamics.symbolic.regimes import Regime, regimes
+from dynamics.symbolic.stability import reduce_condition
+from dynamics.systems import System
+from dynamics.systems.numbers import exact
+
+__all__ = ["fixed_points"]
+
+BORDER = 1e-12
+NEUTRAL = 1e-11
+
+
+def fixed_points(system: System, parameters: Mapping[str, Any] | None = None,
+                 box: Mapping[str, tuple[float, float]] | None = None) -> FixedPoints:
+    """fixed_points(system): all fixed points, exact in the parameters where a closed form exists.
+
+    Parameters
+    ----------
+    system : System
+        Autonomous; flow or map.
+    parameters : mapping of str to number, optional
+        Replaces current values; symbolic results stay symbolic.
+    box : mapping of str to (lower, upper), optional
+        Return only points inside, and search here where algebra fails. None: the declared bounds of the states are searched,
+        unbounded axes compactified, and points outside the bounds are returned as not admissible.
+
+    Returns
+    -------
+    FixedPoints
+        Sequence of FixedPoint, admissible ones first. A point derived in one regime that lies in another ("virtual") is
+        returned with ``admissible=False``, as is one outside its bounds or where a terminal event has already happened.
+
+    Raises
+    ------
+    DerivationError
+        For non-autonomous systems and Processes.
+
+    Notes
+    -----
+    ``exactness`` of each point: "exact" (closed form), "certified" (all real roots of exact polynomials at the current
+    parameters, isolated, 30 digits) or "numeric" (found from many starts; there may be more).
+
+    Examples
+    --------
+    >>> import dynamics as dy
+    >>> points = dy.fixed_points(dy.models.load("deleveraging"))
+    >>> points[0].state["equity_ratio"], points[0].stability, points[0].exactness
+    (1/target_leverage, 'stable', 'exact')
+    """
+    system = scalar_system(system, "fixed_points")
+    if not system.autonomous:
+        raise DerivationError(f"'{system.name}' depends on time and has no fixed points; integrate it instead")
+    if parameters:
+        system = system.with_parameters(parameters)
+    limits = _box(system, box)
+    states = [Symbol(name) for name in system.states]
+    bounds = {Symbol(name): part.bounds for name, part in system.parameters.items()}
+    fields = fields_of(system)
+    found: list[FixedPoint] = []
+    for regime in regimes(fields, bounds):
+        equations = [e - s for e, s in zip(regime.expressions, states, strict=True)] if system.time == "discrete" \
+            else list(regime.expressions)
+        matrix = jacobian_matrix(regime.expressions, states)
+        for state, free, exactness in _solutions(system, equations, states, bounds, regime, limits):
+            point = _point(system, regime, matrix, state, free, exactness, bounds)
+            if point is not None and _in_box(point, limits if box is not None else {}):
+                found.append(point)
+    ordered = _without_repetitions(found)
+    return FixedPoints(ordered, provenance(
+        "fixed_points", system, exactness=_weakest(p.exactness for p in ordered) if ordered else "exact"))
+
+
+def _box(system: System, box: Mapping[str, tuple[float, float]] | None) -> dict[str, tuple[Any, Any]]:
+    limits = {name: state.bounds for name, state in system.states.items()}
+    for name, pair in (box or {}).items():
+        if name not in limits:
+            raise SpecificationError(f"box: '{name}' is not a state of '{system.name}'.{did_you_mean(name, limits)}")
+        low, high = (None if b is None or b in (float("inf"), float("-inf")) else exact(b, f"box.{name}") for b in pair)
+        if low is not None and high is not None and not low < high:
+            raise SpecificationError(f"box.{name}: the lower end {low} is not below the upper end {high}")
+        limits[name] = (low, high)
+    return limits
+
+
+def _solutions(system: System, equations: Sequence[Expr], states: Sequence[Symbol], bounds: dict[Symbol, Any], regime: Regime,
+               limits: Mapping[str, tuple[Any, Any]]) -> Iterator[tuple[dict[Symbol, Expr], tuple[str, ...], str]]:
+    """(state, free states, exactness): exact, else certified at the current parameters, else from many starts."""
+    try:
+        for solution in solutions_in_time(equations, states, bounds):
+            yield solution.values, tuple(s.name for s in solution.free), "exact"
+        return
+    except DerivationError:
+        pass
+    numbers = [e.xreplace(system.exact_parameters) for e in equations]
+    try:
+        for root in solve_numeric(numbers, states):
+            yield dict(root), (), "certified"
+        return
+    except DerivationError:
+        pass
+    from dynamics.analysis.root_search import search_roots  # SciPy only when algebra fails
+
+    conditions = [c.xreplace(system.exact_parameters) for c in regime.conditions]
+    for root in search_roots(numbers, states, [limits[s.name] for s in states], conditions):
+        yield root, (), "numeric"
+
+
+def _point(system: System, regime: Regime, matrix: Any, state: dict[Symbol, Expr], free: tuple[str, ...], exactness: str,
+           bounds: dict[Symbol, Any]) -> FixedPoint | None:
+    numbers: dict[Symbol, Any] = dict(system.exact_parameters)
+    start = system.initial_state()
+    numbers |= {Symbol(name): exact(start[name], f"states.{name}.initial") for name in free}
+    values = {}
+    for symbol, value in state.items():
+        number = value.xreplace(numbers).evalf(30)
+        if not number.is_real or not number.is_finite:
+            return None  # complex or infinite at the current parameters
+        values[symbol.name] = float(number)
+        numbers[symbol] = number
+    here = {**numbers, **{s: e.xreplace(numbers).evalf(30) for s, e in state.items()}}
+    margins = [float(c.xreplace(here).evalf(30)) for c in regime.conditions]
+    inside = all(m >= -BORDER for m in margins)
+    valid = [reduce_condition(c.xreplace(state), bounds) for c in regime.conditions] if exactness == "exact" else []
+    valid_where = And(*(v >= 0 for v in valid)) if exactness == "exact" else (S.true if inside else S.false)
+    remarks = [] if inside else ["virtual: it lies outside the regime in which it was derived"]
+    remarks += _outside_bounds(system, values) + _ended(system, here)
+    if inside and any(abs(m) <= BORDER for m in margins):
+        remarks.append("on a border between regimes: derivatives are one-sided")
+    admissible = inside and not any(r.startswith(("virtual", "outside", "the event")) for r in remarks)
+    eigenvalues = roots_numeric(matrix, here)
+    stability, kind, ordered = _classified(eigenvalues, system.time, len(free))
+    return FixedPoint(
+        state={s.name: e for s, e in state.items()}, values=values, eigenvalues=ordered, stability=stability, kind=kind,
+        admissible=admissible, remark="; ".join(remarks), regime={switch.text: on for switch, on in regime.pattern},
+        valid_where=valid_where, free=free, exactness=exactness, time=system.time)
+
+
+def _outside_bounds(system: System, values: Mapping[str, float]) -> list[str]:
+    remarks = []
+    for name, state in system.states.items():
+        low, high = (None if b is None else float(b) for b in state.bounds)
+        slack = 1e-9 * (1 + abs(values[name]))
+        if (low is not None and values[name] < low - slack) or (high is not None and values[name] > high + slack):
+            remarks.append(f"outside the declared bounds of {name}")
+    return remarks
+
+
+def _ended(system: System, here: Mapping[Symbol, Any]) -> list[str]:
+    """A trajectory never lives where a terminal event has already happened."""
+    remarks = []
+    for name, event in system.events.items():
+        if not event.terminal:
+            continue
+        value = float(system.resolve(system._parsed.events[name][0]).xreplace(here).evalf(30))
+        past = {"falling": value <= BORDER, "rising": value >= -BORDER, "both": abs(value) <= BORDER}[event.direction]
+        if past:
+            remarks.append(f"the event '{name}' has happened there")
+    return remarks
+
+
+def _classified(eigenvalues: Sequence[complex], time: str, structural: int) -> tuple[str, str, tuple[complex, ...]]:
+    """(stability, kind, eigenvalues with structural ones last)."""
+    neutral = 1.0 if time == "discrete" else 0.0
+    by_neutrality = sorted(eigenvalues, key=lambda z: abs(z - neutral))
+    dropped, kept = by_neutrality[:structural], by_neutrality[structural:]
+    ordered = tuple(sorted(kept, key=lambda z: (-(abs(z) if time == "discrete" else z.real), -z.imag))) + tuple(dropped)
+    scale = 1.0 + max((abs(z) for z in kept), default=0.0)
+    growth = [(abs(z) - 1.0 if time == "discrete" else z.real) / scale for z in kept]
+    if any(g > NEUTRAL for g in growth):
+        stability = "unstable"
+    elif all(g < -NEUTRAL for g in growth):
+        stability = "stable"
+    else:
+        stability = "not determined"
+    if any(abs(g) <= NEUTRAL for g in growth):
+        return stability, "degenerate", ordered
+    growing = sum(g > 0 for g in growth)
+    turning = any(abs(z.imag) > 1e-9 * scale for z in kept)
+    shape = "focus" if turning else "node"
+    if growing == 0:
+        return stability, f"stable {shape}", ordered
+    if growing == len(kept):
+        return stability, f"unstable {shape}", ordered
+    return stability, "saddle focus" if turning else "saddle", ordered
+
+
+def _in_box(point: FixedPoint, limits: Mapping[str, tuple[Any, Any]]) -> bool:
+    return all((low is None or point.values[n] >= float(low)) and (high is None or point.values[n] <= float(high))
+               for n, (low, high) in limits.items())
+
+
+def _without_repetitions(points: Sequence[FixedPoint]) -> list[FixedPoint]:
+    """The same state from several regimes is one point; the copy inside its own regime stays. Admissible ones first."""
+    kept: list[FixedPoint] = []
+    for point in sorted(points, key=lambda p: (not p.admissible, p.remark.startswith("virtual"), bool(p.remark))):
+        twin = next((k for k in kept if all(abs(k.values[n] - v) <= 1e-12 * (1 + abs(v)) for n, v in point.values.items())),
+                    None)
+        if twin is None:
+            kept.append(point)
+        elif "border" in point.remark and "border" in twin.remark and point.regime != twin.regime:
+            kept.append(replace(point, remark=point.remark + "; the other side of the border"))
+    return kept
+
+
+def _weakest(exactness: Iterator[str]) -> str:
+    found = set(exactness)
+    return next(name for name in ("numeric", "certified", "exact") if name in found)
+
+

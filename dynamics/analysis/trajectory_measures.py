@@ -1,0 +1,91 @@
+"""Measures of a trajectory: extremes refined inside steps, integrals by quadrature on the dense solution."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dynamics.analysis.paths import Path
+from dynamics.compiled.functions import SystemFunctions, functions_of
+from dynamics.systems import System
+
+__all__ = ["measures_of"]
+
+Array = NDArray[np.float64]
+
+
+def measures_of(system: System, path: Path, names: Sequence[str], p: Sequence[Any], samples: int = 6) -> dict[str, float]:
+    """Return measures of a path; extremes are refined inside steps."""
+    functions = functions_of(system)
+    all_names = list(system.measures)
+    values: dict[str, float] = {}
+    sampled: tuple[Array, Array] | None = None
+    for name in names:
+        reduction, row = system.measures[name].reduction, all_names.index(name)
+        if reduction == "final":
+            raw = functions.measure_expressions(path.times[-1], path.states[-1], p)[row]
+        elif reduction == "integral":
+            raw = _integral(functions, path, p, row)
+        else:
+            if sampled is None:
+                sampled = _sampled(functions, path, p, samples)
+            raw = _reduced(functions, path, p, sampled, row, reduction)
+        values[name] = functions.transform(name, float(raw), p)
+    return values
+
+
+def _integral(functions: SystemFunctions, path: Path, p: Sequence[Any], row: int) -> float:
+    """Gauss-Legendre over every accepted step: steps end at kinks and events, so each integrand is smooth."""
+    nodes, weights = np.polynomial.legendre.leggauss(4)
+    knots = np.array(path.times)
+    widths = np.diff(knots)
+    if not len(widths):
+        return 0.0
+    times = (knots[:-1, None] + widths[:, None] * (nodes + 1) / 2).reshape(-1)
+    states = path.at(times)
+    values = np.array([functions.measure_expressions(t, y, p)[row] for t, y in zip(times, states.T, strict=True)])
+    return float(np.sum(values.reshape(-1, 4) * weights * widths[:, None] / 2))
+
+
+def _sampled(functions: SystemFunctions, path: Path, p: Sequence[Any], samples: int) -> tuple[Array, Array]:
+    knots = np.array(path.times)
+    fractions = np.arange(samples) / samples
+    inner = (knots[:-1, None] + np.diff(knots)[:, None] * fractions[None, :]).reshape(-1)
+    times = np.append(inner, knots[-1]) if len(knots) > 1 else knots
+    states = path.at(times)
+    states[:, 0] = path.states[0]
+    return times, np.array([functions.measure_expressions(t, y, p) for t, y in zip(times, states.T, strict=True)])
+
+
+def _reduced(functions: SystemFunctions, path: Path, p: Sequence[Any], sampled: tuple[Array, Array], row: int,
+             reduction: str) -> float:
+    """Maximum, minimum or drawdown with each candidate extreme refined on the dense solution."""
+    times, values = sampled[0], sampled[1][:, row]
+    if len(times) < 3:
+        if reduction == "drawdown":
+            return float(max(values[0] - values[-1], 0.0))
+        return float(np.max(values) if reduction == "max" else np.min(values))
+
+    def refined(position: int, sense: float) -> float:
+        from scipy.optimize import minimize_scalar
+
+        low, high = times[max(position - 1, 0)], times[min(position + 1, len(times) - 1)]
+        if not high > low:
+            return float(values[position])
+        found = minimize_scalar(
+            lambda t: -sense * functions.measure_expressions(t, path.at(np.array([t]))[:, 0], p)[row],
+            bounds=(low, high), method="bounded", options={"xatol": 1e-10 * max(1.0, abs(high))})
+        return sense * max(sense * float(values[position]), -float(found.fun))
+
+    if reduction == "max":
+        return refined(int(np.nanargmax(values)), 1.0)
+    if reduction == "min":
+        return refined(int(np.nanargmin(values)), -1.0)
+    peaks = np.maximum.accumulate(values)
+    trough = int(np.argmax(peaks - values))
+    if peaks[trough] <= values[trough]:
+        return 0.0
+    return refined(int(np.argmax(values[: trough + 1])), 1.0) - refined(trough, -1.0)

@@ -1,0 +1,119 @@
+"""From SymPy expressions to Python functions, with primitives that stay finite where the formula would not.
+
+Symbols are renamed before code is made, so no name of a model can meet a name of the generated code.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sympy import Expr, Symbol, lambdify
+
+__all__ = ["scalar_function", "vector_function"]
+
+Function = Callable[..., Any]
+
+
+def _exp(x: float) -> float:
+    return math.exp(x) if x < 709.7 else math.inf
+
+
+def _log(x: float) -> float:
+    return math.log(x) if x > 0 else (-math.inf if x == 0 else math.nan)
+
+
+def _log1p(x: float) -> float:
+    return math.log1p(x) if x > -1 else (-math.inf if x == -1 else math.nan)
+
+
+def _expm1(x: float) -> float:
+    return math.expm1(x) if x < 709.7 else math.inf
+
+
+def _sqrt(x: float) -> float:
+    return math.sqrt(x) if x >= 0 else math.nan
+
+
+def _logistic(z: float) -> float:
+    if z >= 0:
+        return 1.0 / (1.0 + math.exp(-z))
+    e = math.exp(z)
+    return e / (1.0 + e)
+
+
+def _softplus(z: float, scale: float = 1.0) -> float:
+    # log(1 + exp(z)) without overflow; the literal formula overflows long before leverage does
+    z = z / scale
+    return scale * (max(z, 0.0) + math.log1p(math.exp(-abs(z))))
+
+
+def _hill(x: float, k: float, n: float) -> float:
+    if x <= 0 or k <= 0:
+        return 0.0 if x == 0 else x**n / (k**n + x**n)
+    return _logistic(n * (math.log(x) - math.log(k)))
+
+
+def _sign(x: float) -> float:
+    return float((x > 0) - (x < 0))
+
+
+def _heaviside(x: float, at_zero: float = 0.5) -> float:
+    return 1.0 if x > 0 else (0.0 if x < 0 else at_zero)
+
+
+_SCALAR = {"exp": _exp, "log": _log, "log1p": _log1p, "expm1": _expm1, "sqrt": _sqrt, "logistic": _logistic,
+           "softplus": _softplus, "hill": _hill, "sign": _sign, "Heaviside": _heaviside, "erf": math.erf, "Abs": abs}
+
+
+def _vector_modules() -> dict[str, Function]:
+    import numpy as np
+    from scipy import special
+
+    def softplus(z: Any, scale: Any = 1.0) -> Any:
+        return scale * np.logaddexp(0.0, np.asarray(z) / scale)
+
+    def hill(x: Any, k: Any, n: Any) -> Any:
+        x = np.asarray(x, dtype=float)
+        safe = np.where(x > 0, x, 1.0)
+        return np.where(x > 0, special.expit(n * (np.log(safe) - np.log(k))),
+                        np.where(x == 0, 0.0, x**n / (k**n + x**n)))
+
+    def total(values: Any, axis: Any) -> Any:
+        return np.sum(values, axis=int(axis), keepdims=True)
+
+    def product(matrix: Any, vector: Any, axis: Any, transposed: Any, target: Any) -> Any:
+        flat = np.asarray(vector).reshape(-1)
+        result = (matrix.T if transposed else matrix) @ flat
+        shape = [1] * np.ndim(vector)
+        shape[int(target)] = result.size
+        return result.reshape(shape)
+
+    return {"exp": np.exp, "log": np.log, "log1p": np.log1p, "expm1": np.expm1, "sqrt": np.sqrt,
+            "logistic": special.expit, "softplus": softplus, "hill": hill, "sign": np.sign, "erf": special.erf,
+            "Heaviside": np.heaviside, "Abs": np.abs, "total": total, "product": product}
+
+
+def _renamed(arguments: Sequence[Sequence[Symbol]]) -> tuple[dict[Symbol, Symbol], list[tuple[Symbol, ...]]]:
+    renaming = {symbol: Symbol(f"a{group}_{place}") for group, symbols in enumerate(arguments)
+                for place, symbol in enumerate(symbols)}
+    return renaming, [tuple(renaming[s] for s in symbols) for symbols in arguments]
+
+
+def scalar_function(expressions: Sequence[Expr], arguments: Sequence[Sequence[Symbol]]) -> Callable[..., list[float]]:
+    """Return a function of one tuple of floats for each group in ``arguments``; it returns a list of floats.
+
+    Values that overflow are inf or nan; ZeroDivisionError and ValueError may be raised at poles.
+    """
+    renaming, groups = _renamed(arguments)
+    return lambdify(groups, [e.xreplace(renaming) for e in expressions], modules=[_SCALAR, "math"], cse=True)
+
+
+def vector_function(expressions: Sequence[Expr], arguments: Sequence[Sequence[Symbol]]) -> Callable[..., list[Any]]:
+    """Return a function of one sequence of arrays for each group in ``arguments``; it returns a list of arrays.
+
+    Arrays broadcast; an expression without variables comes out as a plain number.
+    """
+    renaming, groups = _renamed(arguments)
+    return lambdify(groups, [e.xreplace(renaming) for e in expressions], modules=[_vector_modules(), "numpy"], cse=True)
