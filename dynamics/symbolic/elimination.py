@@ -77,7 +77,7 @@ def solve_system(
     ...     print(solution.values)
     {x: 0, y: 0}
     {x: k, y: 0}
-    {x: 1, y: r*(k - 1)/k}
+    {x: 1, y: r - r/k}
     """
     from dynamics import expressions
 
@@ -132,7 +132,8 @@ def _undo(
     values, free = dict(solution.values), list(solution.free)
     for inversion in reversed(inversions):
         value = values[inversion.replacement]
-        if inversion.positive and sign_of(value, bounds) == -1:
+        sign_here = sign_of(value, bounds)
+        if (inversion.positive and sign_here == -1) or (inversion.nonzero and sign_here == 0):
             return None
         if inversion.replacement in free:
             free[free.index(inversion.replacement)] = inversion.unknown

@@ -25,13 +25,16 @@ class Inversion:
     inverse : Expr
         The unknown in terms of the replacement (and possibly other unknowns).
     positive : bool
-        Whether the replacement takes positive values only (zero allowed where the kernel is a power).
+        Whether the replacement takes no negative values.
+    nonzero : bool
+        Whether it does not vanish either (an exponential).
     """
 
     unknown: Symbol
     replacement: Symbol
     inverse: Expr
     positive: bool
+    nonzero: bool = False
 
 
 def without_kernels(
@@ -139,7 +142,9 @@ def _step(equations: tuple[Expr, ...], name: Symbol, kernels: list[Expr]) -> tup
         return None
     replacements, inverse, positive = found
     replaced = (item.xreplace(replacements) for item in equations)
-    return tuple(item.xreplace({name: inverse}) for item in replaced), Inversion(name, replacement, inverse, positive)
+    return tuple(item.xreplace({name: inverse}) for item in replaced), Inversion(
+        name, replacement, inverse, positive, all(isinstance(kernel, exp) for kernel in kernels)
+    )
 
 
 _Found = tuple[dict[Expr, Expr], Expr, bool]

@@ -30,6 +30,8 @@ __all__ = [
     "replace_kernels",
 ]
 
+_ABSENT = Dummy("absent")  # one symbol for all fields of numbers, so that SymPy builds that field once
+
 Bounds = Mapping[Symbol, tuple[Any, Any]]
 
 
@@ -263,7 +265,7 @@ def rational_form(expressions: Iterable[Expr], symbols: Iterable[Symbol] = ()) -
         found |= expression.free_symbols
     generators = sorted(found - set(kernels), key=lambda symbol: symbol.name) + list(kernels)
     if not generators:
-        generators = [Dummy("one")]
+        generators = [_ABSENT]
     over = FracField(generators, QQ, "lex")
     relations = {symbol: (degree, over.from_expr(base)) for symbol, (degree, base) in bases.items()}
     form = RationalForm(over, (), kernels, relations)
@@ -374,9 +376,10 @@ def factors_of(element: Any) -> tuple[Any, tuple[tuple[Any, int], ...]]:
 
 
 def layout(element: Any) -> Expr:
-    """Write an element of a fraction field in the shortest of three ways.
+    """Write an element of a fraction field in the shortest of four ways.
 
-    Factored; with the numerator expanded; or as a sum of terms, each over the denominator and cancelled.
+    Factored; with the numerator expanded; as a sum of terms, each over the denominator and cancelled; or nested, as
+    in ``1 + (1 + kappa/theta)/eta``.
 
     Parameters
     ----------
@@ -403,4 +406,44 @@ def layout(element: Any) -> Expr:
             )
         )
         candidates.append(element.as_expr())
+        if len(element.denom) == 1:
+            ((shift, scale),) = element.denom.terms()
+            candidates.append(
+                _nested(
+                    over.symbols,
+                    {
+                        tuple(a - b for a, b in zip(monomial, shift, strict=True)): coefficient / scale
+                        for monomial, coefficient in element.numer.terms()
+                    },
+                )
+            )
     return min(candidates, key=lambda candidate: candidate.count_ops())
+
+
+def _nested(symbols: Sequence[Symbol], terms: dict[tuple[int, ...], Any]) -> Expr:
+    """A sum of monomials (negative powers allowed), the most frequent factor taken out again and again."""
+    frequency: dict[tuple[int, int], int] = {}
+    for monomial in terms:
+        for index, power in enumerate(monomial):
+            if power:
+                key = (index, 1 if power > 0 else -1)
+                frequency[key] = frequency.get(key, 0) + 1
+    best = max(frequency, key=lambda key: frequency[key], default=None)
+    if len(terms) == 1 or best is None or frequency[best] < 2:
+        return Add(
+            *(
+                Mul(
+                    Rational(int(coefficient.numerator), int(coefficient.denominator)),
+                    *(symbol**power for symbol, power in zip(symbols, monomial, strict=True)),
+                )
+                for monomial, coefficient in terms.items()
+            )
+        )
+    index, step = best
+    inner = {
+        (*monomial[:index], monomial[index] - step, *monomial[index + 1 :]): coefficient
+        for monomial, coefficient in terms.items()
+        if monomial[index] * step > 0
+    }
+    rest = {monomial: coefficient for monomial, coefficient in terms.items() if monomial[index] * step <= 0}
+    return Add(_nested(symbols, rest), Mul(symbols[index] ** step, _nested(symbols, inner)))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sympy import Add, DiracDelta, Dummy, Expr, Heaviside, Matrix, Mul, Piecewise, S, Symbol
+from sympy import Abs, Add, DiracDelta, Dummy, Expr, Heaviside, Matrix, Max, Min, Mul, Piecewise, S, Symbol, sign
 from sympy.polys.matrices import DomainMatrix
 
 from dynamics.errors import DerivationError
@@ -68,17 +68,16 @@ def jacobian_matrix(equations: Sequence[Expr], states: Sequence[Symbol]) -> Any:
     >>> jacobian_matrix([Abs(x) + x**2], [x])
     Matrix([[2*x + sign(x)]])
     """
+    return Matrix([[_derivative(equation, state) for state in states] for equation in equations])
+
+
+def _derivative(equation: Expr, state: Symbol) -> Expr:
+    if not equation.has(Abs, Max, Min, sign, Piecewise):
+        return equation.diff(state)
     # SymPy differentiates Abs of a plain (complex) symbol into real and imaginary parts
-    symbols: set[Symbol] = set(states)
-    for equation in equations:
-        symbols |= equation.free_symbols
-    real = {symbol: Dummy(symbol.name, real=True) for symbol in symbols}
+    real = {symbol: Dummy(symbol.name, real=True) for symbol in equation.free_symbols | {state}}
     plain = {dummy: symbol for symbol, dummy in real.items()}
-    rows = []
-    for equation in equations:
-        substituted = equation.xreplace(real)
-        rows.append([_regular(substituted.diff(real[state])).xreplace(plain) for state in states])
-    return Matrix(rows)
+    return _regular(equation.xreplace(real).diff(real[state])).xreplace(plain)
 
 
 def _regular(expression: Expr) -> Expr:
@@ -185,7 +184,7 @@ def characteristic_polynomial(matrix: Any, symbol: Symbol) -> Expr:
     >>> from sympy import Matrix, Symbol
     >>> a, z = Symbol("a"), Symbol("z")
     >>> characteristic_polynomial(Matrix([[a, 1], [0, -2]]), z)
-    (z + 2)*(-a + z)
+    (-a + z)*(z + 2)
     """
     return Mul(*(factor.expression(symbol) ** factor.multiplicity for factor in factor_characteristic(matrix)))
 

@@ -141,7 +141,8 @@ def _element_sign(form: RationalForm, element: Any, bounds: Bounds, depth: int) 
     for factor, power in factors:
         weak, surely = _factor_sign(form, factor, bounds, depth)
         if power % 2 == 0:
-            weak = 1  # the square of a real number; zero only where the factor is
+            # the square of a real number; zero only where the factor is, and in a denominator that is excluded
+            weak, surely = 1, surely or power < 0
         if weak is None:
             return _UNDECIDED
         sign, strict = sign * weak, strict and surely
