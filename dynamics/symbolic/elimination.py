@@ -137,7 +137,9 @@ def _undo(
             return None
         if inversion.replacement in free:
             free[free.index(inversion.replacement)] = inversion.unknown
-            values = {name: _put_back(item, inversion) for name, item in values.items()}
+            values = {
+                name: _put_back(item, inversion) for name, item in values.items() if name != inversion.replacement
+            }
             values[inversion.unknown] = inversion.unknown
         else:
             values[inversion.unknown] = inversion.inverse.xreplace(values)

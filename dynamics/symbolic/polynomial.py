@@ -253,7 +253,8 @@ def roots_numeric(matrix: Any, values: Mapping[Symbol, Any] | None = None, digit
                     )
                 real, imaginary = number.as_real_imag()
                 entries[row, column] = mpmath.mpc(real._to_mpmath(mpmath.mp.prec), imaginary._to_mpmath(mpmath.mp.prec))
-        found = mpmath.eig(entries, left=False, right=False)
+        # mpmath returns something else for a single entry
+        found = [entries[0, 0]] if rows == 1 else mpmath.eig(entries, left=False, right=False)
         scale = max((abs(item) for item in found), default=mpmath.mpf(1)) or mpmath.mpf(1)
         # rounding noise is cut off so that conjugate pairs sort next to each other
         noise = scale * mpmath.mpf(10) ** (8 - digits)

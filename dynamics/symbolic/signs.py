@@ -26,6 +26,7 @@ from dynamics.symbolic.kernels import (
 __all__ = ["polynomial_sign", "sign_of", "weak_sign_of"]
 
 _POSITIVE, _NEGATIVE, _NONNEGATIVE, _REAL = "positive", "negative", "nonnegative", "real"
+_FACTORABLE = 12  # terms; the discriminant of anything longer rarely factors, and trying takes long
 _DEPTH = 3  # nested discriminants and radicals beyond this are never decided by hand either
 
 
@@ -270,18 +271,26 @@ def _quadratic_sign(form: RationalForm, polynomial: Any, kinds: dict[int, str], 
         discriminant = b**2 - 4 * a * c
         if not discriminant:
             continue
-        content, factors = factored(discriminant)
-        sign, strict = (1 if content > 0 else -1), True
-        for factor, power in factors:
-            weak, surely = _coefficient_sign(factor, kinds)
-            weak = 1 if power % 2 == 0 else weak
-            if weak is None:
-                break
-            sign, strict = sign * weak, strict and surely
-        else:
-            if sign < 0:
-                return (leading[0], strict)
+        sign, strict = _product_sign(discriminant, kinds)
+        if sign == -1:
+            return (leading[0], strict)
     return None
+
+
+def _product_sign(polynomial: Any, kinds: dict[int, str]) -> _Sign:
+    found = _coefficient_sign(polynomial, kinds)
+    if found[0] is not None or len(polynomial) > _FACTORABLE:
+        return found
+    content, factors = factored(polynomial)
+    sign, strict = (1 if content > 0 else -1), True
+    for factor, power in factors:
+        weak, surely = _coefficient_sign(factor, kinds)
+        if power % 2 == 0:
+            weak = 1
+        if weak is None:
+            return _UNDECIDED
+        sign, strict = sign * weak, strict and surely
+    return (sign, strict)
 
 
 def _sign_under(form: RationalForm, condition: Expr, bounds: Bounds, depth: int) -> _Sign:
