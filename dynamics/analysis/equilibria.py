@@ -75,7 +75,8 @@ def fixed_points(system: System, parameters: Mapping[str, Any] | None = None,
     for regime in regimes(fields, bounds):
         equations = [e - s for e, s in zip(regime.expressions, states, strict=True)] if system.time == "discrete" \
             else list(regime.expressions)
-        matrix = jacobian_matrix(regime.expressions, states)
+        # numbers before derivatives: u**n/u has a value at u = 0 only once n is known
+        matrix = jacobian_matrix([e.xreplace(system.exact_parameters) for e in regime.expressions], states)
         for state, free, exactness in _solutions(system, equations, states, bounds, regime, limits):
             point = _point(system, regime, matrix, state, free, exactness, bounds)
             if point is not None and _in_box(point, limits if box is not None else {}):
