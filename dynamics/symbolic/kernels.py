@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from sympy import QQ, Add, Dummy, Expr, Float, Integer, Mul, Pow, Rational, S, Symbol, exp
+from sympy import QQ, Add, Dummy, Expr, Float, Integer, Mul, Poly, Pow, Rational, S, Symbol, exp
 from sympy.polys.fields import FracField
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "replace_kernels",
 ]
 
+_SHORT = 4  # terms up to which a general factorisation costs little
 _ABSENT = Dummy("absent")  # one symbol for all fields of numbers, so that SymPy builds that field once
 
 Bounds = Mapping[Symbol, tuple[Any, Any]]
@@ -346,6 +347,8 @@ def factored(polynomial: Any) -> tuple[Any, tuple[tuple[Any, int], ...]]:
         counts = dict(inner)
         counts[last] = counts.get(last, 0) + 1
         return content * scale * other, (*factors, *counts.items())
+    if len(polynomial) > _SHORT and _proved_irreducible(polynomial):
+        return content, (*factors, (polynomial, 1))
     scale, general = polynomial.factor_list()
     for factor, power in general:
         inner_content, factor = factor.primitive()
@@ -354,6 +357,37 @@ def factored(polynomial: Any) -> tuple[Any, tuple[tuple[Any, int], ...]]:
         scale *= inner_content**power
         factors.append((factor, power))
     return content * scale, tuple(factors)
+
+
+def _proved_irreducible(polynomial: Any) -> bool:
+    """Whether one specialisation to a single symbol proves that there are no factors; cheap, and usually succeeds.
+
+    If all coefficients in one symbol are coprime and the polynomial stays irreducible, at full degree, when the other
+    symbols are numbers, then it has no factors at all.
+    """
+    degrees = {index: polynomial.degree(index) for index in range(len(polynomial.ring.gens))}
+    main = min((index for index in degrees if degrees[index] > 0), key=lambda index: degrees[index])
+    coefficients = sorted(powers_of(polynomial, main).values(), key=len)
+    content = coefficients[0]
+    for coefficient in coefficients[1:]:
+        if content.is_ground:
+            break
+        content = content.gcd(coefficient)
+    if not content.is_ground:
+        return False
+    variable = Dummy()
+    for start in (2, -3):
+        point = [start + (index * (index + 3)) // 2 for index in range(len(degrees))]
+        image = [polynomial.ring.domain.zero] * (degrees[main] + 1)
+        for monomial, coefficient in polynomial.terms():
+            value = coefficient
+            for index, power in enumerate(monomial):
+                if power and index != main:
+                    value *= point[index] ** power
+            image[degrees[main] - monomial[main]] += value
+        if image[0] and Poly(image, variable, domain=QQ).is_irreducible:
+            return True
+    return False
 
 
 def factors_of(element: Any) -> tuple[Any, tuple[tuple[Any, int], ...]]:

@@ -21,7 +21,7 @@ CASES = [
 @pytest.mark.parametrize("expression", CASES)
 def test_each_point_has_its_regime_and_only_one(expression):
     found = regimes([expression])
-    values = (Rational(-17, 7), Rational(-3, 11), Rational(5, 13), Rational(8, 5))
+    values = (Rational(-17, 7), Rational(5, 13), Rational(8, 5))
     for a, b, c in itertools.product(values, repeat=3):
         point = {x: a, y: b + Rational(1, 101), z: c + Rational(1, 37)}
         holding = [item for item in found if all(condition.xreplace(point) >= 0 for condition in item.conditions)]

@@ -69,7 +69,7 @@ _trees = st.recursive(
 _bounds = st.sampled_from([(None, None), (0, None), (None, 0), (0, 1), (-1, 2), (1, None), (None, -2)])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(_trees, st.fixed_dictionaries({a: _bounds, b: _bounds, x: _bounds}))
 def test_never_wrong(expression, bounds):
     decided, weak = sign_of(expression, bounds), weak_sign_of(expression, bounds)

@@ -45,6 +45,7 @@ sys.stdout.write("once ")
 """
 
 
+@pytest.mark.slow
 def test_script_without_main_guard(tmp_path):
     path = tmp_path / "script.py"
     path.write_text(SCRIPT)
@@ -52,6 +53,7 @@ def test_script_without_main_guard(tmp_path):
     assert (done.stdout, done.returncode) == ("once ", 0), done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="signals differ")
 def test_interrupt_stops_the_child(tmp_path):
     path = tmp_path / "script.py"
