@@ -67,7 +67,7 @@ class Path:
 
 def follow(system: System, duration: float, start: Array, *, initial_time: float = 0.0, method: str = "LSODA",
            relative_tolerance: float = 1e-8, absolute_tolerance: float = 1e-10, events: Sequence[str] | None = None,
-           largest_step: float = np.inf) -> Path:
+           ending: str | None = None, largest_step: float = np.inf) -> Path:
     """Integrate from ``start`` for ``duration``.
 
     Parameters
@@ -77,6 +77,8 @@ def follow(system: System, duration: float, start: Array, *, initial_time: float
     start : ndarray, shape (dimension,)
     events : sequence of str, optional
         Which events to watch; all by default.
+    ending : str, optional
+        An event that ends the path even if it is not declared terminal.
 
     Returns
     -------
@@ -90,7 +92,7 @@ def follow(system: System, duration: float, start: Array, *, initial_time: float
     if method not in METHODS:
         raise SpecificationError(f"method '{method}' is not one of {', '.join(METHODS)}.{did_you_mean(method, METHODS)}")
     functions = functions_of(system)
-    return _Follower(system, functions, method, relative_tolerance, absolute_tolerance, events,
+    return _Follower(system, functions, method, relative_tolerance, absolute_tolerance, events, ending,
                      largest_step).run(initial_time, initial_time + duration, np.array(start, dtype=float))
 
 
@@ -98,11 +100,12 @@ class _Follower:
     """One integration; the loop over smooth pieces."""
 
     def __init__(self, system: System, functions: SystemFunctions, method: str, relative: float, absolute: float,
-                 events: Sequence[str] | None, largest_step: float) -> None:
+                 events: Sequence[str] | None, ending: str | None, largest_step: float) -> None:
         self.system, self.functions, self.method = system, functions, method
         self.relative, self.absolute, self.largest_step = relative, absolute, largest_step
         self.p = functions.parameters(system)
         self.event_names = [n for n in system.events if events is None or n in events]
+        self.terminal = {n for n in self.event_names if system.events[n].terminal or n == ending}
         self.rows = [list(system.events).index(n) for n in self.event_names]
         self.path = Path()
 
@@ -158,7 +161,7 @@ class _Follower:
         for row, name in zip(self.rows, self.event_names, strict=True):
             event = self.system.events[name]
             watchers.append(_watcher(lambda time, state, r=row: functions.events(time, state, p)[r],
-                                     _DIRECTIONS[event.direction], event.terminal or bool(event.assign)))
+                                     _DIRECTIONS[event.direction], name in self.terminal or bool(event.assign)))
         borders = regime.count if regime else 0
         for k in range(borders):
             watchers.append(_watcher(lambda time, state, k=k, r=regime: r.conditions(time, state, p)[k], -1.0, True))
@@ -203,7 +206,7 @@ class _Follower:
         happened = [name for k, name in enumerate(self.event_names)
                     if len(solution.t_events[k]) and solution.t_events[k][-1] >= t]
         for name in happened:
-            if self.system.events[name].terminal:
+            if name in self.terminal:
                 self.path.status, self.path.message = "event", f"the event '{name}' ended the path at time {t:g}"
                 return True, t, y, regime
         for name in happened:
