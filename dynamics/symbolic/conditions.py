@@ -8,7 +8,8 @@ from typing import Any
 from sympy import And, Expr, Ge, Gt, Lt, Ne, Pow, S, Symbol, preorder_traversal
 
 from dynamics.symbolic.elimination import solve_system
-from dynamics.symbolic.kernels import Bounds, exact_rational, layout, powers_of, rational_form
+from dynamics.symbolic.factors import layout
+from dynamics.symbolic.kernels import Bounds, exact_rational, powers_of, rational_form
 from dynamics.symbolic.signs import sign_of
 from dynamics.symbolic.stability import reduce_condition
 

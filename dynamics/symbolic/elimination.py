@@ -9,14 +9,31 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
+from itertools import product
 from math import gcd
 from typing import Any
 
-from sympy import Abs, Dummy, Expr, Integer, Max, Min, Piecewise, Pow, Rational, Symbol, preorder_traversal, sign
+from sympy import (
+    Abs,
+    Dummy,
+    Expr,
+    Integer,
+    Max,
+    Min,
+    Piecewise,
+    Pow,
+    Rational,
+    Symbol,
+    exp,
+    log,
+    preorder_traversal,
+    sign,
+)
 
 from dynamics.errors import DerivationError
+from dynamics.symbolic.factors import factored, layout
 from dynamics.symbolic.inversion import Inversion, without_kernels
-from dynamics.symbolic.kernels import Bounds, RationalForm, composed, factored, layout, powers_of, rational_form
+from dynamics.symbolic.kernels import Bounds, RationalForm, composed, powers_of, rational_form
 from dynamics.symbolic.real_solutions import solve_numeric
 from dynamics.symbolic.signs import sign_of
 from dynamics.symbolic.triangular import Branch, rational_branches, substituted, with_generator
@@ -85,7 +102,29 @@ def solve_system(
     given = tuple(expressions.elementary(equation) for equation in equations)
     if any(item.has(Max, Min, Abs, sign, Piecewise) for item in given):
         raise DerivationError("The equations are not smooth; split them into regimes and solve in each of them.")
-    rational, names, inversions = without_kernels(given, unknowns)
+    found = [item for system in _alternatives(given, unknowns) for item in _solutions(system, given, unknowns, bounds)]
+    return tuple(found[position] for position in distinct([(item.values, item.free) for item in found], bounds))
+
+
+def _alternatives(equations: tuple[Expr, ...], unknowns: Sequence[Symbol]) -> Iterator[tuple[Expr, ...]]:
+    """Systems of factors, where factors separate an unknown from a transcendental function of it: x*(exp(x) - a)."""
+    form = rational_form(equations, unknowns)
+    open_names = set(unknowns)
+    if not any(kernel.free_symbols & open_names for kernel in form.kernels.values()):
+        yield equations
+        return
+    choices: list[list[Expr]] = []
+    for equation, element in zip(equations, form.elements, strict=True):
+        factors = [form.expression(factor) for factor, _ in factored(element.numer)[1]] if element else []
+        factors = [factor for factor in factors if factor.free_symbols & open_names]
+        choices.append(factors if len(factors) > 1 else [equation])
+    yield from product(*choices)
+
+
+def _solutions(
+    equations: tuple[Expr, ...], given: tuple[Expr, ...], unknowns: Sequence[Symbol], bounds: Bounds
+) -> Iterator[Solution]:
+    rational, names, inversions = without_kernels(equations, unknowns)
     form = rational_form([*rational, *_denominators(rational)], names)
     solver = _Solver(form, bounds)
     elements = form.elements
@@ -99,19 +138,15 @@ def solve_system(
         ),
         relations={symbol: (degree, base.numer, base.denom) for symbol, (degree, base) in form.relations.items()},
     )
-    exact = not inversions and not form.kernels
-    found = []
+    exact = equations is given and not inversions and not form.kernels
     for branch in solver.complete(start):
         solution = solver.solution(branch)
-        if solution is None:
-            continue
-        whole = _undo(solution, inversions, tuple(unknowns), bounds)
+        whole = solution and _undo(solution, inversions, tuple(unknowns), bounds)
         # substitution in the fraction field is exact; kernels and radicals have branches, hence the check by numbers
         if whole is not None and (
-            (exact and len(branch.relations) == 0) or satisfies(given, whole.values, bounds, whole.free)
+            (exact and not branch.relations) or satisfies(given, whole.values, bounds, whole.free)
         ):
-            found.append(whole)
-    return tuple(found[position] for position in distinct([(item.values, item.free) for item in found], bounds))
+            yield whole
 
 
 def _denominators(equations: Sequence[Expr]) -> list[Expr]:
@@ -142,7 +177,10 @@ def _undo(
             }
             values[inversion.unknown] = inversion.unknown
         else:
-            values[inversion.unknown] = inversion.inverse.xreplace(values)
+            back = inversion.inverse.xreplace(values)
+            # SymPy keeps log(exp(a)) because its symbols may be complex; here they are real
+            logarithms = [node for node in back.atoms(log) if isinstance(node.args[0], exp)]
+            values[inversion.unknown] = back.xreplace({node: node.args[0].args[0] for node in logarithms})
     return Solution({name: values[name] for name in unknowns}, tuple(free), solution.nonzero)
 
 

@@ -10,7 +10,8 @@ from sympy import Abs, Add, DiracDelta, Dummy, Expr, Heaviside, Matrix, Max, Min
 from sympy.polys.matrices import DomainMatrix
 
 from dynamics.errors import DerivationError
-from dynamics.symbolic.kernels import RationalForm, cleared, factored, layout, rational_form
+from dynamics.symbolic.factors import cleared, factored, layout
+from dynamics.symbolic.kernels import RationalForm, rational_form
 
 __all__ = [
     "CharacteristicFactor",

@@ -11,14 +11,13 @@ from typing import Any
 
 from sympy import Abs, Expr, Max, Min, Pow, Symbol, atan, exp, log, tanh
 
+from dynamics.symbolic.factors import factored, factors_of
 from dynamics.symbolic.kernels import (
     Bounds,
     RationalForm,
     composed,
     evaluate_at,
     exact_rational,
-    factored,
-    factors_of,
     powers_of,
     rational_form,
 )

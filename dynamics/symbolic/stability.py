@@ -15,7 +15,8 @@ from sympy import Expr, Integer, Mul, S
 from sympy.polys.matrices import DomainMatrix
 
 from dynamics.errors import DerivationError
-from dynamics.symbolic.kernels import Bounds, RationalForm, cleared, factors_of, rational_form
+from dynamics.symbolic.factors import cleared, factors_of
+from dynamics.symbolic.kernels import Bounds, RationalForm, rational_form
 from dynamics.symbolic.signs import polynomial_sign
 
 __all__ = [

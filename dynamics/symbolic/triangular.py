@@ -13,7 +13,8 @@ from typing import Any
 
 from sympy import Symbol
 
-from dynamics.symbolic.kernels import evaluate_at, factored, powers_of
+from dynamics.symbolic.factors import factored
+from dynamics.symbolic.kernels import evaluate_at, powers_of
 
 __all__ = ["Branch", "Relation", "rational_branches", "substituted", "with_generator"]
 

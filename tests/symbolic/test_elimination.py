@@ -100,6 +100,13 @@ def test_square_roots_of_unknowns():
     assert values_of([sqrt(x) + 1], [x]) == []
 
 
+def test_ricker_map():
+    found = values_of([x * exp(a - b * x) - x], [x])
+    assert {x: 0} in found
+    assert len(found) == 2
+    assert {cancel(item[x]) for item in found} == {0, a / b}
+
+
 def test_tanh():
     (solution,) = values_of([tanh(x) - a], [x], {a: (0, 1)})
     assert abs(tanh(solution[x]).xreplace({a: Rational(1, 3)}).evalf(30) - Rational(1, 3)) < 1e-25

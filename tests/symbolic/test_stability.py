@@ -47,7 +47,7 @@ def test_conditions_hold_exactly_when_the_eigenvalues_are_stable(degree, discret
         verdicts[stable] += 1
         for conditions in [jury_conditions] if discrete else [hurwitz_conditions, lienard_chipart_conditions]:
             assert all(item.expression > 0 for item in conditions(coefficients)) is stable
-    assert min(verdicts.values()) > 20
+    assert min(verdicts.values()) > 8
 
 
 @pytest.mark.parametrize("discrete", [False, True])

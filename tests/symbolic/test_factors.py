@@ -2,7 +2,8 @@ import random
 
 from sympy import Integer, Symbol, cancel, exp, factor_list, sqrt
 
-from dynamics.symbolic.kernels import factored, layout, rational_form
+from dynamics.symbolic.factors import factored, layout
+from dynamics.symbolic.kernels import rational_form
 
 a, b, c, x = (Symbol(name) for name in "abcx")
 
