@@ -13,8 +13,10 @@ from dynamics.expressions.functions import (
     softplus,
     total,
 )
-from dynamics.expressions.parser import check_name, parse
-from dynamics.expressions.printing import latex, mathml, text
+from dynamics.expressions.markup import mathml
+from dynamics.expressions.names import check_name
+from dynamics.expressions.parser import parse
+from dynamics.expressions.printing import latex, text
 
-__all__ = ["FUNCTIONS", "check_name", "elementary", "expm1", "hill", "lag", "latex", "log1p", "logistic", "mathml", "parse",
-           "product", "ramp", "softplus", "text", "total"]
+__all__ = ["FUNCTIONS", "check_name", "elementary", "expm1", "hill", "lag", "latex", "log1p", "logistic", "mathml",
+           "parse", "product", "ramp", "softplus", "text", "total"]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from sympy import Expr, Function, Integer, Max, Min, Piecewise, atan, cos, erf, exp, log, sin, sqrt, tanh
+import mpmath
+from sympy import Expr, Function, Integer, Max, Min, Piecewise, S, atan, cos, erf, exp, log, sin, sqrt, tanh
 from sympy.core.function import ArgumentIndexError
 
 from dynamics.errors import DerivationError
@@ -28,8 +30,8 @@ class log1p(Function):
     def _eval_rewrite_as_log(self, x: Expr, **hints: Any) -> Expr:
         return log(1 + x)
 
-    def _eval_evalf(self, prec: int) -> Expr | None:
-        return self.rewrite(log)._eval_evalf(prec)
+    def _eval_mpmath(self) -> tuple[Callable[..., Any], Any]:
+        return mpmath.log1p, self.args
 
 
 class expm1(Function):
@@ -47,8 +49,8 @@ class expm1(Function):
     def _eval_rewrite_as_exp(self, x: Expr, **hints: Any) -> Expr:
         return exp(x) - 1
 
-    def _eval_evalf(self, prec: int) -> Expr | None:
-        return self.rewrite(exp)._eval_evalf(prec)
+    def _eval_mpmath(self) -> tuple[Callable[..., Any], Any]:
+        return mpmath.expm1, self.args
 
 
 class logistic(Function):
@@ -61,13 +63,14 @@ class logistic(Function):
         return Integer(1) / 2 if z.is_zero else None
 
     def fdiff(self, argindex: int = 1) -> Expr:
-        return self * (1 - self)
+        # p*(1 - p) would lose every digit where p is close to 1
+        return logistic(self.args[0]) * logistic(-self.args[0])
 
     def _eval_rewrite_as_exp(self, z: Expr, **hints: Any) -> Expr:
         return 1 / (1 + exp(-z))
 
-    def _eval_evalf(self, prec: int) -> Expr | None:
-        return self.rewrite(exp)._eval_evalf(prec)
+    def _eval_mpmath(self) -> tuple[Callable[..., Any], Any]:
+        return (lambda z: 1 / (1 + mpmath.exp(-z))), self.args
 
 
 class softplus(Function):
@@ -83,11 +86,12 @@ class softplus(Function):
             return softplus(z / s) - z / s * logistic(z / s)
         raise ArgumentIndexError(self, argindex)
 
-    def _eval_rewrite_as_exp(self, z: Expr, s: Expr = Integer(1), **hints: Any) -> Expr:
+    def _eval_rewrite_as_exp(self, z: Expr, s: Expr = S.One, **hints: Any) -> Expr:
         return s * log(1 + exp(z / s))
 
-    def _eval_evalf(self, prec: int) -> Expr | None:
-        return self.rewrite(exp)._eval_evalf(prec)
+    def _eval_mpmath(self) -> tuple[Callable[..., Any], Any]:
+        # log(1 + exp(z)) evaluates to 0 where exp(z) is below the working precision
+        return (lambda z, s=1: s * mpmath.log1p(mpmath.exp(mpmath.mpmathify(z) / s))), self.args
 
 
 class hill(Function):
@@ -97,13 +101,15 @@ class hill(Function):
 
     @classmethod
     def eval(cls, x: Expr, k: Expr, n: Expr) -> Expr | None:
-        return Integer(0) if x.is_zero else None
+        # a negative n turns the curve round: then 0 goes to 1
+        return Integer(0) if x.is_zero and n.is_positive and not k.is_zero else None
 
     def fdiff(self, argindex: int = 1) -> Expr:
         x, k, n = self.args
         if argindex == 1:
-            # hill (1 - hill) n/x is 0/0 at x = 0; this form has finite parts there and for huge x
-            return n * hill(x, k, n) ** ((n - 1) / n) * (1 - hill(x, k, n)) ** ((n + 1) / n) / k
+            # n/x h (1 - h) is 0/0 at x = 0, and k**n + x**n squared overflows. This form does neither, is rational for
+            # whole n, and has the right sign for negative x, where an equity ratio goes when it crosses zero.
+            return n / k * (x / k) ** (n - 1) * (1 - hill(x, k, n)) ** 2
         if argindex == 2:
             return -n / k * hill(x, k, n) * (1 - hill(x, k, n))
         if argindex == 3:
@@ -113,8 +119,14 @@ class hill(Function):
     def _eval_rewrite_as_exp(self, x: Expr, k: Expr, n: Expr, **hints: Any) -> Expr:
         return x**n / (k**n + x**n)
 
-    def _eval_evalf(self, prec: int) -> Expr | None:
-        return self.rewrite(exp)._eval_evalf(prec)
+    def _eval_mpmath(self) -> tuple[Callable[..., Any], Any]:
+        return _hill_value, self.args
+
+
+def _hill_value(x: Any, k: Any, n: Any) -> Any:
+    # whole numbers arrive as int, whose powers and quotients are not mpmath's
+    x, k, n = (mpmath.mpmathify(number) for number in (x, k, n))
+    return x**n / (k**n + x**n)
 
 
 class lag(Function):
@@ -123,7 +135,7 @@ class lag(Function):
     nargs = 3
 
     def fdiff(self, argindex: int = 1) -> Expr:
-        raise DerivationError("lag(...) has no derivative of its own; put it in a System, which makes it a chain of states")
+        raise DerivationError("lag(...) has no derivative of its own; a System makes it a chain of states")
 
 
 class total(Function):
@@ -132,7 +144,7 @@ class total(Function):
     nargs = 2
 
     def fdiff(self, argindex: int = 1) -> Expr:
-        raise DerivationError("total(...) over an index has no closed derivative; use system.expand() for the scalar system")
+        raise DerivationError("total(...) has no closed derivative; use system.expand() for the scalar system")
 
 
 class product(Function):
@@ -161,8 +173,8 @@ def signum(z: Expr) -> Expr:
 LANGUAGE: dict[str, tuple[Any, int, int]] = {
     "exp": (exp, 1, 1), "log": (log, 1, 1), "log1p": (log1p, 1, 1), "expm1": (expm1, 1, 1), "sqrt": (sqrt, 1, 1),
     "sin": (sin, 1, 1), "cos": (cos, 1, 1), "tanh": (tanh, 1, 1), "atan": (atan, 1, 1), "abs": (absolute, 1, 1),
-    "sign": (signum, 1, 1), "min": (Min, 2, 12), "max": (Max, 2, 12), "softplus": (softplus, 1, 2), "hill": (hill, 3, 3),
-    "ramp": (ramp, 1, 1), "logistic": (logistic, 1, 1), "erf": (erf, 1, 1), "lag": (lag, 3, 3),
+    "sign": (signum, 1, 1), "min": (Min, 2, 12), "max": (Max, 2, 12), "softplus": (softplus, 1, 2),
+    "hill": (hill, 3, 3), "ramp": (ramp, 1, 1), "logistic": (logistic, 1, 1), "erf": (erf, 1, 1), "lag": (lag, 3, 3),
 }
 REDUCTIONS: dict[str, tuple[Any, int, int]] = {"total": (total, 2, 2), "product": (product, 2, 2)}
 FUNCTIONS = tuple(LANGUAGE)

@@ -1,11 +1,12 @@
-"""Text -> SymPy by a whitelist: the text is read with ``ast`` and rebuilt node by node; nothing is ever evaluated as code."""
+"""Text -> SymPy by a whitelist: read with ``ast`` and rebuilt node by node; nothing is ever evaluated as code."""
 
 from __future__ import annotations
 
 import ast
-import functools
 import keyword
+import math
 import re
+import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn
 
@@ -13,12 +14,16 @@ from sympy import Add, And, Eq, Expr, Integer, Mul, Ne, Not, Or, Piecewise, Pow,
 from sympy.core.relational import Relational
 
 from dynamics.errors import ExpressionError, did_you_mean
+from dynamics.expressions.budgets import LARGEST_EXPONENT, MODEL, MOST_ABSOLUTE, RESULT, bits, towers
 from dynamics.expressions.functions import FUNCTIONS, LANGUAGE, REDUCTIONS, lag
+from dynamics.expressions.names import NAME
 
-__all__ = ["check_name", "parse"]
+__all__ = ["parse"]
 
-LONGEST_TEXT, MOST_NODES, DEEPEST, MOST_BITS, LARGEST_EXPONENT = 2000, 500, 50, 512, 1000
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+_POSITIVE = {"softplus": (1,), "hill": (1, 2), "lag": (1,)}
+_ANY_SIZE = ("log", "log1p", "sqrt", "abs", "sign", "min", "max", "ramp", "hill", "lag")
+_OURS = ("if", "else", "and", "or", "not", "True", "False", "None")
+_SPELLED = {"−": "-", "–": "-", "×": "*", "·": "*", "÷": "/", "²": "**2", "³": "**3", "≤": "<=", "≥": ">="}
 _REFUSED = {
     ast.BoolOp: "'and' and 'or' are not part of the language; nest conditions as a if c else b",
     ast.Attribute: "there are no attributes ('.') in expressions",
@@ -27,28 +32,14 @@ _REFUSED = {
     ast.List: "there are no lists in expressions", ast.Tuple: "there are no tuples in expressions",
     ast.Set: "there are no sets in expressions", ast.Dict: "there are no mappings in expressions",
     ast.ListComp: "there are no comprehensions in expressions; use total(...)",
-    ast.SetComp: "there are no comprehensions in expressions", ast.DictComp: "there are no comprehensions in expressions",
+    ast.SetComp: "there are no comprehensions in expressions",
+    ast.DictComp: "there are no comprehensions in expressions",
     ast.GeneratorExp: "there are no comprehensions in expressions; use total(...)",
     ast.NamedExpr: "nothing can be assigned inside an expression", ast.JoinedStr: "there are no texts in expressions",
     ast.Starred: "'*' cannot unpack arguments here",
 }
 _OPERATORS: dict[type, str] = {ast.FloorDiv: "//", ast.Mod: "%", ast.MatMult: "@", ast.BitAnd: "&", ast.BitOr: "|",
                                ast.LShift: "<<", ast.RShift: ">>"}
-
-
-def check_name(name: Any, where: str) -> None:
-    """Raise ExpressionError unless ``name`` is a name of the model language.
-
-    Examples
-    --------
-    >>> check_name("price_impact", "parameters")
-    """
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise ExpressionError(f"{where}: {name!r} is not a name; names are letters, digits and '_', beginning with a letter")
-    if keyword.iskeyword(name):
-        raise ExpressionError(f"{where}: '{name}' is a word of Python; write '{name}_'")
-    if name in LANGUAGE or name in REDUCTIONS:
-        raise ExpressionError(f"{where}: '{name}' is a function of the language; choose another name")
 
 
 def parse(text: str, names: Iterable[str] | Mapping[str, Symbol], *, where: str = "", indices: Iterable[str] = (),
@@ -65,7 +56,8 @@ def parse(text: str, names: Iterable[str] | Mapping[str, Symbol], *, where: str 
     indices : iterable of str
         Declared indices, for ``total`` and ``product``.
     conditions : bool
-        Also read conditions: ``and``, ``or``, ``not``, ``==``, ``!=``, ``True``, ``False``.
+        For reading results back: also read ``and``, ``or``, ``not``, ``==``, ``!=``, ``True``, ``False``; keep a number
+        before a sum as it is written, not multiplied out; and allow the length that derived expressions have.
 
     Returns
     -------
@@ -89,15 +81,20 @@ def parse(text: str, names: Iterable[str] | Mapping[str, Symbol], *, where: str 
 
 
 class _Reader:
-    def __init__(self, text: str, names: dict[str, Symbol], where: str, indices: tuple[str, ...], conditions: bool) -> None:
+    def __init__(self, text: str, names: dict[str, Symbol], where: str, indices: tuple[str, ...],
+                 conditions: bool) -> None:
         self.text, self.names, self.where = text, names, where
         self.indices, self.conditions = indices, conditions
+        self.budget = RESULT if conditions else MODEL
+        self.absolute = 0
 
     def fail(self, message: str, column: int = 0, width: int = 1) -> NoReturn:
         place = f"{self.where}, column {column + 1}: {message}"
-        if "\n" in self.text or len(self.text) > 200 or not self.text.isprintable():
+        start = 0 if len(self.text) <= 160 else max(column - 80, 0)
+        shown = "".join(c if c.isprintable() else " " for c in self.text[start:start + 160])
+        if not shown.strip():
             raise ExpressionError(place)
-        raise ExpressionError(f"{place}\n    {self.text}\n    {' ' * column}{'^' * max(width, 1)}")
+        raise ExpressionError(f"{place}\n    {shown}\n    {' ' * (column - start)}{'^' * max(width, 1)}")
 
     def fail_at(self, node: ast.AST, message: str) -> NoReturn:
         column = getattr(node, "col_offset", 0) - self.shift
@@ -109,37 +106,42 @@ class _Reader:
         self.shift = 0
         if not text.strip():
             self.fail("the expression is empty")
-        if len(text) > LONGEST_TEXT:
-            self.fail(f"{len(text)} characters; an expression has at most {LONGEST_TEXT}. Split it into definitions")
+        if len(text) > self.budget.characters:
+            self.fail(f"{len(text)} characters; an expression has at most {self.budget.characters}. "
+                      "Split it into definitions")
         for position, character in enumerate(text):
             if not character.isascii() or (not character.isprintable() and character not in "\n\t "):
-                self.fail(f"the character {character!r} is not allowed; expressions are plain ASCII text", position)
+                known = _SPELLED.get(character)
+                advice = f"; write {known}" if known else "; expressions are plain ASCII text"
+                self.fail(f"the character {character!r} is not allowed{advice}", position)
         depth = 0
         for position, character in enumerate(text):
             depth += (character in "([{") - (character in ")]}")
-            if depth > DEEPEST:
-                self.fail(f"brackets are nested more than {DEEPEST} deep; split the expression into definitions", position)
+            if depth < 0:
+                self.fail(f"this '{character}' closes no bracket", position)
+            if depth > self.budget.depth:
+                self.fail(f"brackets are nested more than {self.budget.depth} deep; "
+                          "split the expression into definitions", position)
         caret = text.find("^")
         if caret >= 0:
             self.fail("'^' is no operator here; write ** for powers", caret)
-        comment = text.find("#")
-        if comment >= 0:
-            self.fail("'#' is not allowed in an expression", comment)
+        for character in "#\\":
+            if character in text:
+                self.fail(f"'{character}' is not allowed in an expression", text.find(character))
         # brackets let an expression run over several lines
-        source, self.shift = "(" + text.strip("\n").replace("\n", " ").replace("\t", " ") + "\n)", 1
+        self.source, self.shift = "(" + text.replace("\n", " ").replace("\t", " ") + "\n)", 1
         try:
-            import warnings
-
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                tree = ast.parse(source, mode="eval")
+                tree = ast.parse(self.source, mode="eval")
         except SyntaxError as error:
             column = max(min((error.offset or 1) - 2, len(text) - 1), 0) if (error.lineno or 1) == 1 else len(text) - 1
-            self.fail(f"this is not an expression ({error.msg})", column)
+            self.misread(str(error.msg), column)
         except (ValueError, RecursionError, MemoryError):
             self.fail("this is not an expression")
-        if sum(1 for _ in ast.walk(tree)) > MOST_NODES:
-            self.fail(f"more than {MOST_NODES} terms; split the expression into definitions")
+        if sum(isinstance(node, ast.expr) for node in ast.walk(tree)) > self.budget.nodes:
+            self.fail(f"more than {self.budget.nodes} numbers, names and operations; "
+                      "split the expression into definitions")
         try:
             result = self.build(tree.body, 0)
         except RecursionError:
@@ -147,13 +149,28 @@ class _Reader:
         if isinstance(result, (Relational, And, Or, Not)) or result in (S.true, S.false):
             if not self.conditions:
                 self.fail("this is a condition, not a number; write a if condition else b")
-            return result
+        elif any(bits(number) > self.budget.bits for number in result.atoms(Rational)):
+            self.fail(f"a number in this expression has more than {self.budget.bits} bits")
         return result
+
+    def misread(self, message: str, column: int) -> NoReturn:
+        """Say in words of the language why Python's grammar does not accept a text."""
+        for word in NAME.finditer(self.text):
+            if keyword.iskeyword(word[0]) and word[0] not in _OURS:
+                self.fail(f"'{word[0]}' is a word of Python, not a name; a quantity could be called '{word[0]}_'",
+                          word.start(), len(word[0]))
+        if assigned := re.search(r"(?<![<>=!])=(?!=)", self.text):
+            self.fail("'=' is not allowed in an expression; write only what stands to the right of it",
+                      assigned.start())
+        if "literal" in message and (joined := re.search(r"(?<![A-Za-z0-9_.])[0-9.]+(?=[A-Za-z_])", self.text)):
+            self.fail("a name cannot begin with a digit; write * between a number and a name", joined.start(),
+                      len(joined[0]) + 1)
+        self.fail(f"this is not an expression ({message})", column)
 
     # ---- nodes -----------------------------------------------------------------------------------------------------
 
     def build(self, node: ast.expr, depth: int) -> Any:
-        if depth > 3 * DEEPEST:
+        if depth > 3 * self.budget.depth:
             self.fail_at(node, "nested too deeply; split the expression into definitions")
         method = getattr(self, f"_{type(node).__name__.lower()}", None)
         if method is None:
@@ -171,8 +188,14 @@ class _Reader:
         """Refuse what is not real and finite, and numbers beyond the budget."""
         if value in (zoo, nan, oo, -oo) or value.has(zoo, nan, oo, S.ImaginaryUnit):
             self.fail_at(node, "this has no finite real value")
-        if isinstance(value, Rational) and max(abs(value.p).bit_length(), value.q.bit_length()) > MOST_BITS:
-            self.fail_at(node, f"this number has more than {MOST_BITS} bits")
+        if isinstance(value, Rational):
+            if bits(value) > self.budget.bits:
+                self.fail_at(node, f"this number has more than {self.budget.bits} bits")
+        elif not value.free_symbols:
+            # SymPy's roots and logarithms of negative constants are complex without showing an I
+            approximate = value.evalf(8)
+            if approximate.has(S.ImaginaryUnit, zoo, nan, oo, -oo):
+                self.fail_at(node, "this has no finite real value")
         return value
 
     def _constant(self, node: ast.Constant, depth: int) -> Any:
@@ -184,21 +207,26 @@ class _Reader:
             self.fail_at(node, "only numbers and declared names can stand here")
         if isinstance(node.value, complex):
             self.fail_at(node, "complex numbers are not part of the language")
-        written = (ast.get_source_segment("(" + self.text.strip("\n").replace("\n", " ").replace("\t", " ") + "\n)", node)
-                   or "").replace("_", "")
+        written = self.source[node.col_offset:node.end_col_offset]
+        if not re.fullmatch(r"(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", written):
+            self.fail_at(node, "numbers are written with decimal digits, as in 1000, 0.25 or 1e-3")
         if isinstance(node.value, int):
             return self.checked(node, Integer(node.value))
         mantissa, _, exponent = written.lower().partition("e")
-        if exponent and abs(int(exponent)) > 150 or node.value in (float("inf"), float("-inf")):
+        if (exponent and abs(int(exponent)) > 150) or node.value in (float("inf"), float("-inf")):
             self.fail_at(node, "this number is too large or too small for the language")
         whole, _, decimals = mantissa.partition(".")
         shift = int(exponent or 0) - len(decimals)
         value = Integer(int((whole + decimals) or "0"))
-        return self.checked(node, value * Integer(10) ** shift if shift >= 0 else Rational(value, Integer(10) ** -shift))
+        scale = Integer(10) ** abs(shift)
+        return self.checked(node, value * scale if shift >= 0 else Rational(value, scale))
 
     def _name(self, node: ast.Name, depth: int) -> Any:
-        if node.id in self.names:
-            return self.names[node.id]
+        if (symbol := self.names.get(node.id)) is None:
+            self.undeclared(node)
+        return symbol
+
+    def undeclared(self, node: ast.Name) -> NoReturn:
         if node.id in LANGUAGE or node.id in REDUCTIONS:
             self.fail_at(node, f"'{node.id}' is a function; write {node.id}(...)")
         if node.id in self.indices:
@@ -212,32 +240,54 @@ class _Reader:
         if isinstance(node.op, (ast.Not, ast.Invert)):
             self.fail_at(node, "'not' and '~' are not part of the language")
         value = self.number(node.operand, depth)
-        return -value if isinstance(node.op, ast.USub) else value
+        return self.times(S.NegativeOne, value) if isinstance(node.op, ast.USub) else value
+
+    def times(self, left: Any, right: Any) -> Any:
+        """Multiply; SymPy multiplies a number into a sum, which would not give back the factored forms of a result."""
+        if self.conditions:
+            (a, first), (b, second) = left.as_coeff_Mul(), right.as_coeff_Mul()
+            if (first == 1 and second.is_Add) or (second == 1 and first.is_Add):
+                number, sum_ = a * b, second if first == 1 else first
+                return sum_ if number == 1 else number if number == 0 else Mul(number, sum_, evaluate=False)
+        return Mul(left, right)
 
     def _binop(self, node: ast.BinOp, depth: int) -> Any:
         if type(node.op) in _OPERATORS:
             self.fail_at(node, f"the operator '{_OPERATORS[type(node.op)]}' is not part of the language")
-        left, right = self.number(node.left, depth), self.number(node.right, depth)
-        if isinstance(node.op, ast.Add):
-            return self.checked(node, Add(left, right))
-        if isinstance(node.op, ast.Sub):
-            return self.checked(node, Add(left, -right))
-        if isinstance(node.op, ast.Mult):
-            return self.checked(node, Mul(left, right))
-        if isinstance(node.op, ast.Div):
-            if right == 0:
-                self.fail_at(node, "division by zero")
-            return self.checked(node, Mul(left, Pow(right, -1)))
-        return self.power(node, left, right)
+        if isinstance(node.op, ast.Pow):
+            return self.power(node, self.number(node.left, depth), self.number(node.right, depth))
+        # a long sum or product is one chain to the left; followed in a loop it costs no depth
+        kinds = (ast.Add, ast.Sub) if isinstance(node.op, (ast.Add, ast.Sub)) else (ast.Mult, ast.Div)
+        chain: list[ast.BinOp] = []
+        first: ast.expr = node
+        while isinstance(first, ast.BinOp) and isinstance(first.op, kinds):
+            chain.append(first)
+            first = first.left
+        value = self.number(first, depth)
+        if kinds[0] is ast.Add:
+            terms = [value]
+            for link in reversed(chain):
+                term = self.number(link.right, depth)
+                terms.append(term if isinstance(link.op, ast.Add) else self.times(S.NegativeOne, term))
+            return self.checked(node, Add(*terms))
+        for link in reversed(chain):
+            factor = self.number(link.right, depth)
+            if isinstance(link.op, ast.Div):
+                if factor == 0:
+                    self.fail_at(link, "division by zero")
+                factor = Pow(factor, -1)
+            value = self.checked(link, self.times(value, factor))
+        return value
 
     def power(self, node: ast.BinOp, base: Any, exponent: Any) -> Any:
         if isinstance(exponent, Rational):
-            if abs(exponent) > LARGEST_EXPONENT or exponent.q > LARGEST_EXPONENT:
+            if abs(exponent) > LARGEST_EXPONENT:
                 self.fail_at(node, f"the exponent is larger than {LARGEST_EXPONENT}")
-            bits = sum(max(abs(n.p).bit_length(), n.q.bit_length()) for n in base.atoms(Rational)) if not base.free_symbols \
-                else max((max(abs(n.p).bit_length(), n.q.bit_length()) for n in base.atoms(Rational)), default=0)
-            if bits > 1 and bits * abs(exponent) > MOST_BITS and not (base.is_Rational and abs(base) == 1):
-                self.fail_at(node, f"this power has more than {MOST_BITS} bits")
+            # only the constant factors of the base are raised to the power at once
+            constants = [factor for factor in Mul.make_args(base) if not factor.free_symbols]
+            size = sum(math.log2(max(abs(n.p), n.q, 1)) for factor in constants for n in factor.atoms(Rational))
+            if size * abs(exponent) > self.budget.bits:
+                self.fail_at(node, f"this power has more than {self.budget.bits} bits")
         elif not exponent.free_symbols and not base.free_symbols and base not in (0, 1):
             approximate = exponent.evalf(8)
             if not approximate.is_real or abs(approximate) > LARGEST_EXPONENT:
@@ -263,13 +313,21 @@ class _Reader:
         function, fewest, most = available[name]
         if not fewest <= len(node.args) <= most:
             wanted = str(fewest) if fewest == most else f"{fewest} to {most}"
-            self.fail_at(node, f"{name}(...) takes {wanted} argument{'s' if wanted != '1' else ''}, not {len(node.args)}")
+            plural = "" if wanted == "1" else "s"
+            self.fail_at(node, f"{name}(...) takes {wanted} argument{plural}, not {len(node.args)}")
         if name == "total":
             index = node.args[1]
             if not isinstance(index, ast.Name) or index.id not in self.indices:
                 self.fail_at(index, f"the second argument of total is a declared index ({', '.join(self.indices)})")
             return function(self.number(node.args[0], depth), Symbol(index.id))
+        self.absolute += name == "abs"
+        if self.absolute > MOST_ABSOLUTE:
+            self.fail_at(node, f"abs(...) is nested more than {MOST_ABSOLUTE} deep; define a part of it by name")
         arguments = [self.number(argument, depth) for argument in node.args]
+        self.absolute -= name == "abs"
+        for place in _POSITIVE.get(name, ()):
+            if place < len(arguments) and arguments[place].is_number and not arguments[place].is_positive:
+                self.fail_at(node.args[place], f"this argument of {name}(...) must be positive")
         if function is lag:
             stages = arguments[2]
             if not (isinstance(stages, Integer) and 1 <= stages <= 24):
@@ -277,14 +335,14 @@ class _Reader:
         if name == "sign" and arguments[0].has(Piecewise):
             self.fail_at(node, "sign(...) cannot contain 'if' or sign(...); give that part a name in the definitions")
         for argument, written in zip(arguments, node.args, strict=True):
-            self.affordable(written, argument)
+            self.affordable(name, written, argument)
         return self.checked(node, function(*arguments))
 
-    def affordable(self, node: ast.expr, argument: Any) -> None:
+    def affordable(self, name: str, node: ast.expr, argument: Any) -> None:
         """Numbers that SymPy would fold at great cost, as in exp(exp(exp(9))) or sin(10**100)."""
-        if argument.free_symbols or isinstance(argument, Rational) and abs(argument) <= 10**6:
+        if argument.free_symbols or (argument.is_Rational and (abs(argument) <= 10**6 or name in _ANY_SIZE)):
             return
-        if argument.is_Rational or _towers(argument) > 2 or abs(argument.evalf(8)) > 10**6:
+        if argument.is_Rational or towers(argument) > 2 or abs(argument.evalf(8)) > 10**6:
             self.fail_at(node, "the argument of a function is too large a number")
 
     def _ifexp(self, node: ast.IfExp, depth: int) -> Any:
@@ -315,14 +373,7 @@ class _Reader:
         if build is None:
             self.fail_at(node, "only <, <=, > and >= compare numbers")
         if left.has(Piecewise) or right.has(Piecewise):
-            self.fail_at(node, "a comparison cannot contain 'if' or sign(...); give that part a name in the definitions")
-        if not (left.free_symbols or right.free_symbols) and max(_towers(left), _towers(right)) > 2:
+            self.fail_at(node, "a comparison cannot contain 'if' or sign(...); give that part a name")
+        if not (left.free_symbols or right.free_symbols) and max(towers(left), towers(right)) > 2:
             self.fail_at(node, "this comparison of numbers is too costly")
         return build(left, right)
-
-
-@functools.cache
-def _towers(expression: Expr) -> int:
-    """Nesting depth of functions and non-rational powers."""
-    inner = max((_towers(argument) for argument in expression.args), default=0)
-    return inner + (1 if expression.is_Function or (expression.is_Pow and not expression.exp.is_Rational) else 0)

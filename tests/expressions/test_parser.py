@@ -74,7 +74,8 @@ def test_power_sign_is_explained() -> None:
         parse("-x^2+1", NAMES)
 
 
-@pytest.mark.parametrize("name", ["lambda", "exp", "total", "_x", "2x", "a b", "", "é", None, "x.y", "__import__('os')"])
+@pytest.mark.parametrize("name", ["lambda", "exp", "total", "_x", "2x", "a b", "", "é", None, "x.y",
+                                  "__import__('os')"])
 def test_bad_names(name: object) -> None:
     with pytest.raises(ExpressionError):
         check_name(name, "parameters")
@@ -110,7 +111,8 @@ def _grow(children: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     return st.one_of(
         pair.map(lambda p: f"({p[0]} + {p[1]})"), pair.map(lambda p: f"({p[0]} - {p[1]})"),
         pair.map(lambda p: f"({p[0]})*({p[1]})"), pair.map(lambda p: f"({p[0]})/({p[1]} + x**2)"),
-        children.map(lambda c: f"-({c})"), children.map(lambda c: f"({c})**2"), children.map(lambda c: f"({c})**(-1/2)"),
+        children.map(lambda c: f"-({c})"), children.map(lambda c: f"({c})**2"),
+        children.map(lambda c: f"({c})**(-1/2)"),
         children.map(lambda c: f"exp({c})"), children.map(lambda c: f"tanh({c})"), children.map(lambda c: f"abs({c})"),
         pair.map(lambda p: f"max({p[0]}, {p[1]})"), pair.map(lambda p: f"min({p[0]}, {p[1]}, y)"),
         pair.map(lambda p: f"({p[0]} if {p[0]} < {p[1]} else {p[1]})"), pair.map(lambda p: f"softplus({p[0]}, {p[1]})"),
