@@ -5,8 +5,8 @@ from __future__ import annotations
 import html.entities
 import re
 from collections.abc import Mapping
+from html import escape
 from typing import Any
-from xml.sax.saxutils import escape
 
 from sympy import Abs, Basic, Derivative, Max, Min, exp, log
 from sympy.core.relational import Relational
