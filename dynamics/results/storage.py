@@ -263,7 +263,7 @@ def _decode(value: Any) -> Any:
         return complex(_decode(value["real"]), _decode(value["imag"]))
     if kind in ("expression", "condition"):
         names = {name: Symbol(name) for name in value["names"]}
-        return expressions.parse(value["text"], names, where="result", conditions=kind == "condition")
+        return expressions.parse(value["text"], names, where="result", conditions=True)
     if kind == "Dataset":
         return _dataset(value)
     if kind == "mapping":

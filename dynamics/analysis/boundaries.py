@@ -1,0 +1,170 @@
+"""Boundaries of regimes in a parameter plane, regime by regime, from the conditions in closed form."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sympy import Expr, Symbol
+
+from dynamics.analysis.lane_points import Candidate, candidates
+from dynamics.compiled.code import vector_function
+from dynamics.symbolic.polynomial import factor_characteristic, jacobian_matrix
+from dynamics.symbolic.stability import stability_of_factor
+from dynamics.systems import System
+
+__all__ = ["boundaries"]
+
+Array = NDArray[np.float64]
+FINE = 400
+
+
+def boundaries(system: System, x: str, x_values: Sequence[float], y: str, y_values: Sequence[float]) -> list[dict[str, Any]]:
+    """Return the lines where a fixed point loses stability or leaves its regime.
+
+    Parameters
+    ----------
+    system : System
+    x, y : str
+        Parameters.
+    x_values, y_values : sequence of float
+        Their ranges are covered.
+
+    Returns
+    -------
+    list of dict
+        ``label``, ``kind`` (hopf, fold, ..., border_collision), ``regime``, and ``x``, ``y``: points of the line, nan between
+        pieces. Only parts are kept where the point is admissible and the other conditions hold.
+
+    Raises
+    ------
+    DerivationError
+        If the fixed points have no closed form.
+    """
+    bounds = {Symbol(n): part.bounds for n, part in (*system.parameters.items(), *system.states.items())}
+    grid_x = _fine(np.asarray(x_values, dtype=float))
+    grid_y = _fine(np.asarray(y_values, dtype=float))
+    others = {s: v for s, v in system.exact_parameters.items() if s.name not in (x, y)}
+    start = {Symbol(n): v for n, v in system.initial_state().items()}
+    lines: list[dict[str, Any]] = []
+    for candidate in candidates(system):
+        inside, conditions = _conditions(system, candidate, bounds)
+        place = {**others, **{s: start[s] for s in start if s.name in candidate.free}}
+        margins = [_surface(e.xreplace(place), x, y, grid_x, grid_y) for e in inside]
+        lives = np.all([m >= -1e-12 for m in margins], axis=0) if margins else np.ones((grid_y.size, grid_x.size), bool)
+        if not lives.any():
+            continue
+        surfaces = [(kind, _surface(e.xreplace(place), x, y, grid_x, grid_y)) for e, kind in conditions]
+        for number, (kind, surface) in enumerate(surfaces):
+            if kind is None:
+                continue
+            rest = [s > 0 for k, (_, s) in enumerate(surfaces) if k != number]
+            where = lives & np.all(rest, axis=0) if rest else lives
+            lines += _lines(kind, candidate.regime, surface, where, grid_x, grid_y)
+        for expression, margin in zip(inside, margins, strict=True):
+            if {x, y} & {s.name for s in expression.free_symbols} and not _is_bound(system, candidate, expression):
+                wide = np.ones_like(lives)
+                others_hold = [m >= -1e-9 for m in margins if m is not margin]
+                wide = np.all(others_hold, axis=0) if others_hold else wide
+                lines += _lines("border_collision", candidate.regime, margin, wide, grid_x, grid_y)
+    return _distinct(lines)
+
+
+def _fine(values: Array) -> Array:
+    low, high = float(values.min()), float(values.max())
+    ratios = values[1:] / values[:-1] if values.size > 2 and low > 0 else np.array([1.0, 2.0])
+    if np.allclose(ratios, ratios[0], rtol=1e-6) and ratios[0] > 1:
+        return np.geomspace(low, high, FINE)
+    return np.linspace(low, high, FINE)
+
+
+def _conditions(system: System, candidate: Candidate, bounds: Mapping[Symbol, Any]
+                ) -> tuple[list[Expr], list[tuple[Expr, str | None]]]:
+    """(expressions >= 0 where the point is admissible, conditions > 0 where it is stable with the kind of their zero)."""
+    state = candidate.state
+    inside = [c.xreplace(state) for c in candidate.conditions]
+    for name, part in system.states.items():
+        low, high = part.bounds
+        inside += [e for e in ((state[Symbol(name)] - low) if low is not None else None,
+                               (high - state[Symbol(name)]) if high is not None else None) if e is not None and e.free_symbols]
+    for name, event in system.events.items():
+        if event.terminal:
+            value = system.resolve(system._parsed.events[name][0]).xreplace(state)
+            inside.append((value if event.direction == "falling" else -value) - 1e-12)
+    states = [Symbol(name) for name in system.states]
+    matrix = jacobian_matrix(candidate.fields, states).xreplace(state)
+    neutral = 1 if system.time == "discrete" else 0
+    structural, found = len(candidate.free), []
+    for factor in factor_characteristic(matrix):
+        if structural and factor.degree == 1 and (factor.coefficients[1] + neutral * factor.coefficients[0]).cancel() == 0:
+            structural -= factor.multiplicity
+            continue
+        found += [(c.expression, c.kind) for c in stability_of_factor(factor.coefficients, system.time, bounds)]
+    return inside, found
+
+
+def _is_bound(system: System, candidate: Candidate, expression: Expr) -> bool:
+    """Whether a condition is no border between regimes but a bound of a state or an event."""
+    return expression not in [c.xreplace(candidate.state) for c in candidate.conditions]
+
+
+def _surface(expression: Expr, x: str, y: str, grid_x: Array, grid_y: Array) -> Array:
+    function = vector_function([expression], [[Symbol(x), Symbol(y)]])
+    with np.errstate(all="ignore"):
+        value = function([grid_x[None, :], grid_y[:, None]])[0]
+    return np.broadcast_to(np.asarray(value, dtype=float), (grid_y.size, grid_x.size)).copy()
+
+
+def _lines(kind: str, regime: str, surface: Array, where: NDArray[np.bool_], grid_x: Array, grid_y: Array
+           ) -> list[dict[str, Any]]:
+    """Zero set by linear interpolation along the finer crossing direction, only where ``where`` holds on either side."""
+    up = _crossings(surface, where, grid_x, grid_y)
+    across = _crossings(surface.T, where.T, grid_y, grid_x)
+    # lines that run along y are found by going along x, and the other way round
+    if sum(len(a) for a, _ in up) >= sum(len(a) for a, _ in across):
+        pieces = [(a, b) for a, b in up]
+    else:
+        pieces = [(b, a) for a, b in across]
+    if not pieces:
+        return []
+    xs: list[float] = []
+    ys: list[float] = []
+    for a, b in pieces:
+        xs += [*a, float("nan")]
+        ys += [*b, float("nan")]
+    return [{"label": kind.replace("_", " "), "kind": kind, "regime": regime, "x": xs[:-1], "y": ys[:-1]}]
+
+
+def _crossings(surface: Array, where: NDArray[np.bool_], along: Array, over: Array) -> list[tuple[list[float], list[float]]]:
+    """For each point of ``along`` (columns) the zeros over ``over`` (rows), joined into lines by rank."""
+    branches: dict[int, tuple[list[float], list[float]]] = {}
+    pieces: list[tuple[list[float], list[float]]] = []
+    for column, position in enumerate(along):
+        values, allowed = surface[:, column], where[:, column]
+        finite = np.isfinite(values[:-1]) & np.isfinite(values[1:])
+        rows = np.nonzero(finite & (np.sign(values[:-1]) * np.sign(values[1:]) < 0) & (allowed[:-1] | allowed[1:]))[0]
+        for rank in [r for r in branches if r >= rows.size]:
+            pieces.append(branches.pop(rank))
+        for rank, row in enumerate(rows):
+            share = values[row] / (values[row] - values[row + 1])
+            a, b = branches.setdefault(rank, ([], []))
+            a.append(float(position))
+            b.append(float(over[row] + share * (over[row + 1] - over[row])))
+    return [p for p in (*pieces, *branches.values()) if len(p[0]) > 1]
+
+
+def _distinct(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Both sides of a border give the same line; the first stays."""
+    kept: list[dict[str, Any]] = []
+    for line in lines:
+        def same(other: dict[str, Any], line: dict[str, Any] = line) -> bool:
+            return other["kind"] == line["kind"] and len(other["x"]) == len(line["x"]) and \
+                np.allclose(other["x"], line["x"], equal_nan=True) and np.allclose(other["y"], line["y"], equal_nan=True)
+
+        if not any(same(other) for other in kept):
+            kept.append(line)
+    return kept
+
+

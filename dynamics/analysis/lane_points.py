@@ -1,0 +1,164 @@
+"""Fixed points and their stability at many parameter sets at once: closed forms evaluated over arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sympy import Expr, Symbol
+
+from dynamics.analysis.linearization import fields_of
+from dynamics.compiled.functions import functions_of
+from dynamics.errors import DerivationError
+from dynamics.symbolic.exact_solutions import solutions_in_time
+from dynamics.symbolic.polynomial import jacobian_matrix
+from dynamics.symbolic.regimes import regimes
+from dynamics.systems import System
+
+__all__ = ["Candidate", "LanePoints", "candidates", "lane_points"]
+
+Array = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+BORDER, NEUTRAL = 1e-12, 1e-9
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A fixed point in closed form, with the regime it belongs to."""
+
+    state: dict[Symbol, Expr]
+    free: tuple[str, ...]
+    conditions: tuple[Expr, ...]
+    fields: tuple[Expr, ...]
+    regime: str
+
+
+@dataclass(frozen=True)
+class LanePoints:
+    """For each lane the admissible fixed point to start from.
+
+    Attributes
+    ----------
+    state : ndarray, shape (dimension, lanes)
+        nan where there is none.
+    which : ndarray of int, shape (lanes,)
+        Index of the candidate, -1 for none.
+    growth : ndarray, shape (lanes,)
+        Largest real part of the eigenvalues (structural zeros left out); for maps log of the largest modulus.
+    slowest : ndarray, shape (lanes,)
+        Smallest absolute real part.
+    """
+
+    state: Array
+    which: NDArray[np.int64]
+    growth: Array
+    slowest: Array
+    candidates: tuple[Candidate, ...]
+
+    @property
+    def stable(self) -> Flags:
+        """Whether the point exists and is stable."""
+        return (self.which >= 0) & (self.growth < -NEUTRAL)
+
+
+def candidates(system: System) -> tuple[Candidate, ...]:
+    """Return every fixed point that has a closed form, whatever the current parameters.
+
+    Raises
+    ------
+    DerivationError
+        If the fixed points of some regime have no closed form.
+    """
+    states = [Symbol(name) for name in system.states]
+    bounds = {Symbol(name): part.bounds for name, part in system.parameters.items()}
+    found = []
+    for regime in regimes(fields_of(system), bounds):
+        equations = [e - s for e, s in zip(regime.expressions, states, strict=True)] if system.time == "discrete" \
+            else list(regime.expressions)
+        for solution in solutions_in_time(equations, states, bounds):
+            found.append(Candidate(solution.values, tuple(s.name for s in solution.free), regime.conditions,
+                                   regime.expressions, regime.name))
+    return tuple(found)
+
+
+def lane_points(system: System, p: Array) -> LanePoints:
+    """Return the admissible fixed point of each lane: a stable one if there is one.
+
+    Parameters
+    ----------
+    system : System
+        Scalar, autonomous.
+    p : ndarray, shape (parameters, lanes)
+
+    Raises
+    ------
+    DerivationError
+        If there is no closed form.
+    """
+    functions = functions_of(system)
+    found = candidates(system)
+    if not found:
+        raise DerivationError(f"'{system.name}' has no fixed points; give initial_state")
+    lanes = p.shape[1]
+    start = functions.initial_state(system)
+    zero = np.zeros(lanes)
+    best = LanePoints(np.full((functions.dimension, lanes), np.nan), np.full(lanes, -1), np.full(lanes, np.inf),
+                      np.full(lanes, np.nan), found)
+    state, which, growth, slowest = best.state, best.which, best.growth, best.slowest
+    for number, candidate in enumerate(found):
+        at = np.repeat(start[:, None], lanes, axis=1)
+        point = functions.lane_function(list(candidate.state.values()))(zero, at, p)
+        inside = np.all(np.isfinite(point), axis=0) & _within(system, point) & ~_ended(system, functions, point, p)
+        if candidate.conditions:
+            margins = functions.lane_function(list(candidate.conditions))(zero, point, p)
+            inside &= np.all(margins >= -BORDER, axis=0)
+        if not inside.any():
+            continue
+        largest, smallest = _spectrum(system, functions, candidate, point, p, inside)
+        better = inside & ((which < 0) | (largest < growth))
+        state[:, better], which[better], growth[better], slowest[better] = \
+            point[:, better], number, largest[better], smallest[better]
+    return LanePoints(state, which, growth, slowest, found)
+
+
+def _within(system: System, point: Array) -> Flags:
+    inside = np.ones(point.shape[1], dtype=bool)
+    for row, part in zip(point, system.states.values(), strict=True):
+        low, high = part.bounds
+        slack = 1e-9 * (1 + np.abs(row))
+        if low is not None:
+            inside &= row >= float(low) - slack
+        if high is not None:
+            inside &= row <= float(high) + slack
+    return inside
+
+
+def _ended(system: System, functions: Any, point: Array, p: Array) -> Flags:
+    """A terminal event has already happened there."""
+    ended = np.zeros(point.shape[1], dtype=bool)
+    for name, event in system.events.items():
+        if event.terminal:
+            value = functions.lane_function([system._parsed.events[name][0]])(np.zeros(point.shape[1]), point, p)[0]
+            ended |= {"falling": value <= BORDER, "rising": value >= -BORDER, "both": np.abs(value) <= BORDER}[event.direction]
+    return ended
+
+
+def _spectrum(system: System, functions: Any, candidate: Candidate, point: Array, p: Array, inside: Flags
+              ) -> tuple[Array, Array]:
+    """Largest and (in absolute value) smallest real part of the eigenvalues of each lane."""
+    states = [Symbol(name) for name in system.states]
+    size, lanes = len(states), point.shape[1]
+    matrix = functions.lane_function(list(jacobian_matrix(candidate.fields, states)))(np.zeros(lanes), point, p)
+    largest, smallest = np.full(lanes, np.nan), np.full(lanes, np.nan)
+    usable = inside & np.all(np.isfinite(matrix), axis=0)
+    if usable.any():
+        eigenvalues = np.linalg.eigvals(matrix[:, usable].T.reshape(-1, size, size))
+        with np.errstate(divide="ignore"):
+            rates = eigenvalues.real if system.time == "continuous" else np.log(np.abs(eigenvalues))
+        distance = np.abs(eigenvalues - (0.0 if system.time == "continuous" else 1.0))
+        order = np.argsort(distance, axis=1)[:, len(candidate.free):]
+        kept = np.take_along_axis(rates, order, axis=1)
+        largest[usable], smallest[usable] = kept.max(axis=1), np.abs(kept).min(axis=1)
+    return largest, smallest
