@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 __all__ = ["html", "latex", "plain"]
 
 
-
 def _sides(system: System) -> list[tuple[str, Symbol, Expr]]:
     """(kind, left symbol, right expression) of every line, definitions before equations."""
     parsed = system._parsed
@@ -61,7 +60,8 @@ def html(system: System) -> str:
         left, right = expressions.mathml(symbol, spelled), expressions.mathml(expression, spelled)
         if kind == "equation":
             left = f"d {left} / dt" if system.time == "continuous" else f"next {left}"
-        equations.append(f"<tr><td style='text-align:right'>{left}</td><td>=</td><td style='text-align:left'>{right}</td></tr>")
+        equations.append(f"<tr><td style='text-align:right'>{left}</td><td>=</td>"
+                         f"<td style='text-align:left'>{right}</td></tr>")
     rows = []
     for kind in ("states", "parameters"):
         for name, part in getattr(system, kind).items():
@@ -70,7 +70,8 @@ def html(system: System) -> str:
             cells = (expressions.mathml(Symbol(name), spelled), _html.escape(name), _html.escape(shown),
                      _html.escape(part.unit), _html.escape(part.meaning))
             rows.append("<tr>" + "".join(f"<td style='text-align:left'>{cell}</td>" for cell in cells) + "</tr>")
-    head = "".join(f"<th style='text-align:left'>{title}</th>" for title in ("symbol", "name", "value", "unit", "meaning"))
+    titles = ("symbol", "name", "value", "unit", "meaning")
+    head = "".join(f"<th style='text-align:left'>{title}</th>" for title in titles)
     return (f"<div class='dynamics-system'><p><b>{_html.escape(system.name)}</b> ({system.time} time, "
             f"unit {_html.escape(system.time_unit)})</p><table>{''.join(equations)}</table>"
             f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>")

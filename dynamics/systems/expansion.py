@@ -29,36 +29,43 @@ def expand(system: System) -> System:
         return {position: expressions.text(e)
                 for position, e in scalar_expressions(expression, target, over, system.indices, sparse)}
 
-    def texts(kind: Mapping[str, Expr]) -> dict[str, str]:
-        return {scalar_name(name, p): t for name, e in kind.items() for p, t in scalars(e, over.get(name, ())).items()}
-
     def assigned(assign: Mapping[str, Expr]) -> dict[str, str]:
         return {scalar_name(n, p): t for n, e in assign.items() for p, t in scalars(e, over[n]).items()}
 
     def one(expression: Expr) -> str:
         return scalars(expression, ())[()]
 
+    taken: set[str] = set()
+
+    def new(name: str, position: tuple[int, ...]) -> str:
+        scalar = scalar_name(name, position)
+        if scalar in taken:
+            raise SpecificationError(f"expand: '{name}' would give the scalar name '{scalar}', which is already used; "
+                                     "rename one of the two")
+        taken.add(scalar)
+        return scalar
+
     parameters: dict[str, Parameter] = {}
     for name, part in system.parameters.items():
         value = parsed.values[name]
         cells = {t[:2]: t[2] for t in value} if name in sparse else dict(_cells(value)) if part.over else {(): value}
         for position, number in cells.items():
-            parameters[scalar_name(name, position)] = replace(
+            parameters[new(name, position)] = replace(
                 part, value=number, over=(), sparse=False, symbol=_spelled(part.symbol, position))
     states: dict[str, State] = {}
     for name, state in system.states.items():
         initial = parsed.initial[name]
         starts = dict(_cells(initial)) if isinstance(initial, tuple) else None
         for position, start in (starts.items() if starts is not None else scalars(initial, state.over).items()):
-            states[scalar_name(name, position)] = replace(
+            states[new(name, position)] = replace(
                 state, initial=start, over=(), symbol=_spelled(state.symbol, position))
-    clash = [n for n in states if n in parameters]
-    if clash:
-        raise SpecificationError(f"expand: the scalar name '{clash[0]}' is already used; rename one of the two")
+    definitions, observables = ({new(name, position): written for name, e in kind.items()
+                                 for position, written in scalars(e, over.get(name, ())).items()}
+                                for kind in (parsed.definitions, parsed.observables))
     return System(
         name=system.name, time=system.time, time_unit=system.time_unit, references=system.references, states=states,
-        parameters=parameters, definitions=texts(parsed.definitions), observables=texts(parsed.observables),
-        equations=texts(parsed.equations), invariants=texts(parsed.invariants),
+        parameters=parameters, definitions=definitions, observables=observables,
+        equations=assigned(parsed.equations), invariants={n: one(e) for n, e in parsed.invariants.items()},
         measures={n: replace(m, expression=one(parsed.measures[n])) for n, m in system.measures.items()},
         events={n: replace(e, expression=one(parsed.events[n][0]), assign=assigned(parsed.events[n][1]))
                 for n, e in system.events.items()},

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 from sympy import Add, Expr, Integer, Symbol
@@ -31,28 +32,35 @@ def parameter_value(part: Parameter, indices: Mapping[str, int], where: str) -> 
         raise SpecificationError(f"{where}.sparse: a sparse parameter has two indices, not {len(shape)}")
     value = part.value
     if hasattr(value, "tocoo"):
+        if tuple(value.shape) != shape:
+            raise SpecificationError(f"{where}.value: the matrix has the shape {tuple(value.shape)}, "
+                                     f"its indices have {shape}")
         coordinates = value.tocoo()
         value = list(zip(coordinates.row.tolist(), coordinates.col.tolist(), coordinates.data.tolist(), strict=True))
-    triples = []
+    if not isinstance(value, (tuple, list)):
+        raise SpecificationError(f"{where}.value: a sparse value is a sequence of (row, column, value), counted from 0")
+    cells: dict[tuple[int, int], Any] = {}
     for position, entry in enumerate(value):
         spot = f"{where}.value[{position}]"
-        if not isinstance(entry, (tuple, list)) or len(entry) != 3:
+        if not isinstance(entry, (tuple, list)) or len(entry) != 3 or any(
+                isinstance(place, bool) or not isinstance(place, Integral) for place in entry[:2]):
             raise SpecificationError(f"{spot}: a sparse value is (row, column, value), counted from 0")
-        row, column = int(entry[0]), int(entry[1])
-        if not (0 <= row < shape[0] and 0 <= column < shape[1]):
-            raise SpecificationError(f"{spot}: ({row}, {column}) is outside the shape {shape}")
-        triples.append((row, column, exact(entry[2], spot)))
-    return tuple(sorted(triples, key=lambda t: t[:2]))
+        cell = int(entry[0]), int(entry[1])
+        if not (0 <= cell[0] < shape[0] and 0 <= cell[1] < shape[1]):
+            raise SpecificationError(f"{spot}: {cell} is outside the shape {shape}")
+        if cell in cells:
+            raise SpecificationError(f"{spot}: the entry {cell} is given twice")
+        cells[cell] = exact(entry[2], spot)
+    return tuple((*cell, cells[cell]) for cell in sorted(cells))
 
 
-def initial_value(state: State, fields: Mapping[str, Any], where: str) -> Any:
-    """Return the initial value: an expression in the parameters, or nested tuples of rationals."""
-    if isinstance(state.initial, str):
-        names = {name: Symbol(name) for name in fields["parameters"]}
-        expression = expressions.parse(state.initial, names, where=where)
-        shape = tuple(fields["indices"][index] for index in state.over)
-        return expression if not shape else array_of(expression, shape, where) if expression.is_Rational else expression
-    return array_of(state.initial, tuple(fields["indices"][index] for index in state.over), where)
+def initial_value(state: State, names: Iterable[str], indices: Mapping[str, int], where: str) -> Any:
+    """Return the initial value: an expression in the parameters ``names``, or nested tuples of rationals."""
+    shape = tuple(indices[index] for index in state.over)
+    if not isinstance(state.initial, str):
+        return array_of(state.initial, shape, where)
+    expression = expressions.parse(state.initial, {name: Symbol(name) for name in names}, where=where)
+    return array_of(expression, shape, where) if shape and expression.is_Rational else expression
 
 
 def entries(value: Any) -> Iterator[Any]:
@@ -91,18 +99,21 @@ def index_set(expression: Expr, over: Mapping[str, tuple[str, ...]], where: str)
     if isinstance(expression, expressions.product):
         matrix, vector = expression.args
         if not isinstance(matrix, Symbol) or len(over.get(matrix.name, ())) != 2:
-            raise SpecificationError(f"{where}: product(A, v) needs a parameter A with two indices as its first argument")
+            raise SpecificationError(
+                f"{where}: product(A, v) needs a parameter A with two indices as its first argument")
         rows, columns = over[matrix.name]
         inner = index_set(vector, over, where)
         if inner == (columns,):
             return (rows,)
         if inner == (rows,):
             return (columns,)
-        raise SpecificationError(f"{where}: product({matrix.name}, v) needs v over '{columns}' (or '{rows}'), not {inner}")
+        raise SpecificationError(f"{where}: product({matrix.name}, v) needs v over '{columns}' (or '{rows}'), "
+                                 f"not over {', '.join(map(repr, inner)) or 'nothing'}")
     if isinstance(expression, Symbol):
         found = over.get(expression.name, ())
         if len(set(found)) < len(found):
-            raise SpecificationError(f"{where}: '{expression.name}' has the index '{found[0]}' twice; use it inside product()")
+            raise SpecificationError(
+                f"{where}: '{expression.name}' has the index '{found[0]}' twice; use it inside product()")
         return found
     collected: list[str] = []
     for argument in expression.args:
@@ -132,8 +143,15 @@ def check_indices(fields: dict[str, Any], parsed: Parsed, faults: list[str]) -> 
             for target, expression in targets.items():
                 extra = set(of(expression, f"{kind}.{name}")) - set(fields["states"][target].over)
                 if extra:
-                    faults.append(f"{kind}.{name}: runs over {sorted(extra)}, which '{target}' does not; use total(...)")
+                    faults.append(f"{kind}.{name}: runs over {sorted(extra)}, which '{target}' does not; "
+                                  "use total(...)")
+    for name, initial in parsed.initial.items():
+        extra = set(of(initial, f"states.{name}.initial")) - set(fields["states"][name].over) \
+            if isinstance(initial, Expr) else set()
+        if extra:
+            faults.append(f"states.{name}.initial: runs over {sorted(extra)}, which '{name}' does not")
     scalars = {**{f"measures.{n}": e for n, e in parsed.measures.items()},
+               **{f"measures.{n}.transform": e for n, e in parsed.transforms.items()},
                **{f"events.{n}": e[0] for n, e in parsed.events.items()},
                **{f"jumps.{n}.rate": e[0] for n, e in parsed.jumps.items()},
                **{f"invariants.{n}": e for n, e in parsed.invariants.items()}}

@@ -28,22 +28,30 @@ def exact(value: Any, where: str) -> Rational:
     if isinstance(value, str):
         result = expressions.parse(value, (), where=where)
         if not isinstance(result, Rational):
-            raise ExpressionError(f"{where}: '{value}' is not a rational number; write it as a number or a fraction '1/3'")
+            raise ExpressionError(
+                f"{where}: '{value}' is not a rational number; write it as a number or a fraction '1/3'")
         return result
-    if isinstance(value, Rational):
-        return value
-    if isinstance(value, numbers.Integral):
-        return Integer(int(value))
-    if isinstance(value, Fraction):
-        return Rational(value.numerator, value.denominator)
     try:
         number = float(value)
-    except (TypeError, ValueError, OverflowError):
-        raise SpecificationError(f"{where}: {value!r} is not a number") from None
+        if isinstance(value, Rational) and math.isfinite(number):
+            return value
+        if isinstance(value, numbers.Integral):
+            return Integer(int(value))
+        if isinstance(value, Fraction):
+            return Rational(value.numerator, value.denominator)
+    except OverflowError:
+        raise SpecificationError(f"{where}: this number is too large for numerical work (about 1.8e308)") from None
+    except (TypeError, ValueError):
+        raise SpecificationError(f"{where}: {_shortened(value)} is not a number") from None
     if not math.isfinite(number):
         raise SpecificationError(f"{where}: {value!r} is not finite; a specification needs finite numbers")
     fraction = Fraction(repr(number))
     return Rational(fraction.numerator, fraction.denominator)
+
+
+def _shortened(value: Any) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= 60 else f"{shown[:57]}..."
 
 
 def array_of(value: Any, shape: tuple[int, ...], where: str) -> Any:

@@ -5,9 +5,8 @@ A bare number stands for ``State(initial=number)`` or ``Parameter(value=number)`
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any
 
 __all__ = ["Event", "Jump", "Measure", "Parameter", "Reference", "Shock", "State"]
@@ -15,8 +14,36 @@ __all__ = ["Event", "Jump", "Measure", "Parameter", "Reference", "Shock", "State
 Bounds = tuple[Any, Any]
 
 
-def _frozen(mapping: Mapping[str, str] | None) -> Mapping[str, str]:
-    return MappingProxyType(dict(mapping or {}))
+class Assignments(Mapping[str, str]):
+    """State name to expression: a mapping that cannot be changed, with the hash and the pickle a dict lacks."""
+
+    __slots__ = ("_pairs",)
+
+    def __init__(self, pairs: Mapping[str, str]) -> None:
+        self._pairs = dict(pairs)
+
+    def __getitem__(self, name: str) -> str:
+        return self._pairs[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._pairs)
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self._pairs.items()))
+
+    def __repr__(self) -> str:
+        return repr(self._pairs)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self._pairs,)
+
+
+def _frozen(mapping: Any) -> Any:
+    """Freeze a mapping; what is none is left for the System, which says where it stands."""
+    return Assignments(mapping) if isinstance(mapping, Mapping) else {} if mapping is None else mapping
 
 
 @dataclass(frozen=True)
@@ -76,7 +103,8 @@ class Measure:
     """A number taken from a trajectory: ``reduction`` of ``expression`` over time.
 
     ``reduction`` is ``"max"``, ``"min"``, ``"final"``, ``"integral"`` (over time) or ``"drawdown"`` (largest fall from
-    an earlier maximum); ``transform`` is an expression in ``value`` applied to the number, for example ``"1 - exp(value)"``.
+    an earlier maximum); ``transform`` is an expression in ``value`` applied to the number, for example
+    ``"1 - exp(value)"``; ``unit`` is the unit of the result.
     """
 
     expression: str
@@ -90,7 +118,8 @@ class Measure:
 class Event:
     """Something that happens where ``expression`` passes through zero.
 
-    ``direction`` is ``"falling"``, ``"rising"`` or ``"both"``; ``terminal`` ends the trajectory; ``assign`` resets states.
+    ``direction`` is ``"falling"``, ``"rising"`` or ``"both"``; ``terminal`` ends the trajectory; ``assign`` resets
+    states.
     """
 
     expression: str

@@ -14,8 +14,9 @@ __all__ = ["Process"]
 class Process(Protocol):
     """A model that is stepped or solved as a whole.
 
-    A process has ``step`` (a random or deterministic transition) or ``solve`` (a boundary-value or equilibrium problem).
-    ``iterate``, sweeps and saving accept it; symbolic functions raise DerivationError and name what does work.
+    A process has ``step`` (a random or deterministic transition) or ``solve`` (a boundary-value or equilibrium
+    problem). ``iterate``, sweeps and saving accept it; symbolic functions raise DerivationError and name what does
+    work.
 
     Attributes
     ----------

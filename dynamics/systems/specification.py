@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from numbers import Real
 from types import MappingProxyType
 from typing import Any
 
@@ -14,7 +15,7 @@ from sympy import Expr, Symbol
 from dynamics import expressions
 from dynamics.errors import SpecificationError, did_you_mean
 from dynamics.systems import indexing, lags
-from dynamics.systems.numbers import array_of, exact
+from dynamics.systems.numbers import exact
 from dynamics.systems.parts import Event, Jump, Measure, Parameter, Reference, Shock, State
 
 __all__ = ["MAGNITUDE", "TIME", "Parsed", "normalise"]
@@ -29,6 +30,7 @@ PARTS: dict[str, type] = {"states": State, "parameters": Parameter, "measures": 
                           "shocks": Shock, "jumps": Jump}
 TEXTS = ("definitions", "observables", "equations", "invariants")
 KINDS = (*PARTS, *TEXTS, "noise")
+_SPELLING = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
 
 @dataclass(frozen=True)
@@ -71,9 +73,8 @@ def normalise(raw: Mapping[str, Any]) -> tuple[dict[str, Any], Parsed]:
         Listing every fault that was found.
     """
     faults = _Faults()
-    fields = _structure(raw, faults)
-    if not faults:
-        fields, parsed = _mathematics(fields, faults)
+    fields, broken = _structure(raw, faults)
+    fields, parsed = _mathematics(fields, broken, faults)
     if faults:
         unique = list(dict.fromkeys(faults))
         name = raw.get("name")
@@ -85,38 +86,56 @@ def normalise(raw: Mapping[str, Any]) -> tuple[dict[str, Any], Parsed]:
     return frozen, parsed
 
 
-def _structure(raw: Mapping[str, Any], faults: _Faults) -> dict[str, Any]:
-    """Give every field its type: numbers become parts, mappings are copied, names are checked."""
+def _structure(raw: Mapping[str, Any], faults: _Faults) -> tuple[dict[str, Any], frozenset[str]]:
+    """Give every field its type; return the fields and the names whose entry is faulty, which others may still use."""
     fields = dict(raw)
     if not isinstance(raw["name"], str) or not raw["name"].strip():
         faults.append(f"name: a system needs a name (text), not {raw['name']!r}")
-    if raw["time"] not in ("continuous", "discrete"):
+    if not isinstance(raw["time"], str) or raw["time"] not in ("continuous", "discrete"):
         faults.append(f"time: must be 'continuous' or 'discrete', not {raw['time']!r}")
-    if not isinstance(raw["time_unit"], str):
-        faults.append(f"time_unit: must be a text such as 'day', not {raw['time_unit']!r}")
+    for key in ("name", "time_unit"):
+        faults.attempt(_plain_text, raw[key], key)
+    broken = set()
     for kind in (*KINDS, "indices"):
-        if not isinstance(raw[kind], Mapping):
-            faults.append(f"{kind}: must be a mapping from names to values, not {type(raw[kind]).__name__}")
-            fields[kind] = {}
-        else:
-            fields[kind] = {}
-            for name, value in raw[kind].items():
-                if faults.attempt(expressions.check_name, name, kind) is None and faults and str(name) in faults[-1]:
-                    continue
-                fields[kind][str(name)] = faults.attempt(_part, kind, f"{kind}.{name}", value)
-    if not fields["states"]:
+        entries = raw[kind]
+        fields[kind] = {}
+        if not isinstance(entries, Mapping):
+            faults.append(f"{kind}: must be a mapping from names to values, not {type(entries).__name__}")
+            continue
+        for name, value in entries.items():
+            before = len(faults)
+            faults.attempt(expressions.check_name, name, kind)
+            part = faults.attempt(_part, kind, f"{kind}.{name}", value)
+            if len(faults) == before:
+                fields[kind][name] = part
+            else:
+                broken.add(str(name))
+    if not fields["states"] and not broken and isinstance(raw["states"], Mapping):
         faults.append("states: a system needs at least one state")
-    for kind in KINDS:
-        fields[kind] = {name: value for name, value in fields[kind].items() if value is not None}
-    references = raw["references"]
-    if isinstance(references, Reference):
-        references = (references,)
-    if not isinstance(references, Iterable) or not all(isinstance(item, Reference) for item in references):
-        faults.append("references: must be a sequence of Reference")
-        references = ()
-    fields["references"] = tuple(references)
+    fields["references"] = faults.attempt(_references, raw["references"]) or ()
     _one_namespace(fields, faults)
-    return fields
+    return fields, frozenset(broken)
+
+
+def _references(references: Any) -> tuple[Reference, ...]:
+    listed = (references,) if isinstance(references, Reference) else references
+    listed = tuple(listed) if isinstance(listed, Iterable) else (None,)
+    if not all(isinstance(item, Reference) for item in listed):
+        raise SpecificationError("references: must be a sequence of Reference")
+    for position, item in enumerate(listed):
+        for attribute in ("authors", "title", "where", "doi"):
+            _plain_text(getattr(item, attribute), f"references[{position}].{attribute}")
+        if isinstance(item.year, bool) or not isinstance(item.year, int | None):
+            raise SpecificationError(f"references[{position}].year: must be a whole number, not {item.year!r}")
+    return listed
+
+
+def _plain_text(value: Any, where: str) -> None:
+    """Refuse what is no text, or a text that no file can hold (half of a surrogate pair)."""
+    if not isinstance(value, str):
+        raise SpecificationError(f"{where}: must be a text, not {value!r}")
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        raise SpecificationError(f"{where}: the text {value!r} holds a character that cannot be written to a file")
 
 
 def _part(kind: str, where: str, value: Any) -> Any:
@@ -144,16 +163,16 @@ def _part(kind: str, where: str, value: Any) -> Any:
         else:
             raise SpecificationError(f"{where}: must be a {record.__name__}, not {type(value).__name__}")
     for attribute in ("unit", "meaning", "source"):
-        if hasattr(value, attribute) and not isinstance(getattr(value, attribute), str):
-            raise SpecificationError(f"{where}.{attribute}: must be a text, not {getattr(value, attribute)!r}")
+        if hasattr(value, attribute):
+            _plain_text(getattr(value, attribute), f"{where}.{attribute}")
     if isinstance(value, (State, Parameter)):
-        over = (value.over,) if isinstance(value.over, str) else tuple(value.over)
-        value = replace(value, over=over, bounds=_bounds(value.bounds, where))
-        if value.symbol is not None:
-            # a spelling, not a name: SymPy's 'lambda' is fine here
-            if not isinstance(value.symbol, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", value.symbol):
-                raise SpecificationError(f"{where}.symbol: {value.symbol!r} is not a symbol; write letters, digits and "
-                                         "underscores as in 'lambda_star'")
+        value = replace(value, over=_over(value.over, where), bounds=_bounds(value.bounds, where))
+        # a spelling, not a name: SymPy's 'lambda' is fine here
+        if value.symbol is not None and not (isinstance(value.symbol, str) and _SPELLING.fullmatch(value.symbol)):
+            raise SpecificationError(f"{where}.symbol: {value.symbol!r} is not a symbol; write letters, digits and "
+                                     "underscores as in 'lambda_star'")
+        if isinstance(value, Parameter) and not isinstance(value.sparse, bool):
+            raise SpecificationError(f"{where}.sparse: must be True or False, not {value.sparse!r}")
     elif isinstance(value, Shock):
         value = replace(value, bounds=_bounds(value.bounds, where))
     if isinstance(value, Measure) and value.reduction not in REDUCTIONS:
@@ -172,11 +191,18 @@ def _part(kind: str, where: str, value: Any) -> Any:
     return value
 
 
+def _over(over: Any, where: str) -> tuple[str, ...]:
+    names = (over,) if isinstance(over, str) else over
+    if not isinstance(names, (tuple, list)) or not all(isinstance(name, str) for name in names):
+        raise SpecificationError(f"{where}.over: must be a tuple of index names, not {over!r}")
+    return tuple(names)
+
+
 def _text(value: Any, where: str) -> str:
-    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-        raise SpecificationError(f"{where}: must be an expression (text), not {type(value).__name__}")
     if isinstance(value, str):
         return value.strip()
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise SpecificationError(f"{where}: must be an expression (text), not {type(value).__name__}")
     return expressions.text(exact(value, where))
 
 
@@ -189,8 +215,9 @@ def _texts(value: Any, where: str) -> dict[str, str]:
 def _bounds(bounds: Any, where: str) -> tuple[Any, Any]:
     if not isinstance(bounds, (tuple, list)) or len(bounds) != 2:
         raise SpecificationError(f"{where}.bounds: must be (lower, upper), either may be None, not {bounds!r}")
-    low, high = (None if bound is None or bound in (math.inf, -math.inf) else exact(bound, f"{where}.bounds")
-                 for bound in bounds)
+    unbounded = (-math.inf, math.inf)
+    low, high = (None if bound is None or (isinstance(bound, float) and bound == infinity)
+                 else exact(bound, f"{where}.bounds") for bound, infinity in zip(bounds, unbounded, strict=True))
     if low is not None and high is not None and not low < high:
         raise SpecificationError(f"{where}.bounds: the lower bound {low} is not below the upper bound {high}")
     return low, high
@@ -208,38 +235,39 @@ def _one_namespace(fields: dict[str, Any], faults: _Faults) -> None:
             owner.setdefault(name, kind)
 
 
-def _mathematics(fields: dict[str, Any], faults: _Faults) -> tuple[dict[str, Any], Parsed]:
+def _mathematics(fields: dict[str, Any], broken: frozenset[str],
+                 faults: _Faults) -> tuple[dict[str, Any], Parsed]:
+    """Parse every expression; names in ``broken`` are known to exist, so that one fault is not reported as many."""
     indices: dict[str, int] = fields["indices"]
     over: dict[str, tuple[str, ...]] = {}
     for kind in ("states", "parameters"):
         for name, part in fields[kind].items():
             over[name] = part.over
             for index in part.over:
-                if index not in indices:
-                    faults.append(f"{kind}.{name}.over: '{index}' is not a declared index." + did_you_mean(index, indices))
-    if faults:
-        return fields, Parsed()
-    values, bounds_faults = {}, []
+                if index not in indices and index not in broken:
+                    hint = did_you_mean(index, indices)
+                    faults.append(f"{kind}.{name}.over: '{index}' is not a declared index.{hint}")
+    values = {}
     for name, part in fields["parameters"].items():
         where = f"parameters.{name}"
-        values[name] = faults.attempt(indexing.parameter_value, part, indices, where)
-        if values[name] is not None:
-            bounds_faults += indexing.outside(values[name], part, where)
-    faults.extend(bounds_faults)
+        if all(index in indices for index in part.over):
+            values[name] = faults.attempt(indexing.parameter_value, part, indices, where)
+            if values[name] is not None:
+                faults.extend(indexing.outside(values[name], part, where))
 
-    flat = (*fields["states"], *fields["parameters"], *fields["definitions"])
+    flat = (*fields["states"], *fields["parameters"], *fields["definitions"], *broken)
     observed = (*flat, *fields["observables"])
 
     def parse(text: str, where: str, names: Iterable[str], *extra: str) -> Any:
         return faults.attempt(expressions.parse, text, {n: Symbol(n) for n in (*names, *extra)}, where=where,
-                              indices=tuple(indices))
+                              indices=(*indices, *broken))
 
     def many(kind: str, names: Iterable[str]) -> dict[str, Any]:
         return {name: parse(text, f"{kind}.{name}", names, "time") for name, text in fields[kind].items()}
 
     def assignments(assign: Mapping[str, str], where: str, *extra: str) -> dict[str, Any]:
         for target in assign:
-            if target not in fields["states"]:
+            if target not in fields["states"] and target not in broken:
                 faults.append(f"{where}.{target}: '{target}' is not a state." + did_you_mean(target, fields["states"]))
         return {target: parse(text, f"{where}.{target}", observed, "time", *extra) for target, text in assign.items()}
 
@@ -252,7 +280,7 @@ def _mathematics(fields: dict[str, Any], faults: _Faults) -> tuple[dict[str, Any
         equations=many("equations", flat),
         invariants={n: parse(t, f"invariants.{n}", observed) for n, t in fields["invariants"].items()},
         measures={n: parse(m.expression, f"measures.{n}", observed, "time") for n, m in fields["measures"].items()},
-        transforms={n: parse(m.transform, f"measures.{n}.transform", fields["parameters"], "value")
+        transforms={n: parse(m.transform, f"measures.{n}.transform", (*fields["parameters"], *broken), "value")
                     for n, m in fields["measures"].items()},
         events={n: (parse(e.expression, f"events.{n}", observed, "time"), assignments(e.assign, f"events.{n}.assign"))
                 for n, e in fields["events"].items()},
@@ -262,18 +290,18 @@ def _mathematics(fields: dict[str, Any], faults: _Faults) -> tuple[dict[str, Any
         jumps={n: (parse(j.rate, f"jumps.{n}.rate", flat, "time"), assignments(j.assign, f"jumps.{n}.assign"))
                for n, j in fields["jumps"].items()},
     )
-    for name, amplitudes in fields["noise"].items():
-        for target in amplitudes:
-            if target not in fields["states"]:
-                faults.append(f"noise.{name}.{target}: '{target}' is not a state." + did_you_mean(target, fields["states"]))
     for name in fields["states"]:
-        if name not in fields["equations"]:
+        if name not in fields["equations"] and name not in broken:
             faults.append(f"equations.{name}: missing; every state needs an equation")
-    for name in fields["equations"]:
-        if name not in fields["states"]:
-            faults.append(f"equations.{name}: '{name}' is not a state." + did_you_mean(name, fields["states"]))
+    targets = [(f"equations.{name}", name) for name in fields["equations"]]
+    targets += [(f"noise.{source}.{name}", name) for source, entries in fields["noise"].items() for name in entries]
+    for where, name in targets:
+        if name not in fields["states"] and name not in broken:
+            faults.append(f"{where}: '{name}' is not a state." + did_you_mean(name, fields["states"]))
     for name, state in fields["states"].items():
-        parsed.initial[name] = faults.attempt(indexing.initial_value, state, fields, f"states.{name}.initial")
+        if all(index in indices for index in state.over):
+            parsed.initial[name] = faults.attempt(
+                indexing.initial_value, state, (*fields["parameters"], *broken), indices, f"states.{name}.initial")
     if not faults:
         for kind in ("definitions", "observables"):
             _acyclic(kind, getattr(parsed, kind), faults)
@@ -286,18 +314,16 @@ def _mathematics(fields: dict[str, Any], faults: _Faults) -> tuple[dict[str, Any
 
 def _acyclic(kind: str, expressions_by_name: Mapping[str, Expr], faults: _Faults) -> None:
     """Report the first cycle as a path a reader can follow."""
-    finished: set[str] = set()
-
-    def visit(name: str, path: tuple[str, ...]) -> bool:
-        if name in path:
-            cycle = (*path[path.index(name):], name)
-            faults.append(f"{kind}.{name}: defined through itself: {' -> '.join(cycle)}")
-            return False
-        if name in finished:
-            return True
-        finished.add(name)
-        needs = sorted(s.name for s in expressions_by_name[name].free_symbols if s.name in expressions_by_name)
-        return all([visit(need, (*path, name)) for need in needs])
-
-    for name in expressions_by_name:
-        visit(name, ())
+    needs = {name: sorted(s.name for s in e.free_symbols if s.name in expressions_by_name)
+             for name, e in expressions_by_name.items()}
+    pending = set(needs)
+    while ready := {name for name in pending if not pending.intersection(needs[name])}:
+        pending -= ready
+    if not pending:
+        return
+    # every name left needs another one that is left, so walking on from any of them must come back
+    path = [min(pending)]
+    while path[-1] not in path[:-1]:
+        path.append(next(need for need in needs[path[-1]] if need in pending))
+    cycle = path[path.index(path[-1]):]
+    faults.append(f"{kind}.{cycle[0]}: defined through itself: {' -> '.join(cycle)}")

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 from sympy import Expr, Rational, Symbol
@@ -17,6 +18,7 @@ from dynamics.systems.parts import Event, Jump, Measure, Parameter, Reference, S
 __all__ = ["System"]
 
 _EMPTY: Mapping[str, Any] = {}
+_TEXTS = ("name", "time", "time_unit")
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -88,7 +90,7 @@ class System:
 
     def __post_init__(self) -> None:
         raw = {item.name: getattr(self, item.name) for item in fields(self)}
-        raw = {key: _EMPTY if value is None else value for key, value in raw.items()}
+        raw = {key: _EMPTY if value is None and key not in _TEXTS else value for key, value in raw.items()}
         checked, parsed = specification.normalise(raw)
         for key, value in checked.items():
             object.__setattr__(self, key, value)
@@ -176,10 +178,11 @@ class System:
             number = initial.xreplace(self.exact_parameters)
             if number.free_symbols:
                 names = ", ".join(sorted(s.name for s in number.free_symbols))
-                raise SpecificationError(f"states.{name}.initial: depends on the indexed parameter(s) {names}; give numbers")
-            if not number.is_finite or not number.is_real:
                 raise SpecificationError(
-                    f"states.{name}.initial: '{self.states[name].initial}' has no finite value at the current parameters")
+                    f"states.{name}.initial: depends on the indexed parameter(s) {names}; give numbers")
+            if not number.is_finite or not number.is_real:
+                raise SpecificationError(f"states.{name}.initial: '{self.states[name].initial}' has no finite value "
+                                         "at the current parameters")
             values[name] = float(number)
         return values
 
@@ -190,11 +193,13 @@ class System:
 
     def bounds(self) -> dict[Symbol, tuple[Any, Any]]:
         """Symbol to (lower, upper) as exact numbers or None, for states and parameters."""
-        return {Symbol(name): part.bounds for name, part in (*self.states.items(), *self.parameters.items())}
+        parts: dict[str, Any] = {**self.states, **self.parameters}
+        return {Symbol(name): part.bounds for name, part in parts.items()}
 
     def symbol_spellings(self) -> dict[str, str]:
         """Name to the SymPy spelling it is printed with, where one was declared."""
-        return {name: part.symbol for name, part in (*self.states.items(), *self.parameters.items()) if part.symbol}
+        parts: dict[str, Any] = {**self.states, **self.parameters}
+        return {name: part.symbol for name, part in parts.items() if part.symbol}
 
     # ---- new systems ----------------------------------------------------------------------------------------------
 
@@ -219,28 +224,51 @@ class System:
         0.5
         """
         new = {**(values or {}), **more}
-        unknown = [name for name in new if name not in self.parameters]
-        if unknown:
-            raise SpecificationError(f"system '{self.name}' has no such parameter", [
-                f"'{n}' is not a parameter of '{self.name}'." + did_you_mean(n, self.parameters) for n in unknown])\
-                if len(unknown) > 1 else SpecificationError(
-                    f"'{unknown[0]}' is not a parameter of '{self.name}'." + did_you_mean(unknown[0], self.parameters))
+        faults = [f"'{name}' is not a parameter of '{self.name}'." + did_you_mean(name, self.parameters)
+                  for name in new if name not in self.parameters]
         if not new:
             return self
-        changed = {name: replace(self.parameters[name], value=value) for name, value in new.items()}
-        checked = {name: indexing.parameter_value(part, self.indices, f"parameters.{name}") for name, part in changed.items()}
-        faults = [f for n, v in checked.items() for f in indexing.outside(v, changed[n], f"parameters.{n}")]
+        changed = {name: replace(self.parameters[name], value=value) for name, value in new.items()
+                   if name in self.parameters}
+        checked = {}
+        for name, part in changed.items():
+            where = f"parameters.{name}"
+            try:
+                checked[name] = indexing.parameter_value(part, self.indices, where)
+                faults += indexing.outside(checked[name], part, where)
+            except SpecificationError as error:
+                faults.extend(error.faults)
         if faults:
             raise SpecificationError("; ".join(faults), faults)
         # Only numbers change, so the mathematics is shared and not parsed again: sweeps call this for every cell.
         twin = object.__new__(System)
         twin.__dict__.update({k: v for k, v in self.__dict__.items() if k not in ("_text", "sha256")})
-        object.__setattr__(twin, "parameters", specification.MappingProxyType({**self.parameters, **changed}))
+        object.__setattr__(twin, "parameters", MappingProxyType({**self.parameters, **changed}))
         object.__setattr__(twin, "parsed", replace(self._parsed, values={**self._parsed.values, **checked}))
         return twin
 
     def expand(self) -> System:
-        """Return the scalar system that an indexed system stands for: ``x`` over a bank index becomes ``x_1, x_2, ...``."""
+        """Return the scalar system behind an indexed one: ``x`` over a bank index becomes ``x_1, x_2, ...``.
+
+        A system without indices returns itself.
+
+        Returns
+        -------
+        System
+
+        Raises
+        ------
+        SpecificationError
+            If a new name is already used.
+
+        Examples
+        --------
+        >>> import dynamics as dy
+        >>> banks = dy.System(name="banks", states={"x": dy.State([1, 2], over="bank")}, indices={"bank": 2},
+        ...                   equations={"x": "total(x, bank) - x"})
+        >>> banks.expand().equations["x_1"]
+        'x_2'
+        """
         from dynamics.systems.expansion import expand  # the one place that needs System itself
 
         return expand(self)

@@ -22,7 +22,8 @@ __all__ = ["FORMAT_VERSION", "read", "read_file", "write"]
 
 FORMAT_VERSION = 1
 LARGEST_FILE = 5_000_000
-_RECORDS = {"states": State, "parameters": Parameter, "measures": Measure, "events": Event, "shocks": Shock, "jumps": Jump}
+_RECORDS = {"states": State, "parameters": Parameter, "measures": Measure, "events": Event, "shocks": Shock,
+            "jumps": Jump}
 _TEXTS = ("definitions", "observables", "equations", "invariants")
 _TOP = ("format_version", "system", "indices", *_RECORDS, *_TEXTS, "noise", "references")
 
@@ -35,12 +36,15 @@ def read_file(path: str | Path) -> dict[str, Any]:
     SpecificationError
         If the file is missing, too large, not UTF-8 text, not TOML, or not a model.
     """
-    path = Path(path)
     try:
+        path = Path(path)
         size = path.stat().st_size
         content = path.read_bytes() if size <= LARGEST_FILE else b""
     except OSError as error:
-        raise SpecificationError(f"{path}: cannot be read ({error.strerror}); give the path of a TOML model file") from None
+        raise SpecificationError(f"{path}: cannot be read ({error.strerror or error}); "
+                                 "give the path of a TOML model file") from None
+    except (TypeError, ValueError) as error:
+        raise SpecificationError(f"{path!r}: not a path ({error})") from None
     if size > LARGEST_FILE:
         raise SpecificationError(f"{path}: {size} bytes; a model file is text of at most {LARGEST_FILE} bytes")
     try:
@@ -55,7 +59,8 @@ def read(text: str, where: str) -> dict[str, Any]:
     """Return the keyword arguments of a System from TOML text; ``where`` names it in messages."""
     try:
         document = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    # ValueError beside TOMLDecodeError: Python refuses whole numbers of thousands of digits
+    except (ValueError, RecursionError) as error:
         raise SpecificationError(f"{where}: not valid TOML: {error}") from None
     faults = [f"{key}: unknown section.{did_you_mean(key, _TOP)} Sections are {', '.join(_TOP)}"
               for key in document if key not in _TOP]
@@ -113,9 +118,6 @@ def _record(record: type, entry: Any, where: str, faults: list[str]) -> Any:
         bounds = values["bounds"]
         if isinstance(bounds, list) and len(bounds) == 2:
             values["bounds"] = tuple(None if b in ("-inf", "inf", "") else b for b in bounds)
-    for key in ("over",):
-        if key in values:
-            values[key] = (values[key],) if isinstance(values[key], str) else tuple(values[key])
     required = {State: "initial", Parameter: "value", Measure: "expression", Event: "expression", Shock: "assign",
                 Jump: "rate"}.get(record)
     if required and required not in values and record is not State:

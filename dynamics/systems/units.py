@@ -1,4 +1,7 @@
-"""Dimensional check of every expression of a system; units live at the border, never in the arithmetic.
+"""Check of the units of every expression of a system; units live at the border, never in the arithmetic.
+
+Nothing is converted, so sizes count as well as dimensions: a rate per hour in a system whose time unit is the day is a
+fault, and so is a percentage added to a plain number.
 
 pint is imported only when a unit is declared, so unitless and packaged systems stay light.
 """
@@ -6,13 +9,16 @@ pint is imported only when a unit is declared, so unitless and packaged systems 
 from __future__ import annotations
 
 import functools
+import math
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sympy import Abs, Add, Expr, Max, Min, Mul, Number, NumberSymbol, Piecewise, Pow, Rational, Symbol, sign
+from sympy import Abs, Add, Expr, Max, Min, Mul, Number, NumberSymbol, Piecewise, Pow, Rational, Symbol
+from sympy.core.relational import Relational
 
 from dynamics import expressions
 from dynamics.errors import UnitsError
@@ -24,6 +30,7 @@ __all__ = ["check_units", "checking", "not_checking"]
 
 _CHECKING: ContextVar[bool] = ContextVar("_CHECKING", default=True)
 UNKNOWN = "?"
+_LARGE = re.compile(r"\d{3}|\d\s*\)*\s*\*\*")
 
 
 def checking() -> bool:
@@ -51,20 +58,32 @@ def _registry() -> Any:
 
 
 @functools.cache
-def _dimension(unit: str) -> Any:
-    """Return the dimensionality of a unit text, or None for an undeclared one ("?")."""
-    if unit == UNKNOWN:
+def _unit(text: str) -> Any:
+    """Return the pint unit of a text, or None for an undeclared one ("?")."""
+    if text == UNKNOWN:
         return None
-    registry = _registry()
+    # pint computes powers of numbers: only short texts with small exponents are handed to it
+    if len(text) > 80 or not text.isascii() or "^" in text or text.count("**") > 4 or _LARGE.search(text):
+        raise UnitsError(f"'{text[:80]}' is not a unit; write units as in '1/day', 'USD/share' or 'day**0.5'")
     try:
-        return registry.parse_units("" if unit in ("1", "") else unit.replace("1/", "1 / ")).dimensionality \
-            if not unit.strip().startswith("1/") else (1 / registry.parse_units(unit.strip()[2:])).dimensionality
+        quantity = _registry().Quantity(_registry().parse_expression(text or "1"))
     except Exception as error:  # pint raises many kinds, and a bad unit text must become one sentence
-        raise UnitsError(f"'{unit}' is not a unit ({error})") from None
+        reason = str(error) or "incomplete"
+        raise UnitsError(f"'{text}' is not a unit ({reason}); write units as in '1/day' or 'USD/share'") from None
+    if quantity.magnitude != 1:
+        raise UnitsError(f"'{text}' has a number in it; a unit is written without, as in '1/day' or 'USD/share'")
+    return quantity.units
 
 
-class _Fault(Exception):
-    pass
+@functools.cache
+def _equal(first: Any, second: Any) -> bool:
+    """Whether two units are the same size: a day is no hour, and a percent is no plain number."""
+    ratio = (1 * (first / second)).to_root_units()
+    return bool(ratio.unitless and abs(ratio.magnitude - 1) < 1e-9)
+
+
+class _MisfitError(Exception):
+    """Units that do not fit, somewhere inside an expression."""
 
 
 def check_units(system: System) -> None:
@@ -75,8 +94,9 @@ def check_units(system: System) -> None:
     UnitsError
         Listing every expression whose units do not fit, with the two units that clash.
     """
-    declared = [*(s.unit for s in system.states.values()), *(p.unit for p in system.parameters.values()),
-                *(m.unit for m in system.measures.values()), *(s.unit for s in system.shocks.values()), system.time_unit]
+    parts: tuple[Any, ...] = (
+        *system.states.values(), *system.parameters.values(), *system.measures.values(), *system.shocks.values())
+    declared = [*(part.unit for part in parts), system.time_unit]
     if all(unit in ("1", UNKNOWN) for unit in declared):
         return
     faults: list[str] = []
@@ -84,7 +104,7 @@ def check_units(system: System) -> None:
 
     def unit_of(unit: str, where: str) -> Any:
         try:
-            return _dimension(unit)
+            return _unit(unit)
         except UnitsError as error:
             faults.append(f"{where}: {error}")
             return None
@@ -93,20 +113,23 @@ def check_units(system: System) -> None:
         for name, part in getattr(system, kind).items():
             known[name] = unit_of(part.unit, f"{kind}.{name}.unit")
     time = known["time"] = unit_of(system.time_unit, "time_unit")
-    one = _dimension("1")
-    per_time = None if time is None else one / time if system.time == "continuous" else one
+    per_time = None if time is None else time**-1 if system.time == "continuous" else _unit("1")
 
     def examine(expression: Expr, where: str, wanted: Any = None) -> Any:
         try:
             found = _of(expression, known)
-            if wanted is not None and found is not None and found != wanted:
-                raise _Fault(f"has the unit of {_name(found)} but must have {_name(wanted)}")
+            if wanted is not None and found is not None and not _equal(found, wanted) and expression != 0:
+                raise _MisfitError(f"'{expressions.text(expression)}' has the unit {_name(found)} but must have "
+                                   f"{_name(wanted)}")
             return found
-        except _Fault as fault:
+        except _MisfitError as fault:
             faults.append(f"{where}: {fault}")
             return None
 
     parsed = system._parsed
+    for name, initial in parsed.initial.items():
+        if isinstance(initial, Expr) and initial.free_symbols:
+            examine(initial, f"states.{name}.initial", known[name])
     for kind in ("definitions", "observables"):
         pending = dict(getattr(parsed, kind))
         while pending:
@@ -122,8 +145,12 @@ def check_units(system: System) -> None:
 
     for name, expression in parsed.equations.items():
         examine(expression, f"equations.{name}", times(known[name], per_time))
+    for name, expression in parsed.invariants.items():
+        examine(expression, f"invariants.{name}")
     for name, expression in parsed.measures.items():
-        examine(expression, f"measures.{name}")
+        measure, found = system.measures[name], examine(expression, f"measures.{name}")
+        known["value"] = times(found, time) if measure.reduction == "integral" else found
+        examine(parsed.transforms[name], f"measures.{name}", unit_of(measure.unit, f"measures.{name}.unit"))
     for name, (expression, assign) in parsed.events.items():
         examine(expression, f"events.{name}")
         assignments(assign, f"events.{name}.assign")
@@ -132,46 +159,47 @@ def check_units(system: System) -> None:
         assignments(assign, f"shocks.{name}.assign")
     for name, amplitudes in parsed.noise.items():
         for target, expression in amplitudes.items():
-            examine(expression, f"noise.{name}.{target}", times(known[target], None if time is None else one / time**0.5))
+            examine(expression, f"noise.{name}.{target}", times(known[target], None if time is None else time**-0.5))
     for name, (rate, assign) in parsed.jumps.items():
-        examine(rate, f"jumps.{name}.rate", None if time is None else one / time)
+        examine(rate, f"jumps.{name}.rate", None if time is None else time**-1)
         assignments(assign, f"jumps.{name}.assign")
     if faults:
         listing = "\n".join(f"  {number}. {fault}" for number, fault in enumerate(faults, 1))
         raise UnitsError(f"system '{system.name}': units do not fit:\n{listing}", faults)
 
 
-def _name(dimension: Any) -> str:
-    """Readable dimension: ``1/[time]``; pure numbers as ``1``."""
-    return str(dimension).replace(" ", "") if dimension else "1 (a pure number)"
+def _name(unit: Any) -> str:
+    """Readable unit: ``1/day``; pure numbers as ``1``."""
+    return f"[{str(unit).replace(' ', '').replace('dimensionless', '1')}]"
 
 
 def _same(terms: Any, known: Mapping[str, Any], what: str) -> Any:
-    """Return the common dimension of the terms (a literal 0 fits everything)."""
+    """Return the common unit of the terms (a literal 0 fits everything)."""
     first: tuple[Expr, Any] | None = None
     for term in terms:
         if term == 0:
             continue
-        dimension = _of(term, known)
-        if dimension is None:
+        unit = _of(term, known)
+        if unit is None:
             continue
         if first is None:
-            first = term, dimension
-        elif dimension != first[1]:
-            raise _Fault(f"{what} '{expressions.text(first[0])}' [{_name(first[1])}] "
-                         f"and '{expressions.text(term)}' [{_name(dimension)}]")
+            first = term, unit
+        elif not _equal(unit, first[1]):
+            raise _MisfitError(f"{what} '{expressions.text(first[0])}' {_name(first[1])} "
+                               f"and '{expressions.text(term)}' {_name(unit)}")
     return None if first is None else first[1]
 
 
 def _pure(expression: Expr, known: Mapping[str, Any], place: str) -> None:
-    dimension = _of(expression, known)
-    if dimension:
-        raise _Fault(f"{place} must be a pure number, '{expressions.text(expression)}' has {_name(dimension)}")
+    unit = _of(expression, known)
+    if unit is not None and not _equal(unit, _unit("1")):
+        written = expressions.text(expression)
+        raise _MisfitError(f"{place} must be a pure number [1], '{written}' has the unit {_name(unit)}")
 
 
 def _of(node: Expr, known: Mapping[str, Any]) -> Any:
-    """Dimension of an expression; None when it cannot be told."""
-    one = _dimension("1")
+    """Unit of an expression; None when it cannot be told."""
+    one = _unit("1")
     if isinstance(node, (Number, NumberSymbol)):
         return one
     if isinstance(node, Symbol):
@@ -179,27 +207,21 @@ def _of(node: Expr, known: Mapping[str, Any]) -> Any:
     if isinstance(node, Add):
         return _same(node.args, known, "adds")
     if isinstance(node, Mul):
-        result = one
-        for factor in node.args:
-            dimension = _of(factor, known)
-            if dimension is None:
-                return None
-            result = result * dimension
-        return result
+        units = [_of(factor, known) for factor in node.args]
+        return None if None in units else math.prod(units, start=one)
     if isinstance(node, Pow):
         base = _of(node.base, known)
         _pure(node.exp, known, "an exponent")
         if isinstance(node.exp, Rational):
             return None if base is None else base ** (int(node.exp) if node.exp.q == 1 else float(node.exp))
-        if base:
-            raise _Fault(f"'{expressions.text(node.base)}' [{_name(base)}] is raised to a power that is no number")
+        if base is not None and not _equal(base, one):
+            raise _MisfitError(f"'{expressions.text(node.base)}' {_name(base)} is raised to a power that is no number")
         return one
     if isinstance(node, (Max, Min)):
         return _same(node.args, known, "compares")
     if isinstance(node, Piecewise):
-        for _, condition in node.args:
-            if condition.args and hasattr(condition, "lhs"):
-                _same((condition.lhs, condition.rhs), known, "compares")
+        for relation in node.atoms(Relational):
+            _same((relation.lhs, relation.rhs), known, "compares")
         return _same([branch for branch, _ in node.args], known, "chooses between")
     if isinstance(node, (Abs, expressions.total)):
         return _of(node.args[0], known)
@@ -212,11 +234,6 @@ def _of(node: Expr, known: Mapping[str, Any]) -> Any:
         _same(node.args[:2], known, "hill compares")
         _pure(node.args[2], known, "the exponent of hill")
         return one
-    if isinstance(node, sign):
-        _of(node.args[0], known)
-        return one
     for argument in node.args:
         _pure(argument, known, f"the argument of {type(node).__name__}")
     return one
-
-
