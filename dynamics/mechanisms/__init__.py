@@ -76,6 +76,8 @@ def compose(system: System, *mechanisms: str | tuple[str, Mapping[str, Any]] | C
     >>> dy.compose(dy.models.load("deleveraging"), "depletion").name
     'deleveraging + depletion'
     """
+    if not isinstance(system, System):
+        raise SpecificationError(f"mechanisms attach to a System, not to a {type(system).__name__}")
     for mechanism in mechanisms:
         if callable(mechanism):
             label = getattr(mechanism, "__name__", type(mechanism).__name__)
@@ -84,13 +86,13 @@ def compose(system: System, *mechanisms: str | tuple[str, Mapping[str, Any]] | C
                 raise SpecificationError(f"the mechanism '{label}' returned {type(result).__name__}, not a System")
             system = result
             continue
-        name, options = (mechanism, {}) if isinstance(mechanism, str) else mechanism
+        name, options = _named(mechanism)
         module = load(name)
-        missing = [port for port in module.requires if port not in system.symbols]
+        missing = [port for port in module.requires if port not in system.definitions]
         if missing:
             raise SpecificationError(
-                f"the mechanism '{name}' needs {', '.join(repr(port) for port in missing)}, which '{system.name}' does not "
-                f"have; ports are definitions named {', '.join(PORTS)}")
+                f"the mechanism '{name}' needs {', '.join(repr(port) for port in missing)}, which '{system.name}' does "
+                f"not have; ports are definitions named {', '.join(PORTS)}")
         known = [p for p in inspect.signature(module.apply).parameters if p != "system"]
         unknown = [option for option in options if option not in known]
         if unknown:
@@ -99,6 +101,16 @@ def compose(system: System, *mechanisms: str | tuple[str, Mapping[str, Any]] | C
         with not_checking():
             system = module.apply(system, **options)
     return system
+
+
+def _named(mechanism: Any) -> tuple[str, Mapping[str, Any]]:
+    if isinstance(mechanism, str):
+        return mechanism, {}
+    if isinstance(mechanism, tuple) and len(mechanism) == 2 and isinstance(mechanism[0], str) \
+            and isinstance(mechanism[1], Mapping):
+        return mechanism
+    raise SpecificationError(f"{mechanism!r} is no mechanism; give a name, (name, options) as in ('depletion', "
+                             "{'prefix': 'b_'}), or a function System -> System")
 
 
 def extend(system: System, name: str, *, add: Mapping[str, Mapping[str, Any]],
@@ -122,9 +134,13 @@ def extend(system: System, name: str, *, add: Mapping[str, Mapping[str, Any]],
     """
     override = override or {}
     parts = {kind: dict(getattr(system, kind)) for kind in _KINDS}
-    faults = []
+    faults = [f"'{kind}' is no part of a System.{did_you_mean(kind, _KINDS)}" for kind in (*add, *override)
+              if kind not in parts]
+    if faults:
+        raise SpecificationError(f"the mechanism '{name}': " + "; ".join(faults), faults)
     for kind, entries in add.items():
-        taken = set(parts[kind]) if kind not in ("states", "parameters", "definitions", "observables") else set(system.symbols)
+        shared = kind in ("states", "parameters", "definitions", "observables")
+        taken = set(system.symbols) if shared else set(parts[kind])
         clashes = [entry for entry in entries if entry in taken] if kind != "equations" else []
         faults += [f"{kind}.{entry}: '{entry}' exists already in '{system.name}'; apply '{name}' with another prefix"
                    for entry in clashes]

@@ -46,7 +46,8 @@ def apply(system: System, *, prefix: str = "") -> System:
     holdings = f"{prefix}log_holdings"
     measures = {}
     if "forced_volume" in system.measures:
-        measures["forced_volume"] = replace(system.measures["forced_volume"], expression=f"forced_sales*exp({holdings})",
+        volume = system.measures["forced_volume"]
+        measures["forced_volume"] = replace(volume, expression=f"({volume.expression})*exp({holdings})",
                                             meaning="forced sales in units of the initial holdings")
     return extend(
         system, "depletion",

@@ -51,7 +51,8 @@ def load(name: str, **options: Any) -> Any:
     8.0
     """
     if name not in names():
-        raise SpecificationError(f"there is no model '{name}'.{did_you_mean(name, names())} There are {', '.join(names())}")
+        raise SpecificationError(
+            f"there is no model '{name}'.{did_you_mean(name, names())} There are {', '.join(names())}")
     make = importlib.import_module(f"{__name__}.{name}").system
     known = list(inspect.signature(make).parameters)
     unknown = [option for option in options if option not in known]

@@ -1,8 +1,9 @@
 r"""Price, aggregate leverage and liquidation flow: the package's own reference model.
 
 Holders steer leverage to a target: when the price falls they sell, and their sales push the price down further. Below
-the maintenance margin the venue sells for them, with some delay. Whether that spiral dies out or ends in insolvency depends
-on one number, the cascade number :math:`R(u) = \eta (1-u)/u`: above one, selling raises leverage instead of lowering it.
+the maintenance margin the venue sells for them, with some delay. Whether that spiral dies out or ends in insolvency
+depends on one number, the cascade number :math:`R(u) = \eta (1-u)/u`: above one, selling raises leverage instead of
+lowering it.
 
 Accounting is exact. With the log price gap :math:`x = \ln(p/p_f)`, the equity ratio :math:`u = E/A` (leverage is
 :math:`1/u`) and the net order flow :math:`\varphi` as a fraction of holdings per day,
@@ -17,8 +18,9 @@ Accounting is exact. With the log price gap :math:`x = \ln(p/p_f)`, the equity r
 An instantaneous log-price fall s maps x to x - s and u to 1 - (1 - u) e^s. u = 0 is insolvency.
 
 Known results: the ordinary fixed point (x, u, q) = (0, 1/lambda_star, 0) is stable iff
-eta (lambda_star - 1) < 1 + kappa/theta; stability is lost in a Hopf bifurcation with frequency sqrt(kappa theta), provided
-that happens below lambda_star = 1/u_m. Beyond 1/u_m holders re-buy what the venue force-sells (margin-call equilibrium).
+eta (lambda_star - 1) < 1 + kappa/theta; stability is lost in a Hopf bifurcation with frequency sqrt(kappa theta),
+provided that happens below lambda_star = 1/u_m. Beyond 1/u_m holders re-buy what the venue force-sells (margin-call
+equilibrium).
 
 The equations are a reduced form made for this package; the accounting identity is textbook.
 """
@@ -59,17 +61,19 @@ def system(*, margin_call: str = "ramp") -> System:
     >>> dy.models.load("deleveraging").initial_state()
     {'price_gap': 0.0, 'equity_ratio': 0.2, 'liquidation_flow': 0.0}
     """
-    if margin_call not in _MARGIN_CALLS:
+    if margin_call not in tuple(_MARGIN_CALLS):
         raise SpecificationError(f"margin_call must be 'ramp' or 'hill', not {margin_call!r}")
     if margin_call == "ramp":
         start, rate = "maintenance_margin", 20
         venue = {
-            "maintenance_margin": Parameter(0.05, "1", (0, 1), "u_m", "equity ratio below which positions are force-closed"),
+            "maintenance_margin": Parameter(0.05, "1", (0, 1), "u_m",
+                                            "equity ratio below which positions are force-closed"),
         }
     else:
         start, rate = "critical_margin", 6
         venue = {
-            "critical_margin": Parameter("1/12", "1", (0, 1), "u_c", "equity ratio at which half the forced-closing rate acts"),
+            "critical_margin": Parameter("1/12", "1", (0, 1), "u_c",
+                                         "equity ratio at which half the forced-closing rate acts"),
             "steepness": Parameter(8, "1", (1, None), "n", "steepness of the margin-call curve"),
         }
     return System(
@@ -108,11 +112,13 @@ def system(*, margin_call: str = "ramp") -> System:
         measures={
             "max_leverage": Measure("1/equity_ratio", "max", meaning="largest leverage"),
             "lowest_price_gap": Measure("price_gap", "min", meaning="lowest log price relative to the fundamental"),
-            "drawdown": Measure("price_gap", "drawdown", meaning="largest fall of the log price from an earlier maximum"),
+            "drawdown": Measure("price_gap", "drawdown",
+                                meaning="largest fall of the log price from an earlier maximum"),
             "forced_volume": Measure("forced_sales", "integral", meaning="forced sales in units of current holdings"),
             "net_sold": Measure("net_flow", "integral", transform="1 - exp(value)",
                                 meaning="fraction of the initial holdings sold, net"),
-            "bad_debt": Measure("max(0, -equity_ratio)", "final", meaning="negative equity per unit of assets at the end"),
+            "bad_debt": Measure("max(0, -equity_ratio)", "final",
+                                meaning="negative equity per unit of assets at the end"),
         },
         events={
             "insolvency": Event("equity_ratio", "falling", terminal=True, meaning="equity is gone"),

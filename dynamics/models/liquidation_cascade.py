@@ -1,19 +1,20 @@
 r"""The static companion: a liquidation cascade as a difference equation.
 
 A crowd holds positions that are force-closed once the log price has fallen by their liquidation distance. Of the open
-interest the share :math:`F(D)` is closed at a fall of :math:`D`, and closing all of it moves the log price by :math:`a`. An
-initial fall :math:`d` then grows in rounds,
+interest the share :math:`F(D)` is closed at a fall of :math:`D`, and closing all of it moves the log price by
+:math:`a`. An initial fall :math:`d` then grows in rounds,
 
 .. math:: D_{k+1} = d + a F(D_k), \qquad D_0 = d.
 
-Each unit of fall causes :math:`R = a F'(D)` further units (the branching ratio); the total amplification of a small addition
-is :math:`1/(1-R)`, and at :math:`R = 1` the fall jumps (a fold). With lognormal distances (median :math:`M`, log-standard
-deviation :math:`s`) there is no jump for any shock unless :math:`a > a_c = M s \sqrt{2\pi}\, e^{-s^2/2}`; the cusp lies at
-:math:`D = M e^{-s^2}`.
+Each unit of fall causes :math:`R = a F'(D)` further units (the branching ratio); the total amplification of a small
+addition is :math:`1/(1-R)`, and at :math:`R = 1` the fall jumps (a fold). With lognormal distances (median :math:`M`,
+log-standard deviation :math:`s`) there is no jump for any shock unless :math:`a > a_c = M s \sqrt{2\pi}\,
+e^{-s^2/2}`; the cusp lies at :math:`D = M e^{-s^2}`.
 
-Starting at D_0 = d follows the lower branch. The upper branch (a hysteresis loop) starts from an earlier, larger fall and
-supposes that closed positions are rebuilt; otherwise the jump is irreversible. The model is a documented assumption of this
-package in the form of a branching process; R has the same meaning as the cascade number of the core model.
+Starting at D_0 = d follows the lower branch. The upper branch (a hysteresis loop) starts from an earlier, larger fall
+and supposes that closed positions are rebuilt; otherwise the jump is irreversible. The model is a documented
+assumption of this package in the form of a branching process; R has the same meaning as the cascade number of the
+core model.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ def system(*, distances: str = "lognormal") -> System:
     >>> round(float(dy.iterate(cascade, 200)["fall"][-1]), 6)
     0.033757
     """
-    if distances not in _CLOSED:
+    if distances not in tuple(_CLOSED):
         raise SpecificationError(f"distances must be one of {', '.join(_CLOSED)}, not {distances!r}")
     return System(
         name="liquidation_cascade" if distances == "lognormal" else f"liquidation_cascade ({distances})",
@@ -66,7 +67,8 @@ def system(*, distances: str = "lognormal") -> System:
         states={"fall": State("initial_fall", "1", (0, None), "D", "total fall of the log price")},
         parameters={
             "initial_fall": Parameter(0.03, "1", (0, None), "d", "fall of the log price before any liquidation"),
-            "total_impact": Parameter(0.15, "1", (0, None), "a", "fall of the log price if all open interest is closed"),
+            "total_impact": Parameter(0.15, "1", (0, None), "a",
+                                      "fall of the log price if all open interest is closed"),
             "median_distance": Parameter(0.1, "1", (0, None), "M", "median liquidation distance"),
             "spread": Parameter(0.5, "1", (0, None), "s", "standard deviation of the log distance"),
         },
@@ -77,5 +79,6 @@ def system(*, distances: str = "lognormal") -> System:
             "amplification": "1/(1 - branching_ratio)",
             "price": "exp(-fall)",
         },
-        shocks={"price": Shock({"fall": "fall + magnitude"}, bounds=(None, None), meaning="further fall of the log price")},
+        shocks={"price": Shock({"fall": "fall + magnitude"}, bounds=(None, None),
+                               meaning="further fall of the log price")},
     )

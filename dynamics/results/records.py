@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-__all__ = ["BifurcationCondition", "BifurcationDiagram", "Branch", "Claim", "Coefficient", "FeedbackLoop", "FixedPoint",
-           "FixedPoints", "Records", "Reproduction", "SpecialPoint", "StabilityCondition", "Threshold", "condition_latex"]
+__all__ = ["BifurcationCondition", "BifurcationDiagram", "Branch", "Claim", "Coefficient", "FeedbackLoop",
+           "FixedPoint", "FixedPoints", "Records", "Reproduction", "SpecialPoint", "StabilityCondition", "Threshold", "condition_latex"]
 
 Item = TypeVar("Item")
 
@@ -51,7 +51,7 @@ class Records(Sequence[Item]):
         return iter(self._items)
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self._items == other._items  # type: ignore[attr-defined]
+        return isinstance(other, Records) and type(self) is type(other) and self._items == other._items
 
     def __hash__(self) -> int:
         return hash(self._items)
@@ -145,7 +145,8 @@ class FixedPoints(Records[FixedPoint]):
         variables["admissible"] = ("fixed_point", [p.admissible for p in points])
         for name in ("stability", "kind", "remark", "exactness"):
             variables[name] = ("fixed_point", np.array([getattr(p, name) for p in points], dtype=str))
-        variables["valid_where"] = ("fixed_point", np.array([expressions.text(p.valid_where) for p in points], dtype=str))
+        conditions = [expressions.text(p.valid_where) for p in points]
+        variables["valid_where"] = ("fixed_point", np.array(conditions, dtype=str))
         return xr.Dataset(variables, attrs=dict(self.provenance))
 
     def to_dataframe(self) -> pd.DataFrame:
@@ -296,7 +297,7 @@ def _labelled(points: Sequence[SpecialPoint], label: str) -> SpecialPoint:
                              + did_you_mean(label, known))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Branch:
     """A curve of solutions: a table with dim ``step``, and its special points by label (``branch["HB1"]``)."""
 
@@ -306,6 +307,14 @@ class Branch:
 
     def __getitem__(self, label: str) -> SpecialPoint:
         return _labelled(self.special_points, label)
+
+    def __eq__(self, other: object) -> bool:
+        # a comparison of Datasets by == is a Dataset, which is true whenever it is not empty
+        return isinstance(other, Branch) and self.table.identical(other.table) and (
+            (self.special_points, self.ends) == (other.special_points, other.ends))
+
+    def __hash__(self) -> int:
+        return hash((tuple(point.label for point in self.special_points), self.ends))
 
     def to_dataframe(self) -> pd.DataFrame:
         """The table as a DataFrame."""
