@@ -1,19 +1,16 @@
 """Results: schema, provenance, files, and the structured records that analyses return."""
 
+from dynamics.results.conditions import BifurcationCondition, Coefficient, FeedbackLoop, StabilityCondition
 from dynamics.results.provenance import SCHEMA, SCHEMA_VERSION, STATUS, provenance, status_attributes
 from dynamics.results.records import (
-    BifurcationCondition,
     BifurcationDiagram,
     Branch,
     Claim,
-    Coefficient,
-    FeedbackLoop,
     FixedPoint,
     FixedPoints,
     Records,
     Reproduction,
     SpecialPoint,
-    StabilityCondition,
     Threshold,
 )
 from dynamics.results.storage import open, save

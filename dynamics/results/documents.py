@@ -11,7 +11,7 @@ from sympy import Basic, Expr, Symbol
 
 from dynamics import expressions
 from dynamics.errors import SpecificationError
-from dynamics.results import arrays, records
+from dynamics.results import arrays, conditions, records
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["decode", "encode"]
 
 _RECORDS = {cls.__name__: cls for cls in (
-    records.FixedPoint, records.StabilityCondition, records.BifurcationCondition, records.Coefficient,
-    records.FeedbackLoop, records.SpecialPoint, records.Branch, records.BifurcationDiagram, records.Threshold,
+    records.FixedPoint, conditions.StabilityCondition, conditions.BifurcationCondition, conditions.Coefficient,
+    conditions.FeedbackLoop, records.SpecialPoint, records.Branch, records.BifurcationDiagram, records.Threshold,
     records.Claim, records.Reproduction)}
 _SEQUENCES = {cls.__name__: cls for cls in (records.Records, records.FixedPoints)}
 

@@ -1,0 +1,135 @@
+"""Symbolic results: stability and bifurcation conditions, normal-form coefficients, feedback loops."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sympy import Expr, S
+from sympy.logic.boolalg import Boolean
+
+from dynamics import expressions
+
+__all__ = ["BifurcationCondition", "Coefficient", "FeedbackLoop", "StabilityCondition", "condition_latex"]
+
+
+def condition_latex(condition: Any, symbols: Mapping[str, str] | None = None) -> str:
+    """LaTeX of a condition or expression; "always" for true."""
+    return "\\text{always}" if condition is S.true else expressions.latex(condition, symbols)
+
+
+@dataclass(frozen=True)
+class StabilityCondition:
+    """One inequality of a stability region: stable where ``expression`` is positive.
+
+    Attributes
+    ----------
+    expression : SymPy expression
+        Factored, in the model's parameters.
+    bifurcation : str
+        What happens on the zero set: fold, hopf, period_doubling, neimark_sacker, ...
+    boundary : SymPy equation
+        ``expression = 0``.
+    valid_where : SymPy Boolean
+    value : float or None
+        The expression at the current parameters.
+    """
+
+    expression: Expr
+    bifurcation: str
+    boundary: Boolean
+    valid_where: Boolean = S.true
+    value: float | None = None
+    symbols: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def latex(self) -> str:
+        """The inequality as LaTeX."""
+        return f"{expressions.latex(self.expression, self.symbols)} > 0"
+
+    @property
+    def mathml(self) -> str:
+        """The inequality as MathML."""
+        return expressions.mathml(self.expression > 0, self.symbols)
+
+    def __repr__(self) -> str:
+        return f"StabilityCondition({expressions.text(self.expression)} > 0; {self.bifurcation} where it is 0)"
+
+    def _repr_latex_(self) -> str:
+        return f"$\\displaystyle {self.latex}$"
+
+    def __hash__(self) -> int:
+        return hash((self.expression, self.bifurcation))
+
+
+@dataclass(frozen=True)
+class BifurcationCondition:
+    """The zero set of a stability condition, solved for ``parameter`` where one was asked for.
+
+    Attributes
+    ----------
+    kind : str
+    parameter : str or None
+    solutions : tuple of SymPy expressions
+        Critical values of the parameter.
+    valid_where : SymPy Boolean
+        Where the first solution is a bifurcation of the full model.
+    values : tuple of float
+        The solutions at the current parameters.
+    expression : SymPy expression
+        Zero on the bifurcation.
+    """
+
+    kind: str
+    parameter: str | None
+    solutions: tuple[Expr, ...]
+    valid_where: Boolean
+    values: tuple[float, ...] = ()
+    expression: Expr = S.Zero
+    symbols: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def latex(self) -> str:
+        """The condition as LaTeX."""
+        if not self.solutions:
+            return f"{expressions.latex(self.expression, self.symbols)} = 0"
+        from sympy import Symbol
+
+        left = expressions.latex(Symbol(self.parameter or ""), self.symbols)
+        return ",\\; ".join(f"{left} = {expressions.latex(s, self.symbols)}" for s in self.solutions)
+
+    def __repr__(self) -> str:
+        solved = ", ".join(f"{self.parameter} = {expressions.text(s)}" for s in self.solutions)
+        return f"BifurcationCondition({self.kind}: {solved or expressions.text(self.expression) + ' = 0'}; " \
+               f"valid where {expressions.text(self.valid_where)})"
+
+    def _repr_latex_(self) -> str:
+        return f"$\\displaystyle {self.latex}$"
+
+    def __hash__(self) -> int:
+        return hash((self.kind, self.parameter, self.solutions))
+
+
+@dataclass(frozen=True)
+class Coefficient:
+    """A normal-form coefficient: symbolic where possible, always with a value."""
+
+    expression: Expr | None
+    value: float
+    criticality: str
+    valid_where: Boolean = S.true
+    exactness: str = "exact"
+
+    def __float__(self) -> float:
+        return self.value
+
+
+@dataclass(frozen=True)
+class FeedbackLoop:
+    """A cycle of influences between states; ``gain`` is the product of its links at the state."""
+
+    path: tuple[str, ...]
+    polarity: str
+    gain: Expr | float
+    definition: str = ""
