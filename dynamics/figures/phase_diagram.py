@@ -1,0 +1,165 @@
+"""Phase diagrams: the regime of each cell of a parameter plane, with analytic boundaries over the simulated ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dynamics.errors import SpecificationError
+from dynamics.figures import labels
+from dynamics.figures.style import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION, YELLOW, drawing_on, legend_above
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+
+__all__ = ["plot_phase_diagram"]
+
+# One colour for one regime in every figure; lightness falls from harmless to ruin, so that grey print keeps the order.
+REGIME_COLORS = {"stable": "#BFE3F7", "cascades_after_shock": ORANGE, "unstable": VERMILION,
+                 "insolvent_at_once": "0.25", "target_above_venue_limit": PURPLE, "not_settled": "0.88"}
+OTHER_COLORS = (GREEN, YELLOW, BLUE, SKY, "0.6")
+BOUNDARY_LINES: Mapping[str, Any] = {"hopf": "-", "border_collision": "--", "fold": ":", "transcritical": "-.",
+                                     "period_doubling": (0, (3, 1, 1, 1, 1, 1)), "neimark_sacker": "-"}
+EQUAL_RATIOS = 1e-6
+
+
+def plot_phase_diagram(diagram: xr.Dataset, ax: Axes | None = None) -> Axes:
+    """plot_phase_diagram(diagram): a coloured cell for each pair of parameter values, analytic boundaries over it.
+
+    Parameters
+    ----------
+    diagram : xarray.Dataset
+        From ``phase_diagram``: variable ``regime`` with dims (y, x) and attrs ``flag_values``, ``flag_meanings``; attrs
+        ``boundaries``, a list of ``{"label", "kind", "x", "y"}``.
+    ax : matplotlib Axes, optional
+
+    Returns
+    -------
+    matplotlib Axes
+
+    Raises
+    ------
+    SpecificationError
+        For a result that is no phase diagram.
+
+    Notes
+    -----
+    An axis whose values have equal ratios is logarithmic. The simulated regimes and the analytic boundaries are
+    independent of each other: where they agree, each confirms the other.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> regime = xr.DataArray([[0, 1], [1, 1]], dims=("target_leverage", "price_impact"),
+    ...                       coords={"target_leverage": [5.0, 10.0], "price_impact": [0.1, 0.5]},
+    ...                       attrs={"flag_values": [0, 1], "flag_meanings": "stable unstable"})
+    >>> ax = plot_phase_diagram(regime.to_dataset(name="regime"))
+    >>> [text.get_text() for text in ax.get_legend().get_texts()]
+    ['Stable', 'Unstable']
+    """
+    from matplotlib.colors import BoundaryNorm, ListedColormap
+    from matplotlib.patches import Patch
+
+    values, meanings = _regimes(diagram)
+    regime = diagram["regime"]
+    y_name, x_name = (str(d) for d in regime.dims)
+    present = [v for v in values if np.any(regime.values == v)]
+    colors = _colors(meanings)
+    number = np.full(regime.shape, np.nan)
+    for k, value in enumerate(present):
+        number[regime.values == value] = k
+    with drawing_on(ax, height=3.0) as ax:
+        edges = {}
+        for name, scale, limits in ((x_name, ax.set_xscale, ax.set_xlim), (y_name, ax.set_yscale, ax.set_ylim)):
+            edges[name], logarithmic = _edges(diagram[name].values, name)
+            if logarithmic:
+                scale("log")
+            limits(edges[name][0], edges[name][-1])
+        ax.pcolormesh(edges[x_name], edges[y_name], np.ma.masked_invalid(number), rasterized=True,
+                      cmap=ListedColormap([colors[values.index(v)] for v in present] or ["white"]),
+                      norm=BoundaryNorm(np.arange(max(len(present), 1) + 1) - 0.5, max(len(present), 1)))
+        handles: list[Any] = [Patch(facecolor=colors[values.index(v)], edgecolor="0.4", linewidth=0.4,
+                                    label=labels.sentence(meanings[values.index(v)])) for v in present]
+        handles += _boundaries(ax, diagram.attrs.get("boundaries") or [])
+        _plain_ticks(ax)
+        ax.set(xlabel=labels.data_label(diagram[x_name], x_name), ylabel=labels.data_label(diagram[y_name], y_name))
+        legend_above(ax, handles)
+    return ax
+
+
+def _regimes(diagram: xr.Dataset) -> tuple[list[int], list[str]]:
+    if not hasattr(diagram, "data_vars") or "regime" not in diagram or diagram["regime"].ndim != 2:
+        raise SpecificationError("plot_phase_diagram needs a phase diagram: a Dataset with the variable 'regime' over "
+                                 "two parameters, as from phase_diagram")
+    attributes = diagram["regime"].attrs
+    values = [int(v) for v in np.atleast_1d(attributes.get("flag_values", []))]
+    meanings = str(attributes.get("flag_meanings", "")).split()
+    if not values or len(values) != len(meanings):
+        raise SpecificationError("plot_phase_diagram: 'regime' needs the attributes flag_values and flag_meanings, one "
+                                 f"word for each value; there are {len(values)} values and {len(meanings)} words")
+    cells = diagram["regime"].values
+    if unnamed := set(np.unique(cells[np.isfinite(cells)]).tolist()) - set(values):
+        raise SpecificationError(f"plot_phase_diagram: 'regime' has the value {min(unnamed):g}, which flag_values "
+                                 "does not name")
+    return values, meanings
+
+
+def _colors(meanings: list[str]) -> list[str]:
+    others = iter(OTHER_COLORS * (1 + len(meanings) // len(OTHER_COLORS)))
+    return [REGIME_COLORS[m] if m in REGIME_COLORS else next(others) for m in meanings]
+
+
+def _edges(centres: NDArray[Any], name: str) -> tuple[NDArray[np.float64], bool]:
+    """Edges of the cells and whether the values have equal ratios."""
+    values = np.asarray(centres, dtype=float)
+    steps = np.diff(values)
+    if values.size < 2 or not np.all(np.isfinite(values)) or not (np.all(steps > 0) or np.all(steps < 0)):
+        raise SpecificationError(f"plot_phase_diagram: the values of '{name}' must be at least two, finite and "
+                                 "in order")
+    logarithmic = False
+    if values.size > 2 and np.all(values > 0):
+        ratios = values[1:] / values[:-1]
+        equal_steps = np.ptp(steps) <= 1e-9 * np.max(np.abs(steps))
+        logarithmic = bool(np.ptp(ratios) < EQUAL_RATIOS * np.max(ratios) and not equal_steps)
+    positions = np.log(values) if logarithmic else values
+    middle = (positions[1:] + positions[:-1]) / 2
+    edges = np.concatenate([[2 * positions[0] - middle[0]], middle, [2 * positions[-1] - middle[-1]]])
+    return (np.exp(edges) if logarithmic else edges), logarithmic
+
+
+def _boundaries(ax: Axes, boundaries: Any) -> list[Any]:
+    """Black lines with a white edge, legible on any colour; returns one legend entry for each label."""
+    from matplotlib.lines import Line2D
+    from matplotlib.patheffects import withStroke
+
+    handles: dict[tuple[str, str], Any] = {}
+    for boundary in boundaries:
+        try:
+            kind, x, y = str(boundary["kind"]), *(np.array(boundary[k], dtype=float) for k in ("x", "y"))
+        except (TypeError, KeyError, ValueError):
+            raise SpecificationError("plot_phase_diagram: each of attrs['boundaries'] needs 'label', 'kind', 'x' and "
+                                     f"'y'; the last two of equal length; got {boundary!r:.120}") from None
+        if x.shape != y.shape or x.ndim != 1:
+            raise SpecificationError(f"plot_phase_diagram: the boundary '{boundary.get('label', kind)}' has {x.size} "
+                                     f"x and {y.size} y values")
+        label = labels.sentence(str(boundary.get("label") or kind))
+        style: Any = {"color": BLACK, "linewidth": 1.3, "linestyle": BOUNDARY_LINES.get(kind, (0, (5, 1, 1, 1))),
+                      "label": label}
+        ax.plot(x, y, **style, zorder=3, path_effects=[withStroke(linewidth=3.0, foreground="white")])
+        handles.setdefault((label, kind), Line2D([], [], **style))
+    return list(handles.values())
+
+
+def _plain_ticks(ax: Axes) -> None:
+    """Numbers such as 5 and 0.2 on a logarithmic axis of little more than a decade, where powers of ten say little."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    for axis, (low, high) in ((ax.xaxis, sorted(ax.get_xlim())), (ax.yaxis, sorted(ax.get_ylim()))):
+        if axis.get_scale() == "log" and high / low < 1e3:
+            axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            axis.set_minor_formatter(NullFormatter())
