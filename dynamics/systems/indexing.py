@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from sympy import Add, Expr, Integer, Symbol
 from dynamics import expressions
 from dynamics.errors import SpecificationError
 from dynamics.systems.numbers import array_of, exact
+from dynamics.systems.ordering import evaluation_order
 from dynamics.systems.parts import Parameter, State
 
 if TYPE_CHECKING:
@@ -54,12 +55,12 @@ def parameter_value(part: Parameter, indices: Mapping[str, int], where: str) -> 
     return tuple((*cell, cells[cell]) for cell in sorted(cells))
 
 
-def initial_value(state: State, names: Iterable[str], indices: Mapping[str, int], where: str) -> Any:
+def initial_value(state: State, names: Mapping[str, Symbol], indices: Mapping[str, int], where: str) -> Any:
     """Return the initial value: an expression in the parameters ``names``, or nested tuples of rationals."""
     shape = tuple(indices[index] for index in state.over)
     if not isinstance(state.initial, str):
         return array_of(state.initial, shape, where)
-    expression = expressions.parse(state.initial, {name: Symbol(name) for name in names}, where=where)
+    expression = expressions.parse(state.initial, names, where=where)
     return array_of(expression, shape, where) if shape and expression.is_Rational else expression
 
 
@@ -133,10 +134,9 @@ def check_indices(fields: dict[str, Any], parsed: Parsed, faults: list[str]) -> 
 
     order = list(fields["indices"])
     for kind in ("definitions", "observables"):
-        pending = dict(getattr(parsed, kind))
-        while pending:
-            for name in [n for n, e in pending.items() if not any(s.name in pending for s in e.free_symbols)]:
-                parsed.over[name] = of(pending.pop(name), f"{kind}.{name}")
+        entries_of_kind = getattr(parsed, kind)
+        for name in evaluation_order(entries_of_kind):
+            parsed.over[name] = of(entries_of_kind[name], f"{kind}.{name}")
     for kind in ("equations", "noise", "shocks", "events", "jumps"):
         for name, item in getattr(parsed, kind).items():
             targets = {name: item} if kind == "equations" else item[1] if isinstance(item, tuple) else item

@@ -16,6 +16,7 @@ from dynamics import expressions
 from dynamics.errors import SpecificationError, did_you_mean
 from dynamics.systems import indexing, lags
 from dynamics.systems.numbers import exact
+from dynamics.systems.ordering import evaluation_order
 from dynamics.systems.parts import Event, Jump, Measure, Parameter, Reference, Shock, State
 
 __all__ = ["MAGNITUDE", "TIME", "Parsed", "normalise"]
@@ -255,39 +256,42 @@ def _mathematics(fields: dict[str, Any], broken: frozenset[str],
             if values[name] is not None:
                 faults.extend(indexing.outside(values[name], part, where))
 
-    flat = (*fields["states"], *fields["parameters"], *fields["definitions"], *broken)
-    observed = (*flat, *fields["observables"])
+    constant = {name: Symbol(name) for name in (*fields["parameters"], *broken)}
+    flat = {name: Symbol(name) for name in (*fields["states"], *constant, *fields["definitions"])}
+    observed = {**flat, **{name: Symbol(name) for name in fields["observables"]}}
+    spoken = (*indices, *broken)
 
-    def parse(text: str, where: str, names: Iterable[str], *extra: str) -> Any:
-        return faults.attempt(expressions.parse, text, {n: Symbol(n) for n in (*names, *extra)}, where=where,
-                              indices=(*indices, *broken))
+    def parse(text: str, where: str, names: Mapping[str, Symbol], *extra: Symbol) -> Any:
+        known = {**names, **{symbol.name: symbol for symbol in extra}} if extra else names
+        return faults.attempt(expressions.parse, text, known, where=where, indices=spoken)
 
-    def many(kind: str, names: Iterable[str]) -> dict[str, Any]:
-        return {name: parse(text, f"{kind}.{name}", names, "time") for name, text in fields[kind].items()}
+    def many(kind: str, names: Mapping[str, Symbol]) -> dict[str, Any]:
+        known = {**names, TIME.name: TIME}
+        return {name: parse(text, f"{kind}.{name}", known) for name, text in fields[kind].items()}
 
-    def assignments(assign: Mapping[str, str], where: str, *extra: str) -> dict[str, Any]:
+    def assignments(assign: Mapping[str, str], where: str, *extra: Symbol) -> dict[str, Any]:
         for target in assign:
             if target not in fields["states"] and target not in broken:
                 faults.append(f"{where}.{target}: '{target}' is not a state." + did_you_mean(target, fields["states"]))
-        return {target: parse(text, f"{where}.{target}", observed, "time", *extra) for target, text in assign.items()}
+        return {target: parse(text, f"{where}.{target}", observed, TIME, *extra) for target, text in assign.items()}
 
     parsed = Parsed(
-        symbols={name: Symbol(name) for name in observed},
+        symbols=observed,
         over=over,
         values=values,
         definitions=many("definitions", flat),
         observables=many("observables", observed),
         equations=many("equations", flat),
         invariants={n: parse(t, f"invariants.{n}", observed) for n, t in fields["invariants"].items()},
-        measures={n: parse(m.expression, f"measures.{n}", observed, "time") for n, m in fields["measures"].items()},
-        transforms={n: parse(m.transform, f"measures.{n}.transform", (*fields["parameters"], *broken), "value")
+        measures={n: parse(m.expression, f"measures.{n}", observed, TIME) for n, m in fields["measures"].items()},
+        transforms={n: parse(m.transform, f"measures.{n}.transform", constant, VALUE)
                     for n, m in fields["measures"].items()},
-        events={n: (parse(e.expression, f"events.{n}", observed, "time"), assignments(e.assign, f"events.{n}.assign"))
+        events={n: (parse(e.expression, f"events.{n}", observed, TIME), assignments(e.assign, f"events.{n}.assign"))
                 for n, e in fields["events"].items()},
-        shocks={n: assignments(s.assign, f"shocks.{n}.assign", "magnitude") for n, s in fields["shocks"].items()},
-        noise={n: {target: parse(text, f"noise.{n}.{target}", flat, "time") for target, text in amplitudes.items()}
+        shocks={n: assignments(s.assign, f"shocks.{n}.assign", MAGNITUDE) for n, s in fields["shocks"].items()},
+        noise={n: {target: parse(text, f"noise.{n}.{target}", flat, TIME) for target, text in amplitudes.items()}
                for n, amplitudes in fields["noise"].items()},
-        jumps={n: (parse(j.rate, f"jumps.{n}.rate", flat, "time"), assignments(j.assign, f"jumps.{n}.assign"))
+        jumps={n: (parse(j.rate, f"jumps.{n}.rate", flat, TIME), assignments(j.assign, f"jumps.{n}.assign"))
                for n, j in fields["jumps"].items()},
     )
     for name in fields["states"]:
@@ -301,29 +305,15 @@ def _mathematics(fields: dict[str, Any], broken: frozenset[str],
     for name, state in fields["states"].items():
         if all(index in indices for index in state.over):
             parsed.initial[name] = faults.attempt(
-                indexing.initial_value, state, (*fields["parameters"], *broken), indices, f"states.{name}.initial")
+                indexing.initial_value, state, constant, indices, f"states.{name}.initial")
     if not faults:
         for kind in ("definitions", "observables"):
-            _acyclic(kind, getattr(parsed, kind), faults)
+            try:
+                evaluation_order(getattr(parsed, kind))
+            except SpecificationError as error:
+                faults.append(f"{kind}.{error}")
     if not faults:
         fields, parsed = faults.attempt(lags.expand_lags, fields, parsed) or (fields, parsed)
     if not faults:
         indexing.check_indices(fields, parsed, faults)
     return fields, parsed
-
-
-def _acyclic(kind: str, expressions_by_name: Mapping[str, Expr], faults: _Faults) -> None:
-    """Report the first cycle as a path a reader can follow."""
-    needs = {name: sorted(s.name for s in e.free_symbols if s.name in expressions_by_name)
-             for name, e in expressions_by_name.items()}
-    pending = set(needs)
-    while ready := {name for name in pending if not pending.intersection(needs[name])}:
-        pending -= ready
-    if not pending:
-        return
-    # every name left needs another one that is left, so walking on from any of them must come back
-    path = [min(pending)]
-    while path[-1] not in path[:-1]:
-        path.append(next(need for need in needs[path[-1]] if need in pending))
-    cycle = path[path.index(path[-1]):]
-    faults.append(f"{kind}.{cycle[0]}: defined through itself: {' -> '.join(cycle)}")

@@ -13,6 +13,7 @@ from sympy import Expr, Rational, Symbol
 
 from dynamics.errors import SpecificationError, did_you_mean
 from dynamics.systems import display, indexing, specification, toml_format, units
+from dynamics.systems.ordering import evaluation_order
 from dynamics.systems.parts import Event, Jump, Measure, Parameter, Reference, Shock, State
 
 __all__ = ["System"]
@@ -136,12 +137,9 @@ class System:
     @cached_property
     def _definitions(self) -> dict[Symbol, Expr]:
         resolved: dict[Symbol, Expr] = {}
-        pending = {Symbol(n): e for n, e in self._parsed.definitions.items()}
-        pending.update({Symbol(n): e for n, e in self._parsed.observables.items()})
-        while pending:
-            ready = [s for s, e in pending.items() if not e.free_symbols & pending.keys()]
-            for symbol in ready:
-                resolved[symbol] = pending.pop(symbol).xreplace(resolved)
+        for entries in (self._parsed.definitions, self._parsed.observables):
+            for name in evaluation_order(entries):
+                resolved[Symbol(name)] = entries[name].xreplace(resolved)
         return resolved
 
     def resolve(self, expression: Expr) -> Expr:

@@ -22,6 +22,7 @@ from sympy.core.relational import Relational
 
 from dynamics import expressions
 from dynamics.errors import UnitsError
+from dynamics.systems.ordering import evaluation_order
 
 if TYPE_CHECKING:
     from dynamics.systems.system import System
@@ -131,10 +132,9 @@ def check_units(system: System) -> None:
         if isinstance(initial, Expr) and initial.free_symbols:
             examine(initial, f"states.{name}.initial", known[name])
     for kind in ("definitions", "observables"):
-        pending = dict(getattr(parsed, kind))
-        while pending:
-            for name in [n for n, e in pending.items() if not any(s.name in pending for s in e.free_symbols)]:
-                known[name] = examine(pending.pop(name), f"{kind}.{name}")
+        entries = getattr(parsed, kind)
+        for name in evaluation_order(entries):
+            known[name] = examine(entries[name], f"{kind}.{name}")
 
     def times(left: Any, right: Any) -> Any:
         return None if left is None or right is None else left * right
