@@ -15,7 +15,8 @@ from dynamics.errors import did_you_mean
 if TYPE_CHECKING:
     from dynamics.figures.cobweb import plot_cobweb
     from dynamics.figures.critical_shock import plot_critical_shock
-    from dynamics.figures.hysteresis import plot_cusp, plot_hysteresis
+    from dynamics.figures.cusp import plot_cusp
+    from dynamics.figures.hysteresis import plot_hysteresis
     from dynamics.figures.phase_diagram import plot_phase_diagram
     from dynamics.figures.phase_portrait import plot_phase_portrait
     from dynamics.figures.trajectory import plot_trajectory

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -24,9 +25,11 @@ __all__ = ["plot_phase_portrait"]
 
 STREAM_POINTS = 101
 NULLCLINE_POINTS = 401
-LONGEST = 20.0  # of a separatrix beyond the way in from its saddle, in widths of the figure
+LONGEST = 12.0  # of a separatrix beyond the way in from its saddle, in widths of the figure
 SPACING = 0.005  # of its points, in widths of the figure
-SPEED_FLOOR = 1e-9
+SPEED_FLOOR = 1e-5  # of the usual speed in the figure; slower is standing still
+NEAR = 2e-3  # of a fixed point, in widths of the figure: a separatrix that comes from there starts there
+MOST_EVALUATIONS = 100_000
 
 
 @dataclass(frozen=True)
@@ -251,16 +254,22 @@ def _stable_manifold(plane: _Plane, saddle: FixedPoint, xs: tuple[float, float],
         return []
     direction = np.real(vectors[:, np.argmin(values.real)])
 
+    typical = np.hypot(*(plane.field(*np.meshgrid(np.linspace(*xs, 21), np.linspace(*ys, 21))) / scale[:, None, None]))
+    floor = SPEED_FLOOR * float(np.nanmedian(np.where(np.isfinite(typical), typical, np.nan))) or SPEED_FLOOR
+    sources = np.array([[p.values[plane.x], p.values[plane.y]] for p in plane.points if p is not saddle]).reshape(-1, 2)
+    evaluations = itertools.count()
+
     def backward(_: float, z: Any) -> NDArray[np.float64]:
         # by arc length: time along the manifold is infinite at the saddle and at what it comes from
         speed = velocity(z)
-        if not np.all(np.isfinite(speed)):
+        if next(evaluations) > MOST_EVALUATIONS or not np.all(np.isfinite(speed)):
             return np.zeros(2)
-        return -speed / np.hypot(SPEED_FLOOR, np.hypot(*speed))
+        return -speed / np.hypot(floor, np.hypot(*speed))
 
     def leaves(_: float, z: Any) -> float:
         where = origin + z * scale
-        return float(min(np.min(where - low), np.min(high - where)))
+        to_source = np.min(np.hypot(*((sources - where) / scale).T), initial=1.0) - NEAR
+        return float(min(np.min((where - low) / scale), np.min((high - where) / scale), to_source))
 
     leaves.terminal = True  # type: ignore[attr-defined]
     longest = LONGEST + float(np.max(np.abs(high - low) / scale))

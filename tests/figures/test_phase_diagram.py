@@ -1,0 +1,87 @@
+"""Phase diagrams: cells have the colour of their regime, boundaries lie where they were given, axes know scale."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+from matplotlib.colors import to_rgba
+
+import dynamics as dy
+from dynamics.figures import plot_phase_diagram
+from dynamics.figures.phase_diagram import REGIME_COLORS
+
+MEANINGS = "stable cascades_after_shock unstable insolvent_at_once target_above_venue_limit not_settled"
+IMPACTS, TARGETS = np.geomspace(0.02, 2, 5), np.linspace(2, 22, 3)
+
+
+def diagram(**attributes: Any) -> xr.Dataset:
+    regime = np.array([[0, 0, 1, 1, 2], [0, 1, 1, 2, 2], [4, 4, 4, 3, 5]])
+    return xr.Dataset(
+        {"regime": (("target_leverage", "price_impact"), regime,
+                    {"flag_values": list(range(6)), "flag_meanings": MEANINGS})},
+        coords={"price_impact": ("price_impact", IMPACTS,
+                                 {"units": "1", "long_name": "price impact", "symbol": r"\eta"}),
+                "target_leverage": ("target_leverage", TARGETS, {"units": "1/day", "long_name": "target leverage"})},
+        attrs=attributes)
+
+
+def test_each_cell_has_the_colour_of_its_regime_and_the_legend_agrees() -> None:
+    data = diagram()
+    ax = plot_phase_diagram(data)
+    (mesh,) = ax.collections
+    drawn = mesh.to_rgba(mesh.get_array()).reshape(3, 5, 4)
+    words = MEANINGS.split()
+    for (row, column), value in np.ndenumerate(data["regime"].values):
+        np.testing.assert_allclose(drawn[row, column], to_rgba(REGIME_COLORS[words[value]]), atol=1e-12)
+    legend = ax.get_legend()
+    shown = [t.get_text().replace("\n", " ") for t in legend.get_texts()]
+    assert shown == [w.replace("_", " ").capitalize() for w in words]
+    assert len({p.get_facecolor() for p in legend.get_patches()}) == 6
+    assert ax.get_ylabel() == "Target leverage (1/day)"
+    assert ax.get_xlabel() == r"Price impact $\eta$"
+
+
+def test_equal_ratios_make_a_logarithmic_axis_and_cells_around_their_values() -> None:
+    ax = plot_phase_diagram(diagram())
+    assert (ax.get_xscale(), ax.get_yscale()) == ("log", "linear")
+    (mesh,) = ax.collections
+    corners = mesh.get_coordinates()
+    x, y = corners[0, :, 0], corners[:, 0, 1]
+    np.testing.assert_allclose(np.sqrt(x[1:] * x[:-1]), IMPACTS, rtol=1e-12)
+    np.testing.assert_allclose((y[1:] + y[:-1]) / 2, TARGETS, rtol=1e-12)
+
+
+def test_boundaries_are_the_given_lines_over_the_cells() -> None:
+    x = np.linspace(0.2, 2, 7)
+    ax = plot_phase_diagram(diagram(boundaries=[
+        {"label": "Hopf", "kind": "hopf", "x": x.tolist(), "y": (1 + 3 / x).tolist()},
+        {"label": "venue limit", "kind": "border_collision", "x": [0.02, 0.2], "y": [20, None]}]))
+    hopf, border = ax.lines
+    np.testing.assert_array_equal(hopf.get_ydata(), 1 + 3 / x)
+    assert np.isnan(border.get_ydata()[1])
+    assert (hopf.get_linestyle(), border.get_linestyle()) == ("-", "--")
+    assert hopf.get_zorder() > ax.collections[0].get_zorder()
+    assert {"Hopf", "Venue limit"} <= {t.get_text() for t in ax.get_legend().get_texts()}
+
+
+def test_given_axes_are_used() -> None:
+    import matplotlib.pyplot as plt
+
+    ax = plt.subplots()[1]
+    assert plot_phase_diagram(diagram(), ax=ax) is ax
+
+
+def test_wrong_input_is_told() -> None:
+    with pytest.raises(dy.SpecificationError, match="as from phase_diagram"):
+        plot_phase_diagram(xr.Dataset({"regime": ("x", [0])}))
+    unnamed = diagram()
+    unnamed["regime"].attrs |= {"flag_values": [0, 1], "flag_meanings": "stable unstable"}
+    with pytest.raises(dy.SpecificationError, match="has the value 2"):
+        plot_phase_diagram(unnamed)
+    with pytest.raises(dy.SpecificationError, match="2 x and 1 y"):
+        plot_phase_diagram(diagram(boundaries=[{"label": "a", "kind": "hopf", "x": [1, 2], "y": [1]}]))
+    with pytest.raises(dy.SpecificationError, match="needs 'label'"):
+        plot_phase_diagram(diagram(boundaries=[{"label": "a"}]))
