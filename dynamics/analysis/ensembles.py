@@ -131,7 +131,7 @@ class Ensemble:
     def run(self, shock: str | None = None, magnitude: Any = 0.0, *, event: str | None = "insolvency", ramp: float = 0.0,
             duration: Any = None, measures: Sequence[str] = (), relative_tolerance: float = 1e-6,
             absolute_tolerance: float = 1e-9, lanes: NDArray[np.intp] | None = None,
-            extremes: bool = False, progress: Callable[[int, int], None] | None = None) -> Outcome:
+            extremes: bool = False, settle: bool = True, progress: Callable[[int, int], None] | None = None) -> Outcome:
         """Run every lane (or those in ``lanes``) after a shock of its own magnitude.
 
         Returns
@@ -143,7 +143,7 @@ class Ensemble:
             return self._subset(lanes).run(shock, np.asarray(magnitude), event=event, ramp=ramp, duration=duration,
                                            measures=measures, relative_tolerance=relative_tolerance,
                                            absolute_tolerance=absolute_tolerance, extremes=extremes,
-                                           progress=progress)
+                                           settle=settle, progress=progress)
         magnitude = np.broadcast_to(np.asarray(magnitude, dtype=float), (self.lanes,))
         duration = self.durations(relative_tolerance) if duration is None else np.broadcast_to(duration, (self.lanes,))
         state = self.start.copy() if shock is None or ramp else self.shocked(shock, magnitude)
@@ -155,7 +155,7 @@ class Ensemble:
         lowest = np.minimum(self.start, state) if extremes else np.empty((0, self.lanes))
         running = np.nonzero(~at_once & np.all(np.isfinite(state), axis=0))[0]
         if running.size:
-            piece = _Piece(self, measures, event, shock if ramp else None, extremes)
+            piece = _Piece(self, measures, event, shock if ramp else None, extremes, settle)
             result = piece.run(running, state, magnitude, ramp, duration, relative_tolerance, absolute_tolerance, progress)
             status[running], final_state[:, running], final_time[running] = result[:3]
             for name in measures:
@@ -178,7 +178,7 @@ class _Piece:
     """The lane problem of a system: its field with the integrals of measures as extra states, events, settling."""
 
     def __init__(self, ensemble: Ensemble, measures: Sequence[str], event: str | None, ramp_shock: str | None,
-                 extremes: bool) -> None:
+                 extremes: bool, settle: bool) -> None:
         self.ensemble = ensemble
         base = ensemble.system
         system = ramped(base, ramp_shock) if ramp_shock else base
@@ -201,7 +201,7 @@ class _Piece:
         self.event = event
         self.watched = [n for n in system.events if n == event or system.events[n].terminal]
         self.event_function = self.functions.lane_function([parsed.events[n][0] for n in self.watched])
-        self.extremes = extremes
+        self.extremes, self.settle = extremes, settle
         tracked = [Symbol(n) for n in names] if extremes else []
         self.running_function = self.functions.lane_function([*(parsed.measures[n] for n in self.running), *tracked])
 
@@ -233,7 +233,7 @@ class _Piece:
             directions=tuple(_DIRECTIONS[self.system.events[w].direction] for w in self.watched),
             terminal=tuple(True for _ in self.watched),
             running=(lambda t, y, q: self.running_function(t, y[:size], q[:n])) if self.running or self.extremes else None,
-            settled=lambda t, y, q: _distance(y[:size], q[n: n + size], arriving) <= q[-1])
+            settled=(lambda t, y, q: _distance(y[:size], q[n: n + size], arriving) <= q[-1]) if self.settle else None)
         length = np.asarray(duration)[lanes]
         options: dict[str, Any] = {"relative_tolerance": relative, "absolute_tolerance": absolute}
         if ramp:

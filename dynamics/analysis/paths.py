@@ -2,11 +2,13 @@
 
 Inside a regime the field is smooth, so the method keeps its order; where a switch of the field (a margin call) is crossed,
 the crossing is located on the dense solution and integration starts anew in the next regime. Tight tolerances alone do not
-do this: a step across a kink loses its order and the crossing its accuracy.
+do this: a step across a kink loses its order and the crossing its accuracy. Two zeros inside one step (a grazing dip) are
+looked for wherever the slopes at its ends point at one.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,12 +20,12 @@ from dynamics.compiled.functions import RegimeFunctions, SystemFunctions, functi
 from dynamics.errors import IntegrationError, SpecificationError, did_you_mean
 from dynamics.systems import System
 
-__all__ = ["METHODS", "Happening", "Path", "follow"]
+__all__ = ["METHODS", "Happening", "Path", "follow", "raise_for"]
 
 Array = NDArray[np.float64]
 METHODS = ("LSODA", "RK45", "RK23", "DOP853", "Radau", "BDF")
 DIVERGENCE = 1e15
-MOST_SEGMENTS = 100_000
+MOST_STEPS = 5_000_000
 MOST_RESTARTS_AT_ONE_TIME = 50
 _DIRECTIONS = {"falling": -1.0, "rising": 1.0, "both": 0.0}
 
@@ -39,11 +41,11 @@ class Happening:
 
 @dataclass
 class Path:
-    """A trajectory: accepted steps, dense solution by segments, events, and how it ended."""
+    """A trajectory: accepted steps, dense solution of each, events, and how it ended."""
 
     times: list[float] = field(default_factory=list)
     states: list[Array] = field(default_factory=list)
-    segments: list[tuple[float, float, Callable[[Any], Array]]] = field(default_factory=list)
+    pieces: list[tuple[float, float, Callable[[Any], Array]]] = field(default_factory=list)
     happenings: list[Happening] = field(default_factory=list)
     status: str = "completed"
     message: str = "reached the end of the interval"
@@ -53,21 +55,36 @@ class Path:
     def at(self, times: Array) -> Array:
         """Return the states at ``times``, shape (dimension, len(times)); at a reset the later value."""
         result = np.empty((self.states[0].size, len(times)))
-        starts = np.array([s[0] for s in self.segments])
-        which = np.clip(np.searchsorted(starts, times, side="right") - 1, 0, None) if len(starts) else np.zeros(0, int)
-        if not len(starts):
+        if not self.pieces:
             result[:] = self.states[0][:, None]
             return result
+        if len(times) == 1:
+            low, high, solution = self.pieces[max(bisect_right(self.pieces, times[0], key=lambda piece: piece[0]) - 1, 0)]
+            result[:, 0] = solution(min(max(times[0], low), high))
+            return result
+        starts = np.array([low for low, _, _ in self.pieces])
+        which = np.clip(np.searchsorted(starts, times, side="right") - 1, 0, None)
         for number in np.unique(which):
             mask = which == number
-            low, high, solution = self.segments[number]
+            low, high, solution = self.pieces[number]
             result[:, mask] = solution(np.clip(times[mask], low, high))
         return result
+
+    def append(self, part: Path) -> None:
+        """Go on with another path that starts where this one ended."""
+        first = 1 if self.times else 0
+        self.times += part.times[first:]
+        self.states += part.states[first:]
+        self.pieces += part.pieces
+        self.happenings += part.happenings
+        self.status, self.message = part.status, part.message
+        self.field_evaluations += part.field_evaluations
+        self.jacobian_evaluations += part.jacobian_evaluations
 
 
 def follow(system: System, duration: float, start: Array, *, initial_time: float = 0.0, method: str = "LSODA",
            relative_tolerance: float = 1e-8, absolute_tolerance: float = 1e-10, events: Sequence[str] | None = None,
-           ending: str | None = None, largest_step: float = np.inf) -> Path:
+           ending: str | None = None, dense: bool = True) -> Path:
     """Integrate from ``start`` for ``duration``.
 
     Parameters
@@ -79,6 +96,8 @@ def follow(system: System, duration: float, start: Array, *, initial_time: float
         Which events to watch; all by default.
     ending : str, optional
         An event that ends the path even if it is not declared terminal.
+    dense : bool
+        Keep every step and its dense solution; otherwise only the end.
 
     Returns
     -------
@@ -91,36 +110,35 @@ def follow(system: System, duration: float, start: Array, *, initial_time: float
     """
     if method not in METHODS:
         raise SpecificationError(f"method '{method}' is not one of {', '.join(METHODS)}.{did_you_mean(method, METHODS)}")
-    functions = functions_of(system)
-    return _Follower(system, functions, method, relative_tolerance, absolute_tolerance, events, ending,
-                     largest_step).run(initial_time, initial_time + duration, np.array(start, dtype=float))
+    follower = _Follower(system, functions_of(system), method, relative_tolerance, absolute_tolerance, events, ending, dense)
+    with np.errstate(all="ignore"), _quiet():
+        return follower.run(initial_time, initial_time + duration, np.array(start, dtype=float))
 
 
 class _Follower:
     """One integration; the loop over smooth pieces."""
 
     def __init__(self, system: System, functions: SystemFunctions, method: str, relative: float, absolute: float,
-                 events: Sequence[str] | None, ending: str | None, largest_step: float) -> None:
+                 events: Sequence[str] | None, ending: str | None, dense: bool) -> None:
         self.system, self.functions, self.method = system, functions, method
-        self.relative, self.absolute, self.largest_step = relative, absolute, largest_step
+        self.relative, self.absolute, self.dense = relative, absolute, dense
         self.p = functions.parameters(system)
-        self.event_names = [n for n in system.events if events is None or n in events]
+        declared = list(system.events)
+        self.event_names = [n for n in declared if events is None or n in events]
+        self.rows = [declared.index(n) for n in self.event_names]
         self.terminal = {n for n in self.event_names if system.events[n].terminal or n == ending}
-        self.rows = [list(system.events).index(n) for n in self.event_names]
         self.path = Path()
 
     def run(self, t: float, end: float, y: Array) -> Path:
-        path, functions = self.path, self.functions
+        path = self.path
         path.times.append(t)
         path.states.append(y)
-        if not np.all(np.isfinite(functions.field(t, y, self.p))):
+        if not np.all(np.isfinite(self.functions.field(t, y, self.p))):
             path.status, path.message = "invalid_state", f"the equations have no finite value at time {t:g}"
             return path
         regime = self._regime(t, y, None)
         restarts, last = 0, t
-        for _ in range(MOST_SEGMENTS):
-            if not t < end:
-                return path
+        while t < end:
             ended, t, y, regime = self._piece(t, end, y, regime)
             if ended:
                 return path
@@ -130,7 +148,6 @@ class _Follower:
                 path.status = "step_limit"
                 path.message = f"the path slides along a border between regimes at time {t:g}; smooth the switch (softplus, hill)"
                 return path
-        path.status, path.message = "step_limit", f"more than {MOST_SEGMENTS} pieces; shorten the duration"
         return path
 
     def _regime(self, t: float, y: Array, previous: RegimeFunctions | None) -> RegimeFunctions | None:
@@ -145,84 +162,183 @@ class _Follower:
             step = 1e-9 * (1.0 + np.max(np.abs(y))) / (1.0 + np.max(np.abs(slope))) if np.all(np.isfinite(slope)) else 0.0
             now = min(regime.conditions(t, y, self.p), default=np.inf)
             after = min(regime.conditions(t + step, y + step * np.nan_to_num(slope), self.p), default=np.inf)
-            tolerance = 1e-10
-            inside = now > tolerance or (now > -tolerance and after >= min(now, 0.0))
+            inside = now > 1e-10 or (now > -1e-10 and after >= min(now, 0.0))
             scores.append((inside, regime is not previous, now, regime))
         return max(scores, key=lambda s: s[:3])[3]
 
+    # ---- one smooth piece --------------------------------------------------------------------------------------------
+
     def _piece(self, t: float, end: float, y: Array, regime: RegimeFunctions | None
                ) -> tuple[bool, float, Array, RegimeFunctions | None]:
-        from scipy.integrate import solve_ivp
+        import scipy.integrate
 
         p, functions, path = self.p, self.functions, self.path
         base = regime.field if regime else functions.field
         jacobian = regime.jacobian if regime else functions.jacobian
-        watchers: list[Any] = []
-        for row, name in zip(self.rows, self.event_names, strict=True):
-            event = self.system.events[name]
-            watchers.append(_watcher(lambda time, state, r=row: functions.events(time, state, p)[r],
-                                     _DIRECTIONS[event.direction], name in self.terminal or bool(event.assign)))
-        borders = regime.count if regime else 0
-        for k in range(borders):
-            watchers.append(_watcher(lambda time, state, k=k, r=regime: r.conditions(time, state, p)[k], -1.0, True))
         options: dict[str, Any] = {}
         if self.method in ("LSODA", "Radau", "BDF") and jacobian is not None:
             options["jac"] = lambda time, state: jacobian(time, state, p)
-        watchers.append(_watcher(lambda time, state: DIVERGENCE - np.max(np.abs(np.nan_to_num(state, nan=np.inf))), -1.0, True))
-        with np.errstate(all="ignore"), _quiet():
+        watch, directions = self._watch(regime)
+        try:
+            solver = getattr(scipy.integrate, self.method)(lambda time, state: base(time, state, p), t, y, end,
+                                                           rtol=self.relative, atol=self.absolute, **options)
+        except ValueError as error:
+            return self._ended("invalid_state", f"integration cannot start at time {t:g}: {error}", t, y, regime)
+        level = watch(t, y)
+        slope = self._slope(watch, level, t, y, base(t, y, p)) if level.size else level
+        steps = 0
+        while solver.status == "running":
+            steps += 1
             try:
-                solution = solve_ivp(lambda time, state: base(time, state, p), (t, end), y, method=self.method, rtol=self.relative, atol=self.absolute,
-                                     events=watchers, dense_output=True, max_step=self.largest_step, **options)
-            except (ValueError, FloatingPointError) as error:
-                path.status, path.message = "invalid_state", f"integration broke down after time {t:g}: {error}"
-                return True, t, y, regime
-        path.field_evaluations += int(solution.nfev)
-        path.jacobian_evaluations += int(solution.njev)
-        path.times += solution.t[1:].tolist()
-        path.states += list(solution.y.T[1:])
-        t_new, y_new = float(solution.t[-1]), solution.y[:, -1].copy()
-        path.segments.append((t, t_new, solution.sol))
-        hits = []
-        for k, name in enumerate(self.event_names):
-            for time, state in zip(solution.t_events[k], solution.y_events[k], strict=True):
-                hits.append(Happening(name, float(time), state))
-        path.happenings += sorted(hits, key=lambda h: h.time)
-        if solution.status == -1:
-            path.status, path.message = "step_underflow", f"stopped at time {t_new:g}: {solution.message}"
-            return True, t_new, y_new, regime
-        if not np.all(np.isfinite(y_new)):
-            path.status, path.message = "invalid_state", f"the state became invalid before time {t_new:g}"
-            return True, t_new, y_new, regime
-        if len(solution.t_events[-1]):
-            path.status, path.message = "diverged", f"a state exceeded {DIVERGENCE:g} at time {t_new:g}"
-            return True, t_new, y_new, regime
-        if solution.status == 1:
-            return self._after_stop(solution, t_new, y_new, regime)
-        return True, t_new, y_new, regime
+                message = solver.step()
+            except (ValueError, FloatingPointError, ArithmeticError) as error:
+                return self._ended("invalid_state", f"integration broke down after time {t:g}: {error}", t, y, regime)
+            if solver.status == "failed":
+                self._count(solver)
+                return self._ended("step_underflow", f"stopped at time {t:g}: {message}", t, y, regime)
+            t_new, y_new = float(solver.t), solver.y
+            size = np.abs(y_new).max()
+            if not size < DIVERGENCE:
+                self._count(solver)
+                invalid = not np.isfinite(size)
+                return self._ended("invalid_state" if invalid else "diverged", f"the state became invalid after time {t:g}"
+                                   if invalid else f"a state exceeded {DIVERGENCE:g} at time {t_new:g}", t, y, regime)
+            solution = None
+            if level.size:
+                new = watch(t_new, y_new)
+                new_slope = self._slope(watch, new, t_new, y_new, base(t_new, y_new, p))
+                suspects = self._suspects(level, new, slope, new_slope, t_new - t, directions)
+                if suspects:
+                    solution = solver.dense_output()
+                    stop = self._crossings(watch, solution, suspects, level, new, directions, t, t_new)
+                    if stop is not None:
+                        self._count(solver)
+                        t_stop, y_stop, happened = stop
+                        self._keep(t, t_stop, y_stop, solution)
+                        return self._after_stop(happened, t_stop, y_stop, regime)
+                level, slope = new, new_slope
+            y_new = y_new.copy()
+            self._keep(t, t_new, y_new, solution or (solver.dense_output() if self.dense else None))
+            t, y = t_new, y_new
+            if steps > MOST_STEPS:
+                return self._ended("step_limit", f"more than {MOST_STEPS} steps by time {t:g}", t, y, regime)
+        self._count(solver)
+        return True, t, y, regime
 
-    def _after_stop(self, solution: Any, t: float, y: Array, regime: RegimeFunctions | None
+    def _count(self, solver: Any) -> None:
+        self.path.field_evaluations += int(solver.nfev)
+        self.path.jacobian_evaluations += int(solver.njev)
+
+    def _ended(self, status: str, message: str, t: float, y: Array, regime: RegimeFunctions | None
+               ) -> tuple[bool, float, Array, RegimeFunctions | None]:
+        self.path.status, self.path.message = status, message
+        return True, t, y, regime
+
+    def _keep(self, low: float, high: float, state: Array, solution: Any) -> None:
+        path = self.path
+        if self.dense:
+            path.times.append(high)
+            path.states.append(state)
+            if solution is not None:
+                path.pieces.append((low, high, solution))
+        else:
+            path.times[1:], path.states[1:] = [high], [state]
+
+    # ---- events and borders ------------------------------------------------------------------------------------------
+
+    def _watch(self, regime: RegimeFunctions | None) -> tuple[Callable[[float, Array], Array], Array]:
+        """(levels of the watched events and of the borders of the regime, their directions)."""
+        functions, p, rows = self.functions, self.p, self.rows
+        directions = [_DIRECTIONS[self.system.events[n].direction] for n in self.event_names]
+        directions += [-1.0] * (regime.count if regime else 0)
+        if regime and rows:
+            def watch(t: float, y: Array) -> Array:
+                return np.concatenate([functions.events(t, y, p)[rows], regime.conditions(t, y, p)])
+        elif regime:
+            def watch(t: float, y: Array) -> Array:
+                return np.array(regime.conditions(t, y, p))
+        elif rows:
+            def watch(t: float, y: Array) -> Array:
+                return functions.events(t, y, p)[rows]
+        else:
+            def watch(t: float, y: Array) -> Array:
+                return np.empty(0)
+        return watch, np.array(directions)
+
+    @staticmethod
+    def _slope(watch: Callable[[float, Array], Array], level: Array, t: float, y: Array, rate: Array) -> Array:
+        step = 1e-7 * (1.0 + np.abs(y).max()) / (1.0 + np.abs(rate).max())
+        return (watch(t + step, y + step * rate) - level) / step
+
+    @staticmethod
+    def _suspects(level: Array, new: Array, slope: Array, new_slope: Array, width: float, directions: Array) -> list[int]:
+        """Events with a change of sign, or with slopes that point at a dip through zero inside the step."""
+        found = []
+        for k in range(level.size):
+            a, b = level[k], new[k]
+            if (a < 0 <= b and directions[k] >= 0) or (a > 0 >= b and directions[k] <= 0):
+                found.append(k)
+            elif a * b > 0 and slope[k] * a < 0 < new_slope[k] * a:
+                # slopes from both ends meet below zero, or nearly so: look on the dense solution
+                deepest = (slope[k] * new_slope[k] * width + new_slope[k] * a - slope[k] * b) / (new_slope[k] - slope[k])
+                if deepest * np.sign(a) < 0.5 * min(abs(a), abs(b)):
+                    found.append(k)
+        return found
+
+    def _crossings(self, watch: Callable[[float, Array], Array], solution: Any, suspects: Sequence[int], level: Array,
+                   new: Array, directions: Array, t: float, t_new: float) -> tuple[float, Array, list[int]] | None:
+        """Record what happens inside the step; return where it has to stop, with the events or borders there."""
+        from scipy.optimize import brentq, minimize_scalar
+
+        hits: list[tuple[float, int]] = []
+        for k in suspects:
+            def value(time: float, k: int = k) -> float:
+                return float(watch(time, solution(time))[k])
+
+            ends = [t, t_new]
+            if level[k] * new[k] > 0:
+                side = np.sign(level[k])
+                dip = minimize_scalar(lambda time, f=value, s=side: s * f(time), bounds=(t, t_new), method="bounded",
+                                      options={"xatol": 1e-13 * max(1.0, abs(t_new))})
+                if dip.fun >= 0:
+                    continue
+                ends = [t, float(dip.x), t_new]
+            for low, high in zip(ends[:-1], ends[1:], strict=True):
+                a, b = value(low) if low > t else level[k], value(high) if high < t_new else new[k]
+                if (a < 0 <= b and directions[k] >= 0) or (a > 0 >= b and directions[k] <= 0):
+                    # the step's own interpolant may miss the end value by rounding: then the end is the crossing
+                    fa, fb = value(low), value(high)
+                    hits.append((float(brentq(value, low, high, xtol=1e-15 * max(1.0, abs(high)), rtol=8.9e-16))
+                                 if fa * fb < 0 else (low if fa == 0 else high), k))
+        stop: tuple[float, Array, list[int]] | None = None
+        for time, k in sorted(hits):
+            # an event on a border (a margin call starts where its regime does) is found at the same time but for rounding
+            if stop is not None and time > stop[0] + 1e-9 * (1.0 + abs(stop[0])):
+                break
+            state = np.asarray(solution(time), dtype=float)
+            if k < len(self.event_names):
+                name = self.event_names[k]
+                self.path.happenings.append(Happening(name, time, state))
+                stops = name in self.terminal or bool(self.system.events[name].assign)
+            else:
+                stops = True
+            if stops:
+                stop = (time, state, [k]) if stop is None else (stop[0], stop[1], [*stop[2], k])
+        return stop
+
+    def _after_stop(self, happened: Sequence[int], t: float, y: Array, regime: RegimeFunctions | None
                     ) -> tuple[bool, float, Array, RegimeFunctions | None]:
         """A terminal event, a reset, or a border between regimes."""
-        happened = [name for k, name in enumerate(self.event_names)
-                    if len(solution.t_events[k]) and solution.t_events[k][-1] >= t]
-        for name in happened:
+        names = [self.event_names[k] for k in happened if k < len(self.event_names)]
+        for name in names:
             if name in self.terminal:
-                self.path.status, self.path.message = "event", f"the event '{name}' ended the path at time {t:g}"
-                return True, t, y, regime
-        for name in happened:
+                return self._ended("event", f"the event '{name}' ended the path at time {t:g}", t, y, regime)
+        for name in names:
             reset = self.functions.resets[name]
             if reset is not None:
                 y = reset(y, 0.0, self.p, t)
-        if happened and any(self.functions.resets[name] for name in happened):
-            self.path.times.append(t)
-            self.path.states.append(y.copy())
-            return False, t, y, self._regime(t, y, None)
-        return False, t, y, self._regime(t, y, regime)
-
-
-def _watcher(function: Callable[[float, Array], float], direction: float, terminal: bool) -> Any:
-    function.direction, function.terminal = direction, terminal  # type: ignore[attr-defined]
-    return function
+                self._keep(t, t, y, None)
+        return False, t, y, self._regime(t, y, None if names else regime)
 
 
 class _quiet:
@@ -241,5 +357,5 @@ class _quiet:
 
 def raise_for(path: Path, partial: Any) -> None:
     """Raise IntegrationError when a single run did not end as it should, with the partial result."""
-    if path.status not in ("completed", "event", "settled"):
+    if path.status not in ("completed", "event"):
         raise IntegrationError(f"{path.message} ({path.status}); the part before it is in the error's .partial", partial)

@@ -27,8 +27,12 @@ Array = NDArray[np.float64]
 SHORTEST = 200.0
 SCAN_POINTS = 33
 LOOSE = {"relative_tolerance": 1e-7, "absolute_tolerance": 1e-10}
+SCAN = {"relative_tolerance": 1e-6, "absolute_tolerance": 1e-9}
 TIGHT = {"relative_tolerance": 1e-11, "absolute_tolerance": 1e-13}
 EXTENSIONS = 6
+OPPOSITE = 1e-6
+FIRST_PIECE = 25.0
+STIFF = 250.0
 
 
 def cascade_threshold(system: System, shock: str = "price", event: str = "insolvency",
@@ -60,7 +64,7 @@ def cascade_threshold(system: System, shock: str = "price", event: str = "insolv
     ramp : float
         Spread the shock over this time, at a constant rate; 0 is instantaneous.
     both_directions : bool
-        Also look for a threshold of the opposite sign (a rise can bankrupt, too).
+        Also look for a threshold of the opposite sign (a rise can bankrupt, too), to a bracket of 1e-6.
 
     Returns
     -------
@@ -101,6 +105,7 @@ def cascade_threshold(system: System, shock: str = "price", event: str = "insolv
     if both_directions and bracket is None:
         # the far end of the search for a rise is a choice, and stated in the result
         far = max(1.0, 2 * abs(search.at_once(1.0) or 1.0))
+        search.tolerance = max(tolerance, OPPOSITE)
         opposite = search.run((0.0, far), -1.0)
         result = replace(result, opposite=opposite, evaluations=search.evaluations)
     record["wall_time_s"] = _time.perf_counter() - started
@@ -169,6 +174,7 @@ class _Search:
         self.direction = self.system.events[self.event].direction
         self.ramp_system = ramped(self.system, self.shock) if self.ramp else None
         self.targets = [self._target(point) for point in self.stable]
+        self.method = self._method()
 
     def _target(self, point: FixedPoint) -> Any:
         """The fixed point as a function of its free states, and the states that have to arrive there."""
@@ -177,6 +183,11 @@ class _Search:
         where = scalar_function([e.xreplace(numbers) for e in point.state.values()], [[Symbol(n) for n in names]])
         arriving = np.array([n not in point.free for n in names])
         return where, arriving
+
+    def _method(self) -> str:
+        """An explicit method of order 8 where the spectrum is narrow enough for its stability, else LSODA."""
+        rates = [abs(z) for point in self.stable for z in point.eigenvalues if abs(z) > 1e-12]
+        return "DOP853" if rates and max(rates) <= STIFF * min(max(r, 1e-2 * max(rates)) for r in rates) else "LSODA"
 
     # ---- single trajectories -----------------------------------------------------------------------------------------
 
@@ -192,7 +203,7 @@ class _Search:
         falls, rises = before > 0 >= after, before < 0 <= after
         return {"falling": falls, "rising": rises, "both": falls or rises}[self.direction]
 
-    def path(self, magnitude: float, accuracy: Mapping[str, float]) -> tuple[str, Path, System]:
+    def path(self, magnitude: float, accuracy: Mapping[str, float], dense: bool = False) -> tuple[str, Path, System]:
         """Return ("event" | "survived" | "not_settled" | "broke", path, system) after a shock."""
         self.evaluations += 1
         system, state, spent = self.system, self.start, 0.0
@@ -206,18 +217,18 @@ class _Search:
                 return "event", path, system
         scale = self._distances(state) if self.ramp_system is None else np.full(len(self.targets), np.inf)
         whole = Path()
-        piece = self.duration / 4
-        for _ in range(4 * EXTENSIONS):
+        piece, longest = min(self.duration, FIRST_PIECE), EXTENSIONS * self.duration
+        while spent < longest:
             part = follow(system, piece, state, initial_time=spent, events=[self.event, *self._terminal()],
-                          ending=self.event, **accuracy)
+                          ending=self.event, method=self.method, dense=dense, **accuracy)
             self.field_evaluations += part.field_evaluations
-            _append(whole, part)
+            whole.append(part)
             if part.status == "event":
                 # another terminal event ends the path without the one asked for
                 return ("event" if part.happenings[-1].name == self.event else "survived"), whole, system
             if part.status != "completed":
                 return "broke", whole, system
-            spent, state = spent + piece, part.states[-1]
+            spent, state, piece = spent + piece, part.states[-1], 1.2 * piece
             distances = self._distances(state)
             if len(distances) and np.any(distances <= np.maximum(1e-7, 1e-3 * np.minimum(scale, 1.0))):
                 return "survived", whole, system
@@ -260,11 +271,9 @@ class _Search:
         if high is None:
             return self._none(sense, (0.0, sense * low), "no shock up to this size causes the event")
         grid = np.linspace(low, high, SCAN_POINTS)
-        outcomes = []
-        for magnitude in grid:
-            at_limit = limit is not None and magnitude >= limit
-            outcomes.append("event" if at_limit else
-                            "survived" if magnitude == 0 and self.stable else self.path(sense * magnitude, LOOSE)[0])
+        outcomes = self._scan(sense * grid)
+        if limit is not None and high >= limit:
+            outcomes[-1] = "event"
         undecided = [float(sense * m) for m, o in zip(grid, outcomes, strict=True) if o in ("not_settled", "broke")]
         happens = np.array([o == "event" for o in outcomes])
         changes = np.nonzero(happens[1:] != happens[:-1])[0]
@@ -307,30 +316,45 @@ class _Search:
             high *= 2
         return high, None
 
+    def _scan(self, magnitudes: Array) -> list[str]:
+        """Outcomes of many shocks at once; one after the other where the fixed points have no closed form."""
+        from dynamics.analysis.ensembles import Ensemble
+        from dynamics.results import STATUS
+
+        start = dict(zip(self.functions.names, self.start.tolist(), strict=True))
+        ensemble = None if self.functions.indexed else Ensemble(self.system, {}, len(magnitudes), start)
+        if ensemble is None or ensemble.points is None:
+            return [self.path(magnitude, LOOSE)[0] for magnitude in magnitudes]
+        self.evaluations += len(magnitudes)
+        outcome = ensemble.run(self.shock, magnitudes, event=self.event, ramp=self.ramp, duration=self.duration, **SCAN)
+        names = {STATUS["event"]: "event", STATUS["settled"]: "survived", STATUS["completed"]: "survived"}
+        # what the scan does not decide is followed longer, alone
+        return [names.get(int(code)) or self.path(magnitude, LOOSE)[0]
+                for code, magnitude in zip(outcome.status, magnitudes, strict=True)]
+
     def _bisect(self, low: float, high: float, sense: float) -> tuple[float, float]:
-        # the loose scan may be off by its own error at a grid point: widen by one evaluation where it was
-        while high - low > self.tolerance:
+        """Narrow a bracket, loosely as long as that is enough; an end that the accurate path contradicts moves out."""
+        rough = max(1e-5, self.tolerance)
+        low, high = self._halve(low, high, sense, rough, LOOSE)
+        step = high - low
+        while low > 0 and self.path(sense * low, TIGHT)[0] == "event":
+            low, high = max(low - step, 0.0), low
+            step *= 2
+        return self._halve(low, high, sense, self.tolerance, TIGHT)
+
+    def _halve(self, low: float, high: float, sense: float, tolerance: float, accuracy: Mapping[str, float]
+               ) -> tuple[float, float]:
+        while high - low > tolerance:
             middle = (low + high) / 2
-            if self.path(sense * middle, TIGHT)[0] == "event":
+            if self.path(sense * middle, accuracy)[0] == "event":
                 high = middle
             else:
                 low = middle
         return low, high
 
     def _measures(self, magnitude: float) -> dict[str, float]:
-        _, path, system = self.path(magnitude, TIGHT)
+        _, path, system = self.path(magnitude, TIGHT, dense=True)
         return measures_of(system, path, list(self.system.measures), functions_of(system).parameters(system))
 
     def _none(self, sense: float, bracket: tuple[float, float], message: str, status: str = "none_in_bracket") -> Threshold:
         return Threshold(float("nan"), bracket, status, self.evaluations, self.shock, self.event, message, self.ramp)
-
-
-def _append(whole: Path, part: Path) -> None:
-    first = 1 if whole.times else 0
-    whole.times += part.times[first:]
-    whole.states += part.states[first:]
-    whole.segments += part.segments
-    whole.happenings += part.happenings
-    whole.status, whole.message = part.status, part.message
-
-

@@ -46,7 +46,7 @@ def _integral(functions: SystemFunctions, path: Path, p: Sequence[Any], row: int
         return 0.0
     times = (knots[:-1, None] + widths[:, None] * (nodes + 1) / 2).reshape(-1)
     states = path.at(times)
-    values = np.array([functions.measure_expressions(t, y, p)[row] for t, y in zip(times, states.T, strict=True)])
+    values = _values(functions, times, states, p)[:, row]
     return float(np.sum(values.reshape(-1, 4) * weights * widths[:, None] / 2))
 
 
@@ -57,7 +57,15 @@ def _sampled(functions: SystemFunctions, path: Path, p: Sequence[Any], samples: 
     times = np.append(inner, knots[-1]) if len(knots) > 1 else knots
     states = path.at(times)
     states[:, 0] = path.states[0]
-    return times, np.array([functions.measure_expressions(t, y, p) for t, y in zip(times, states.T, strict=True)])
+    return times, _values(functions, times, states, p)
+
+
+def _values(functions: SystemFunctions, times: Array, states: Array, p: Sequence[Any]) -> Array:
+    """What the measures reduce, shape (times, measures)."""
+    if functions.indexed:
+        return np.array([functions.measure_expressions(t, y, p) for t, y in zip(times, states.T, strict=True)])
+    values = np.repeat(np.array(p, dtype=float)[:, None], len(times), axis=1)
+    return functions.lane_measures(times, states, values).T
 
 
 def _reduced(functions: SystemFunctions, path: Path, p: Sequence[Any], sampled: tuple[Array, Array], row: int,

@@ -295,6 +295,11 @@ class SystemFunctions:
         return self.lane_function([self._system.field[n] for n in self.names])
 
     @cached_property
+    def lane_measures(self) -> Callable[[Array, Array, Array], Array]:
+        """What the measures reduce, over lanes."""
+        return self.lane_function(list(self._system._parsed.measures.values()))
+
+    @cached_property
     def lane_jacobian(self) -> Callable[[Array, Array, Array], Array]:
         """Exact Jacobian over lanes, shape (dimension, dimension, lanes)."""
         entries = list(jacobian_matrix([self._system.field[n] for n in self.names], self._states))

@@ -95,8 +95,9 @@ def expand_lags(fields: dict[str, Any], parsed: Parsed) -> tuple[dict[str, Any],
 
 def _elsewhere(parsed: Parsed) -> Iterator[tuple[str, Expr]]:
     """Expressions in which a lag has no meaning of its own, with their places."""
-    for kind in ("initial", "invariants", "measures", "transforms"):
-        yield from ((f"{kind}.{name}", e) for name, e in getattr(parsed, kind).items() if isinstance(e, Expr))
+    for kind, place in (("initial", "states.{}.initial"), ("invariants", "invariants.{}"), ("measures", "measures.{}"),
+                        ("transforms", "measures.{}.transform")):
+        yield from ((place.format(name), e) for name, e in getattr(parsed, kind).items() if isinstance(e, Expr))
     for kind in ("shocks", "noise"):
         for name, assign in getattr(parsed, kind).items():
             yield from ((f"{kind}.{name}.{target}", e) for target, e in assign.items())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["FORMAT_VERSION", "read", "read_file", "write"]
 
 FORMAT_VERSION = 1
-LARGEST_FILE = 5_000_000
+LARGEST_FILE, DEEPEST_KEY = 5_000_000, 100
+_KEY_PART = re.compile(r"""\s*(?:[\w-]+|"[^"]*"|'[^']*')\s*""")
 _RECORDS = {"states": State, "parameters": Parameter, "measures": Measure, "events": Event, "shocks": Shock,
             "jumps": Jump}
 _TEXTS = ("definitions", "observables", "equations", "invariants")
@@ -57,6 +59,11 @@ def read_file(path: str | Path) -> dict[str, Any]:
 
 def read(text: str, where: str) -> dict[str, Any]:
     """Return the keyword arguments of a System from TOML text; ``where`` names it in messages."""
+    for number, line in enumerate(text.splitlines(), 1):
+        # tomllib takes minutes for one dotted key of thousands of parts
+        if line.count(".") > DEEPEST_KEY and _key_depth(line) > DEEPEST_KEY:
+            raise SpecificationError(f"{where} is not a model file: "
+                                     f"line {number} has a key of more than {DEEPEST_KEY} parts")
     try:
         document = tomllib.loads(text)
     # ValueError beside TOMLDecodeError: Python refuses whole numbers of thousands of digits
@@ -93,6 +100,15 @@ def read(text: str, where: str) -> dict[str, Any]:
         raise SpecificationError(f"{where} is not a model file:\n{listing}", faults)
     arguments["references"] = tuple(references)
     return arguments
+
+
+def _key_depth(line: str) -> int:
+    """Longest run of key parts joined by dots in a line."""
+    deepest = depth = 0
+    for part in line.split("."):
+        depth = depth + 1 if _KEY_PART.fullmatch(part) else 0
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def _table(document: Mapping[str, Any], key: str, faults: list[str]) -> dict[str, Any]:
@@ -184,6 +200,8 @@ def _part(header: str, part: Any, mathematics: Mapping[str, Any], record: type) 
     yield from ("", f"[{header}]")
     for item in fields(record):
         if item.name in mathematics:
+            if mathematics[item.name] == {}:
+                continue
             yield f"{item.name} = {_value(mathematics[item.name])}"
         elif (value := getattr(part, item.name)) != item.default:
             if item.name == "bounds":
