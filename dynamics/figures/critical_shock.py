@@ -74,7 +74,7 @@ def plot_critical_shock(curves: Mapping[str, xr.Dataset] | xr.Dataset, ax: Axes 
             line = _curve(ax, curve, name, color, span)
             texts.append((line, label))
             _limit(ax, curve, span)
-        ax.set(xlim=span, xlabel=labels.data_label(first[name], name), ylabel=_y_label(first))
+        ax.set(xlim=span, xlabel=labels.swept_label(first, name), ylabel=_y_label(first))
         ax.set_ylim(min(0.0, ax.get_ylim()[0] if _lowest(curves) < 0 else 0.0))
         ax.margins(y=0.1)
         write_along(ax, [t for t in texts if len(texts) > 1])
@@ -153,6 +153,5 @@ def _lowest(curves: Mapping[str, xr.Dataset]) -> float:
 
 
 def _y_label(curve: xr.Dataset) -> str:
-    threshold = curve["threshold"]
-    return labels.data_label(threshold, "critical shock") if threshold.attrs.get("long_name") \
-        else labels.data_label(threshold.rename("critical shock"))
+    words = " ".join(["critical", *([str(curve.attrs["shock"])] if "shock" in curve.attrs else []), "shock"])
+    return labels.data_label(curve["threshold"], words)

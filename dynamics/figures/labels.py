@@ -16,7 +16,7 @@ from dynamics.errors import SpecificationError, did_you_mean
 if TYPE_CHECKING:
     from dynamics.systems import System
 
-__all__ = ["data_label", "label", "sentence", "symbol", "system_of", "unit_of", "unknown", "words"]
+__all__ = ["data_label", "label", "sentence", "swept_label", "symbol", "system_of", "unit_of", "unknown", "words"]
 
 
 def sentence(text: str) -> str:
@@ -80,7 +80,15 @@ def data_label(variable: Any, name: str = "", width: int | None = None) -> str:
     attributes: Mapping[str, Any] = variable.attrs
     long_name = sentence(str(attributes.get("long_name") or name or variable.name or ""))
     spelled = str(attributes.get("symbol") or "").strip("$")
+    if spelled.replace("_", "").isalnum():  # a SymPy spelling, not LaTeX
+        spelled = expressions.latex(Symbol("name"), {"name": spelled})
     return _joined(long_name, f"${spelled}$" if spelled else "", str(attributes.get("units") or "1"), width)
+
+
+def swept_label(result: Any, name: str) -> str:
+    """Return the label of a dimension of a result: as the system names it, else from the attrs of the coordinate."""
+    system = system_of(result.attrs)
+    return label(system, name) if system is not None and name in system.symbols else data_label(result[name], name)
 
 
 def _joined(text: str, spelled: str, unit: str, width: int | None) -> str:

@@ -86,7 +86,7 @@ def plot_phase_diagram(diagram: xr.Dataset, ax: Axes | None = None) -> Axes:
                                     label=labels.sentence(meanings[values.index(v)])) for v in present]
         handles += _boundaries(ax, diagram.attrs.get("boundaries") or [])
         _plain_ticks(ax)
-        ax.set(xlabel=labels.data_label(diagram[x_name], x_name), ylabel=labels.data_label(diagram[y_name], y_name))
+        ax.set(xlabel=labels.swept_label(diagram, x_name), ylabel=labels.swept_label(diagram, y_name))
         legend_above(ax, handles)
     return ax
 

@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+import xarray as xr
 
 import dynamics as dy
 from dynamics import figures
@@ -40,6 +41,14 @@ def test_labels_have_words_symbol_and_unit() -> None:
     plain = dy.System(name="plain", states={"x": 0, "lambda_": 0, "some_state": 0},
                       equations={"x": "x", "lambda_": "x", "some_state": "x"})
     assert [labels.label(plain, n) for n in ("x", "some_state")] == ["$x$", "Some state"]
+
+
+def test_results_are_labelled_as_their_system_names_things_else_from_their_attributes() -> None:
+    coordinate = ("price_impact", [0.1, 0.2], {"units": "1/day", "long_name": "sensitivity", "symbol": "eta_0"})
+    bare = xr.Dataset(coords={"price_impact": coordinate})
+    assert labels.swept_label(bare, "price_impact") == r"Sensitivity $\eta_{0}$ (1/day)"
+    full = bare.assign_attrs(system_text=dy.models.load("deleveraging").to_toml())
+    assert labels.swept_label(full, "price_impact") == r"Price impact $\eta$"
 
 
 def test_the_style_is_legible_and_local() -> None:
