@@ -122,10 +122,23 @@ def index_set(expression: Expr, over: Mapping[str, tuple[str, ...]], where: str)
     return tuple(collected)
 
 
+def _outside_products(expression: Expr) -> set[str]:
+    """Names used anywhere but as the matrix of a product."""
+    if isinstance(expression, Symbol):
+        return {expression.name}
+    inner = expression.args[1:] if isinstance(expression, expressions.product) else expression.args
+    return set().union(*(_outside_products(argument) for argument in inner))
+
+
 def check_indices(fields: dict[str, Any], parsed: Parsed, faults: list[str]) -> None:
     """Give definitions and observables their indices (in ``parsed.over``) and check that the equations fit."""
 
+    sparse = {name for name, part in fields["parameters"].items() if part.sparse and part.over}
+
     def of(expression: Expr, where: str) -> tuple[str, ...]:
+        loose = sorted(sparse & _outside_products(expression)) if sparse else []
+        if loose:
+            faults.append(f"{where}: the sparse parameter '{loose[0]}' is used only as the first argument of product()")
         try:
             return tuple(sorted(index_set(expression, parsed.over, where), key=order.index))
         except SpecificationError as error:

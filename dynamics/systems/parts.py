@@ -104,7 +104,8 @@ class Measure:
 
     ``reduction`` is ``"max"``, ``"min"``, ``"final"``, ``"integral"`` (over time) or ``"drawdown"`` (largest fall from
     an earlier maximum); ``transform`` is an expression in ``value`` applied to the number, for example
-    ``"1 - exp(value)"``; ``unit`` is the unit of the result.
+    ``"1 - exp(value)"``; ``unit`` is the unit of the result. Outside ``bounds`` the model's reading no longer holds, and
+    results say so.
     """
 
     expression: str
@@ -112,6 +113,7 @@ class Measure:
     unit: str = "1"
     meaning: str = ""
     transform: str = "value"
+    bounds: Bounds = (None, None)
 
 
 @dataclass(frozen=True)

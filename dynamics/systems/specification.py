@@ -174,7 +174,7 @@ def _part(kind: str, where: str, value: Any) -> Any:
                                      "underscores as in 'lambda_star'")
         if isinstance(value, Parameter) and not isinstance(value.sparse, bool):
             raise SpecificationError(f"{where}.sparse: must be True or False, not {value.sparse!r}")
-    elif isinstance(value, Shock):
+    elif isinstance(value, (Shock, Measure)):
         value = replace(value, bounds=_bounds(value.bounds, where))
     if isinstance(value, Measure) and value.reduction not in REDUCTIONS:
         raise SpecificationError(
