@@ -32,8 +32,8 @@ _HOME = {
     "dynamics.analysis.regimes": ("phase_diagram",),
     "dynamics.analysis.tail_risk": ("exceedance", "tail_index"),
     "dynamics.analysis.observed_falls": ("compare_falls", "worst_days"),
-    "dynamics.figures": ("plot_cobweb", "plot_critical_shock", "plot_phase_diagram", "plot_phase_portrait",
-                         "plot_trajectory"),
+    "dynamics.figures": ("plot_cobweb", "plot_critical_shock", "plot_cusp", "plot_hysteresis", "plot_observed_falls",
+                         "plot_phase_diagram", "plot_phase_portrait", "plot_trajectory"),
 }
 _SUBMODULES = ("data", "figures", "mechanisms", "models")
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
@@ -66,6 +66,9 @@ if TYPE_CHECKING:
     from dynamics.figures import (
         plot_cobweb,
         plot_critical_shock,
+        plot_cusp,
+        plot_hysteresis,
+        plot_observed_falls,
         plot_phase_diagram,
         plot_phase_portrait,
         plot_trajectory,

@@ -65,9 +65,9 @@ def boundaries(system: System, x: str, x_values: Sequence[float], y: str, y_valu
             lines += _lines(kind, candidate.regime, surface, where, grid_x, grid_y)
         for expression, margin in zip(inside, margins, strict=True):
             if {x, y} & {s.name for s in expression.free_symbols} and not _is_bound(system, candidate, expression):
-                wide = np.ones_like(lives)
-                others_hold = [m >= -1e-9 for m in margins if m is not margin]
-                wide = np.all(others_hold, axis=0) if others_hold else wide
+                # a collision matters where the point that collides is stable on its own side
+                holds = [m >= -1e-9 for m in margins if m is not margin] + [s > 0 for _, s in surfaces]
+                wide = np.all(holds, axis=0) if holds else np.ones_like(lives)
                 lines += _lines("border_collision", candidate.regime, margin, wide, grid_x, grid_y)
     return _distinct(lines)
 
@@ -156,15 +156,17 @@ def _crossings(surface: Array, where: NDArray[np.bool_], along: Array, over: Arr
 
 
 def _distinct(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Both sides of a border give the same line; the first stays."""
+    """Both sides of a border give the same line, or parts of it; the longest stays."""
     kept: list[dict[str, Any]] = []
-    for line in lines:
-        def same(other: dict[str, Any], line: dict[str, Any] = line) -> bool:
-            return other["kind"] == line["kind"] and len(other["x"]) == len(line["x"]) and \
-                np.allclose(other["x"], line["x"], equal_nan=True) and np.allclose(other["y"], line["y"], equal_nan=True)
-
-        if not any(same(other) for other in kept):
+    for line in sorted(lines, key=lambda item: -len(item["x"])):
+        if not any(other["kind"] == line["kind"] and _lies_on(line, other) for other in kept):
             kept.append(line)
     return kept
 
 
+def _lies_on(line: dict[str, Any], other: dict[str, Any]) -> bool:
+    a, b = (np.array([item["x"], item["y"]], dtype=float) for item in (line, other))
+    a, b = a[:, np.isfinite(a[0])], b[:, np.isfinite(b[0])]
+    scale = np.maximum(np.ptp(np.concatenate([a, b], axis=1), axis=1), 1e-3 * np.abs(b).max(axis=1))[:, None, None]
+    distance = np.max(np.abs(a[:, :, None] - b[:, None, :]) / scale, axis=0).min(axis=1)
+    return bool(np.all(distance < 1e-2))

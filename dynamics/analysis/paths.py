@@ -128,6 +128,7 @@ class _Follower:
         self.rows = [declared.index(n) for n in self.event_names]
         self.terminal = {n for n in self.event_names if system.events[n].terminal or n == ending}
         self.path = Path()
+        self.passed: dict[int, float] = {}
 
     def run(self, t: float, end: float, y: Array) -> Path:
         path = self.path
@@ -185,6 +186,11 @@ class _Follower:
         except ValueError as error:
             return self._ended("invalid_state", f"integration cannot start at time {t:g}: {error}", t, y, regime)
         level = watch(t, y)
+        for k, sense in self.passed.items():
+            # an event that stopped the piece before is over: rounding must not let it happen twice
+            if k < len(self.event_names) and abs(level[k]) < 1e-9:
+                level[k] = sense * 1e-300
+        self.passed = {}
         slope = self._slope(watch, level, t, y, base(t, y, p)) if level.size else level
         steps = 0
         while solver.status == "running":
@@ -310,6 +316,7 @@ class _Follower:
                     fa, fb = value(low), value(high)
                     hits.append((float(brentq(value, low, high, xtol=1e-15 * max(1.0, abs(high)), rtol=8.9e-16))
                                  if fa * fb < 0 else (low if fa == 0 else high), k))
+        self.passed = {}
         stop: tuple[float, Array, list[int]] | None = None
         for time, k in sorted(hits):
             # an event on a border (a margin call starts where its regime does) is found at the same time but for rounding
@@ -319,6 +326,7 @@ class _Follower:
             if k < len(self.event_names):
                 name = self.event_names[k]
                 self.path.happenings.append(Happening(name, time, state))
+                self.passed[k] = 1.0 if new[k] > level[k] else -1.0
                 stops = name in self.terminal or bool(self.system.events[name].assign)
             else:
                 stops = True

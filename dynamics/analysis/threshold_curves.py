@@ -24,10 +24,14 @@ SECTIONS = 8
 OUTCOMES = {"found": 0, "insolvent_at_once": 1, "unstable": 2, "none_in_bracket": 3, "not_monotone": 4, "not_settled": 5,
             "no_fixed_point": 6}
 
+LONG_NAMES = {"threshold": "critical shock", "bracket_low": "largest shock without the event",
+              "bracket_high": "smallest shock with the event", "at_once": "shock that causes the event at once",
+              "fall": "largest fall just below the threshold, feedback included", "first_margin_call": "first margin call"}
+
 
 def critical_shocks(system: System, parameter: str, values: Sequence[float], shock: str = "price", event: str = "insolvency",
                     *, ramp: float = 0.0, largest: float | None = None, duration: float | None = None,
-                    tolerance: float = 1e-6, parameters: Mapping[str, Any] | None = None) -> xr.Dataset:
+                    tolerance: float = 1e-5, parameters: Mapping[str, Any] | None = None) -> xr.Dataset:
     """critical_shocks(system, "target_leverage", values): the cascade threshold at each value of a parameter.
 
     Parameters
@@ -53,7 +57,8 @@ def critical_shocks(system: System, parameter: str, values: Sequence[float], sho
         Dim named after the parameter: ``threshold`` (0 where the fixed point is unstable, nan where none was found),
         ``bracket_low``, ``bracket_high``, ``at_once`` (the shock that crosses the event itself: the threshold without
         feedback), ``fall`` (largest fall, feedback included, of the first state the shock assigns, within the ramp or one
-        time unit, just below the threshold), and ``status``.
+        time unit, just below the threshold), ``first_margin_call`` (the shock that reaches the event ``margin_call_start``
+        itself, where there is one) and ``status``.
 
     Raises
     ------
@@ -87,7 +92,8 @@ def critical_shocks(system: System, parameter: str, values: Sequence[float], sho
     coordinate = (parameter, axis, {"units": meaning.unit, "long_name": meaning.meaning or parameter.replace("_", " "),
                                     "symbol": meaning.symbol or parameter})
     unit = system.shocks[shock].unit
-    variables: dict[str, Any] = {n: (parameter, v, {"units": unit}) for n, v in result.items() if n != "status"}
+    variables: dict[str, Any] = {n: (parameter, v, {"units": unit, "long_name": LONG_NAMES[n]})
+                                 for n, v in result.items() if n != "status"}
     variables["status"] = (parameter, result["status"], status_attributes(OUTCOMES))
     return xr.Dataset(variables, coords={parameter: coordinate}, attrs=provenance(
         "critical_shocks", system, method="Rodas5P lanes", relative_tolerance=search.relative, shock=shock, event=event,
@@ -117,7 +123,7 @@ class _Curves:
     def __init__(self, system: System, parameter: str, axis: Array, shock: str, event: str, ramp: float,
                  largest: float | None, duration: float | None, tolerance: float) -> None:
         self.shock, self.event, self.ramp, self.tolerance = shock, event, ramp, tolerance
-        self.relative = float(np.clip(tolerance * 1e-2, 1e-9, 1e-6))
+        self.relative = float(np.clip(tolerance * 1e-1, 1e-9, 1e-6))
         self.ensemble = Ensemble(system, {parameter: axis}, axis.size)
         self.duration, self.largest, self.count = duration, largest, axis.size
         self.trajectories = 0
@@ -161,7 +167,9 @@ class _Curves:
             status[once], threshold[once] = OUTCOMES["insolvent_at_once"], at_once[once]
         threshold[status == OUTCOMES["unstable"]] = 0.0
         threshold[np.isin(status, [OUTCOMES["none_in_bracket"], OUTCOMES["no_fixed_point"]])] = np.nan
-        return {"threshold": threshold, "bracket_low": low, "bracket_high": high, "at_once": at_once,
+        calls = {"first_margin_call": self._crossing("margin_call_start")} \
+            if "margin_call_start" in self.ensemble.system.events and not self.ramp else {}
+        return {**calls, "threshold": threshold, "bracket_low": low, "bracket_high": high, "at_once": at_once,
                 "fall": self._fall(low, threshold), "status": status}
 
     def _narrow(self, open_: NDArray[np.intp], low: Array, high: Array, sections: int, status: NDArray[np.int64],
@@ -189,15 +197,18 @@ class _Curves:
 
     def _at_once(self) -> Array:
         """Smallest shock that crosses the event itself, by bisection over all lanes."""
+        return self._crossing(self.event)
+
+    def _crossing(self, event: str) -> Array:
         low, high = np.zeros(self.count), np.full(self.count, 1e-3)
         found = np.zeros(self.count, dtype=bool)
         for _ in range(30):
-            crossed = self.ensemble.at_once(self.event, self.ensemble.shocked(self.shock, high))
+            crossed = self.ensemble.at_once(event, self.ensemble.shocked(self.shock, high))
             found |= crossed
             low, high = np.where(found, low, high), np.where(found, high, high * 1.5)
         for _ in range(60):
             middle = (low + high) / 2
-            crossed = self.ensemble.at_once(self.event, self.ensemble.shocked(self.shock, middle))
+            crossed = self.ensemble.at_once(event, self.ensemble.shocked(self.shock, middle))
             low, high = np.where(crossed, low, middle), np.where(crossed, middle, high)
         return np.where(found, high, np.nan)
 

@@ -94,6 +94,8 @@ def integrate(system: System, duration: float, initial_state: Mapping[str, Any] 
     if path.status in ("completed", "event"):
         measures = measures_of(system, path, list(system.measures), functions.parameters(system))
         result.attrs["measures"] = {n: None if not np.isfinite(v) else v for n, v in measures.items()}
+        if warnings := out_of_bounds(system, measures):
+            result.attrs["warnings"] = warnings
     result.attrs["wall_time_s"] = _time.perf_counter() - started
     raise_for(path, result)
     return result
@@ -142,6 +144,18 @@ def apply_shock(system: System, state: Mapping[str, Any], shock: str, magnitude:
     if not np.all(np.isfinite(after)):
         raise IntegrationError(f"shock '{shock}' of magnitude {magnitude:g} leads to a state that is not finite")
     return {name: _plain(value) for name, value in functions.split(after).items()}
+
+
+def out_of_bounds(system: System, measures: Mapping[str, float]) -> list[str]:
+    """Say which measures lie where the model's reading no longer holds."""
+    warnings = []
+    for name, value in measures.items():
+        low, high = system.measures[name].bounds
+        if (low is not None and value < low) or (high is not None and value > high):
+            limit = f"below {float(low):g}" if low is not None and value < low else f"above {float(high):g}"
+            warnings.append(f"{name} = {value:.3g} lies {limit}: beyond that the model's reading of "
+                            f"'{system.measures[name].meaning or name}' does not hold")
+    return warnings
 
 
 def dataset_of(system: System, grid: Any, states: Any, happenings: Sequence[tuple[str, float]],

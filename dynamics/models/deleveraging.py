@@ -115,7 +115,7 @@ def system(*, margin_call: str = "ramp") -> System:
             "drawdown": Measure("price_gap", "drawdown",
                                 meaning="largest fall of the log price from an earlier maximum"),
             "forced_volume": Measure("forced_sales", "integral", meaning="forced sales in units of current holdings"),
-            "net_sold": Measure("net_flow", "integral", transform="1 - exp(value)",
+            "net_sold": Measure("net_flow", "integral", transform="1 - exp(value)", bounds=(None, 0.63),
                                 meaning="fraction of the initial holdings sold, net"),
             "bad_debt": Measure("max(0, -equity_ratio)", "final",
                                 meaning="negative equity per unit of assets at the end"),

@@ -56,7 +56,7 @@ def system(*, distances: str = "lognormal") -> System:
     >>> import dynamics as dy
     >>> cascade = dy.models.load("liquidation_cascade").with_parameters(initial_fall=0.03)
     >>> round(float(dy.iterate(cascade, 200)["fall"][-1]), 6)
-    0.033757
+    0.031589
     """
     if distances not in tuple(_CLOSED):
         raise SpecificationError(f"distances must be one of {', '.join(_CLOSED)}, not {distances!r}")
