@@ -35,8 +35,8 @@ def plot_observed_falls(
     comparison : xarray.Dataset
         From ``compare_falls``: ``threshold`` over ``leverage`` and ``criterion``.
     leverages : sequence of float, optional
-        Which to draw, nearest ones of the comparison; None: 3, 5 and 10. A band reaches from the instantaneous threshold
-        to the fall seen at the ramp's threshold.
+        Which to draw, nearest ones of the comparison; None: 3, 5 and 10. A band reaches from the instantaneous
+        threshold to the fall seen at the threshold of the ramp.
     named : int
         The largest falls get their dates.
     ax : matplotlib Axes, optional

@@ -71,7 +71,9 @@ def compute(theory: Theory, cells: int = 64, shock: float = SHOCK) -> Diagram:
     Diagram
     """
     impact, leverage = np.geomspace(0.02, 1.5, cells), np.geomspace(1.5, 40, cells)
-    found = phase_diagram(theory.depleting, ("price_impact", impact), ("target_leverage", leverage), magnitude=shock)
+    found = phase_diagram(
+        theory.depleting, ("price_impact", impact.tolist()), ("target_leverage", leverage.tolist()), magnitude=shock
+    )
     values = theory.core.parameter_values
     with np.errstate(divide="ignore"):
         critical = 1 + (1 + np.divide(values["reversion"], values["adjustment"])) / impact

@@ -56,6 +56,28 @@ class Market:
         keys = ("sample", "source", "licence", "source_file", "source_sha256", "repairs", "gaps", "excluded")
         return {key: self.returns.attrs[key] for key in keys if self.returns.attrs.get(key)}
 
+    @property
+    def split(self) -> tuple[tuple[float, str], ...]:
+        """Leverages at which the criteria disagree, with the days between them."""
+        leverage, days = self.comparison["leverage"].values, self.comparison["within_bracket"].values
+        return tuple((float(v), str(d)) for v, d in zip(leverage, days, strict=True) if d)
+
+    @property
+    def finding(self) -> str:
+        """One or two sentences: from which leverage on the worst days were fatal."""
+        counts = self.comparison["count"].sel(criterion=["instantaneous", "total_fall"])
+        leverage = self.comparison["leverage"].values
+        sure = leverage[(counts > 0).all("criterion").values]
+        worst = f"the worst day ({str(self.worst['date'].values[0])[:10]})"
+        if not sure.size:
+            return f"Even {worst} exceeded the whole bracket of critical falls at none of the leverages compared."
+        few, many = (int(extreme(counts.sel(leverage=leverage[-1]))) for extreme in (min, max))
+        days = f"{few} to {many} days" if few != many else f"{few} day{'s' if few != 1 else ''}"
+        return (
+            f"From leverage {sure[0]:g} on, {worst} exceeded the whole bracket of critical falls; at leverage "
+            f"{leverage[-1]:g}, {days} did."
+        )
+
 
 def read(
     data: str | Path | None = None, *, time_zone: str | None = None, repair: Sequence[str] = ()

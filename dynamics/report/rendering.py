@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sympy import Eq, Gt, Symbol, exp, log
 
 from dynamics.report.pictures import Picture
+from dynamics.report.shocks import Shocks
 from dynamics.report.tables import Formula, number
 from dynamics.report.theory import Theory, equations
 
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     from dynamics.report.page import Findings
 
 __all__ = ["render"]
+
+# Net share sold beyond which impact per unit of current holdings is no reading of a market of fixed depth.
+MOST_SOLD = 0.63
 
 
 def render(findings: Findings, pictures: Sequence[Picture], provenance: Mapping[str, Any]) -> str:
@@ -39,15 +44,25 @@ def render(findings: Findings, pictures: Sequence[Picture], provenance: Mapping[
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    environment.filters |= {"number": number, "percent": percent, "math": _math}
-    text = environment.get_template("page.html.jinja").render(
+    environment.filters |= {"number": number, "percent": percent, "math": _math, "fall": _fall, "day": _day}
+    shocks, market = findings.shocks, findings.market
+    grid = [float(v) for v in shocks.curves["depletion_instantaneous"]["target_leverage"].values]
+    return environment.get_template("page.html.jinja").render(
         theory=findings.theory,
-        shocks=findings.shocks,
+        shocks=shocks,
         diagram=findings.diagram,
-        market=findings.market,
+        market=market,
         cascades=findings.cascades,
         settings=findings.settings,
         formulas=_formulas(findings.theory),
+        low=grid[0],
+        high=grid[-1],
+        at_once=_at_once,
+        no_feedback=_at_once(findings.theory.target),
+        deep=_deep(shocks),
+        trajectory_tolerance=1e-8,
+        finding="" if market is None else market.finding,
+        split=() if market is None else market.split,
         equations={
             "core": equations(findings.theory.core, findings.theory.symbols),
             "depleting": _additions(findings.theory),
@@ -56,7 +71,6 @@ def render(findings: Findings, pictures: Sequence[Picture], provenance: Mapping[
         pictures={p.name: p for p in pictures},
         provenance=provenance,
     )
-    return text
 
 
 def percent(value: float, digits: int = 2) -> str:
@@ -70,10 +84,34 @@ def percent(value: float, digits: int = 2) -> str:
     return f"{number(100 * value, digits)} %"
 
 
+def _fall(value: float) -> str:
+    """A change of the log price as a change of the price."""
+    return f"a price change of {percent(math.expm1(value))}"
+
+
+def _day(value: Any) -> str:
+    return str(value)[:10]
+
+
+def _at_once(leverage: float) -> float:
+    """Fall of the log price that takes all equity without any sale."""
+    return -math.log1p(-1 / leverage) if leverage > 1 else math.inf
+
+
+def _deep(shocks: Shocks) -> list[str]:
+    """Thresholds with constant depth just past which more is sold than its reading allows."""
+    found = {"a fall": shocks.constant, "a rise": shocks.constant.opposite}
+    return [
+        name
+        for name, threshold in found.items()
+        if threshold is not None and threshold.after.get("net_sold", 0) > MOST_SOLD
+    ]
+
+
 def _math(value: Any) -> Markup:
     from markupsafe import Markup
 
-    return Markup(value.html if hasattr(value, "html") else value)  # noqa: S704 -- written by our own printer
+    return Markup(value.html if hasattr(value, "html") else value)
 
 
 def _formulas(theory: Theory) -> dict[str, Formula]:
