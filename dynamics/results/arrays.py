@@ -52,4 +52,7 @@ def array(data: Any, dtype: str, shape: tuple[int, ...]) -> NDArray:
     if kind.kind == "f":
         flat = np.array(data, dtype=object).ravel()
         return np.array([math.nan if v is None else float(v) for v in flat], dtype=kind).reshape(shape)
-    return np.array(data, dtype=kind).reshape(shape)
+    values = np.array(data, dtype=kind).reshape(shape)
+    if kind.kind == "O" and not all(isinstance(item, str) for item in values.ravel()):
+        raise ValueError("objects that are no texts")
+    return values

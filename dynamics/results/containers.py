@@ -53,7 +53,8 @@ def restored(dataset: xr.Dataset) -> xr.Dataset:
     for name in dataset.variables:
         dataset[name].encoding = {}
         if dataset[name].dtype.kind in "OT":
-            dataset[name] = dataset[name].astype(str)
+            values = dataset[name].values
+            dataset[name] = dataset[name].copy(data=np.array(values.tolist(), dtype=str).reshape(values.shape))
     dataset.encoding = {}
     for name in [n for n in dataset.data_vars if _PARTS in dataset[n].attrs and str(n).endswith("_real")]:
         whole = dataset[name].attrs.pop(_PARTS)

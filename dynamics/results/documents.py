@@ -16,13 +16,21 @@ from dynamics.results import arrays, conditions, records
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["decode", "encode"]
+__all__ = ["decode", "encode", "is_result"]
 
 _RECORDS = {cls.__name__: cls for cls in (
     records.FixedPoint, conditions.StabilityCondition, conditions.BifurcationCondition, conditions.Coefficient,
     conditions.FeedbackLoop, records.SpecialPoint, records.Branch, records.BifurcationDiagram, records.Threshold,
     records.Claim, records.Reproduction)}
 _SEQUENCES = {cls.__name__: cls for cls in (records.Records, records.FixedPoints)}
+
+
+def is_result(value: Any) -> bool:
+    """Whether a value is a Dataset or a structured result of this package."""
+    import xarray as xr
+
+    known = {**_RECORDS, **_SEQUENCES}
+    return isinstance(value, xr.Dataset) or known.get(type(value).__name__) is type(value)
 
 
 def encode(value: Any) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 
 from dynamics.errors import DataError, MissingExtraError, SpecificationError
 from dynamics.results.containers import portable, restored
-from dynamics.results.documents import decode, encode
+from dynamics.results.documents import decode, encode, is_result
 from dynamics.results.provenance import SCHEMA, SCHEMA_VERSION
 
 __all__ = ["open", "save"]
@@ -52,6 +52,9 @@ def save(result: Any, path: str | Path) -> Path:
     import xarray as xr
 
     path = _checked(path)
+    if not is_result(result):
+        raise SpecificationError(f"a {type(result).__name__} is no result; save takes Datasets and the results of this "
+                                 "package (a System has to_toml())")
     if path.suffix == ".json":
         content = json.dumps({"schema": SCHEMA, "schema_version": SCHEMA_VERSION, "result": encode(result)},
                              allow_nan=False, indent=1)
@@ -118,7 +121,10 @@ def open(path: str | Path) -> Any:
     if not path.exists():
         raise DataError(f"{path}: there is no such file")
     try:
-        return _read_json(path) if path.suffix == ".json" else _read_arrays(path)
+        result = _read_json(path) if path.suffix == ".json" else _read_arrays(path)
+        if not is_result(result):
+            raise ValueError(f"holds a {type(result).__name__}")
+        return result
     except DataError:
         raise
     except MissingExtraError:
