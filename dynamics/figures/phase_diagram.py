@@ -83,7 +83,7 @@ def plot_phase_diagram(diagram: xr.Dataset, ax: Axes | None = None) -> Axes:
                       cmap=ListedColormap([colors[values.index(v)] for v in present] or ["white"]),
                       norm=BoundaryNorm(np.arange(max(len(present), 1) + 1) - 0.5, max(len(present), 1)))
         handles: list[Any] = [Patch(facecolor=colors[values.index(v)], edgecolor="0.4", linewidth=0.4,
-                                    label=labels.sentence(meanings[values.index(v)])) for v in present]
+                                    label=_described(meanings[values.index(v)], diagram)) for v in present]
         handles += _boundaries(ax, diagram.attrs.get("boundaries") or [])
         _plain_ticks(ax)
         ax.set(xlabel=labels.swept_label(diagram, x_name), ylabel=labels.swept_label(diagram, y_name))
@@ -106,6 +106,13 @@ def _regimes(diagram: xr.Dataset) -> tuple[list[int], list[str]]:
         raise SpecificationError(f"plot_phase_diagram: 'regime' has the value {min(unnamed):g}, which flag_values "
                                  "does not name")
     return values, meanings
+
+
+def _described(meaning: str, diagram: xr.Dataset) -> str:
+    """The regime in words; a regime that depends on the shock says which shock."""
+    size = diagram.attrs.get("magnitude")
+    text = labels.sentence(meaning)
+    return f"{text} {size:g}" if meaning == "cascades_after_shock" and size is not None else text
 
 
 def _colors(meanings: list[str]) -> list[str]:

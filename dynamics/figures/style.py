@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -56,6 +57,17 @@ def check_axes(ax: Any) -> None:
         raise SpecificationError(f"ax must be a matplotlib Axes (as from plt.subplots()), not {type(ax).__name__}")
 
 
+@functools.cache
+def _load_backend() -> None:
+    """Load the backend before any style is set: a notebook's backend makes settings when it loads, and leaving the style
+    would undo them, so that only the first figure of a notebook would be shown."""
+    import matplotlib
+    import matplotlib.pyplot as plt
+
+    if not plt.get_fignums():
+        plt.switch_backend(matplotlib.get_backend())
+
+
 @contextmanager
 def drawing_on(ax: Axes | None, width: float = COLUMN, height: float = 2.6) -> Iterator[Axes]:
     """Yield ``ax``, or new axes of ``width`` x ``height`` inches, inside the package's style.
@@ -68,6 +80,7 @@ def drawing_on(ax: Axes | None, width: float = COLUMN, height: float = 2.6) -> I
     import matplotlib.pyplot as plt
 
     check_axes(ax)
+    _load_backend()
     with styled():
         yield plt.subplots(figsize=(width, height))[1] if ax is None else ax
 
