@@ -37,7 +37,7 @@ _HOME = {
 }
 _SUBMODULES = ("data", "figures", "mechanisms", "models")
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
-__all__ = sorted([*_MODULE_OF, *_SUBMODULES, "__version__"])  # noqa: PLE0605
+__all__ = sorted([*_MODULE_OF, *_SUBMODULES, "__version__"])
 
 if TYPE_CHECKING:
     from dynamics import data, figures, mechanisms, models

@@ -52,7 +52,7 @@ class UnitsError(SpecificationError):
     """The units of an expression do not fit."""
 
 
-class _WithPartialResult(DynamicsError, RuntimeError):
+class _PartialResultError(DynamicsError, RuntimeError):
     """An error that keeps what was computed before it happened, in ``partial``."""
 
     def __init__(self, message: str, partial: Any = None) -> None:
@@ -63,15 +63,15 @@ class _WithPartialResult(DynamicsError, RuntimeError):
         return type(self), (self.args[0], self.partial)
 
 
-class DerivationError(_WithPartialResult):
+class DerivationError(_PartialResultError):
     """Something could not be derived symbolically; the message names what does work."""
 
 
-class IntegrationError(_WithPartialResult):
+class IntegrationError(_PartialResultError):
     """A trajectory could not be computed to its end."""
 
 
-class ConvergenceError(_WithPartialResult):
+class ConvergenceError(_PartialResultError):
     """An iteration did not converge."""
 
 
