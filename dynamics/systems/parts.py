@@ -104,8 +104,8 @@ class Measure:
 
     ``reduction`` is ``"max"``, ``"min"``, ``"final"``, ``"integral"`` (over time) or ``"drawdown"`` (largest fall from
     an earlier maximum); ``transform`` is an expression in ``value`` applied to the number, for example
-    ``"1 - exp(value)"``; ``unit`` is the unit of the result. Outside ``bounds`` the model's reading no longer holds, and
-    results say so.
+    ``"1 - exp(value)"``; ``unit`` is the unit of the result. Outside ``bounds`` the model's reading no longer holds,
+    and results say so.
     """
 
     expression: str

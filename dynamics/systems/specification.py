@@ -24,7 +24,8 @@ __all__ = ["MAGNITUDE", "TIME", "Parsed", "normalise"]
 TIME, MAGNITUDE = Symbol("time"), Symbol("magnitude")
 VALUE = Symbol("value")
 RESERVED = {"time": "the independent variable", "magnitude": "the size of a shock",
-            "value": "the number a measure transforms"}
+            "value": "the number a measure transforms", "path": "the paths of a simulation",
+            **dict.fromkeys(("event", "event_time", "event_name"), "the events of a trajectory")}
 REDUCTIONS = ("max", "min", "final", "integral", "drawdown")
 DIRECTIONS = ("falling", "rising", "both")
 PARTS: dict[str, type] = {"states": State, "parameters": Parameter, "measures": Measure, "events": Event,

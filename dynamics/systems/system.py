@@ -143,7 +143,23 @@ class System:
         return resolved
 
     def resolve(self, expression: Expr) -> Expr:
-        """Return ``expression`` in states, parameters and time only: definitions and observables are put in."""
+        """Return ``expression`` in states, parameters and time only: definitions and observables are put in.
+
+        Parameters
+        ----------
+        expression : sympy.Expr
+
+        Returns
+        -------
+        sympy.Expr
+
+        Examples
+        --------
+        >>> import dynamics as dy
+        >>> system = dy.models.load("deleveraging")
+        >>> system.resolve(system.symbols["leverage"])
+        1/equity_ratio
+        """
         return expression.xreplace(self._definitions)
 
     @cached_property
@@ -167,7 +183,23 @@ class System:
         return {Symbol(n): v for n, v in self._parsed.values.items() if not isinstance(v, tuple)}
 
     def initial_state(self) -> dict[str, Any]:
-        """Return the initial value of every state at the current parameters (float, or nested tuples when indexed)."""
+        """Return the initial value of every state at the current parameters.
+
+        Returns
+        -------
+        dict of str to float (nested tuples when indexed)
+
+        Raises
+        ------
+        SpecificationError
+            If an initial value is not finite at the current parameters, or needs an indexed parameter.
+
+        Examples
+        --------
+        >>> import dynamics as dy
+        >>> dy.models.load("deleveraging").initial_state()["equity_ratio"]
+        0.2
+        """
         values: dict[str, Any] = {}
         for name, initial in self._parsed.initial.items():
             if isinstance(initial, tuple):
@@ -209,6 +241,10 @@ class System:
         values : mapping of str to number, optional
         **more : number
             The same by keyword.
+
+        Returns
+        -------
+        System
 
         Raises
         ------

@@ -39,7 +39,7 @@ def everything_arguments():
         "measures": {
             "worst": dy.Measure("richest", "min", "USD", "least cash"),
             "sum": dy.Measure("gap/start_price", "integral", "1", transform="1 - exp(value/delay)"),
-            "last": dy.Measure("gap", unit="USD/share"),
+            "last": dy.Measure("gap", unit="USD/share", bounds=(-0.5, None)),
         },
         "events": {
             "poor": dy.Event("richest - whole/100", "falling", True, meaning="cash is gone"),

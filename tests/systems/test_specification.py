@@ -106,6 +106,8 @@ def test_a_fault_that_mentions_a_name_does_not_hide_that_name():
     ({"observables": {"mu": "u"}}, "already used in parameters"),
     ({"parameters": {"mu": 1, "time": 1}}, "'time' is reserved"),
     ({"observables": {"magnitude": "u"}}, "'magnitude' is reserved"),
+    ({"observables": {"event_time": "u"}}, "'event_time' is reserved for the events of a trajectory"),
+    ({"indices": {"path": 3}}, "'path' is reserved for the paths of a simulation"),
     ({"definitions": {"value": "u"}}, "'value' is reserved"),
     ({"definitions": {"exp": "u"}}, "function of the language"),
     ({"definitions": {"a b": "u"}}, "is not a name"),
@@ -115,6 +117,7 @@ def test_a_fault_that_mentions_a_name_does_not_hide_that_name():
     ({"measures": {"m": dy.Measure("u", "mxa")}}, "Did you mean 'max'?"),
     ({"measures": {"m": dy.Measure("u", transform="u + value")}}, "measures.m.transform"),
     ({"measures": {"m": 5}}, "must be a Measure"),
+    ({"measures": {"m": dy.Measure("u", bounds=(2, 1))}}, "measures.m.bounds: the lower bound 2 is not below"),
     ({"events": {"e": dy.Event("u", terminal="yes")}}, "events.e.terminal: must be True or False"),
     ({"events": {"e": dy.Event("u", assign={"v": "1"})}}, "events.e.assign.v: 'v' is not a state"),
     ({"events": {"e": dy.Event("u", assign=5)}}, "events.e.assign: must map state names"),
@@ -151,9 +154,9 @@ def test_a_cycle_shows_its_path():
 
 
 def test_definitions_may_stand_in_any_order_and_in_long_chains():
-    chain = {f"d{k}": f"d{k + 1} + 1" for k in range(3000)} | {"d3000": "u"}
+    chain = {f"d{k}": f"d{k + 1} + 1" for k in range(1200)} | {"d1200": "u"}
     system = fold(definitions=chain, equations={"u": "d0 - mu"})
-    assert str(system.field["u"]) == "-mu + u + 3000"
+    assert str(system.field["u"]) == "-mu + u + 1200"
     backwards = dict(reversed(chain.items()))
     assert fold(definitions=backwards, equations={"u": "d0 - mu"}).field == system.field
 

@@ -91,7 +91,7 @@ def test_the_text_does_not_depend_on_the_process(everything):
               "'b': '-b', 'c': 'k'});"
               "print(s.sha256, t.sha256)")
     outputs = set()
-    for seed in ("1", "2", "3"):
+    for seed in ("1", "2"):
         outputs.add(subprocess.run([sys.executable, "-c", script], input=pickle.dumps(everything),
                                    env={"PYTHONHASHSEED": seed}, capture_output=True, check=True).stdout)
     assert len(outputs) == 1
