@@ -73,7 +73,7 @@ def plot_observed_falls(
     with drawing_on(ax, width=TEXT_WIDTH, height=2.9) as ax:
         ax.vlines(times[down], 0, falls[down], color=GREY, linewidth=0.7, zorder=2)
         _bands(ax, comparison, leverages if leverages is not None else (3.0, 5.0, 10.0))
-        for k in np.argsort(-falls, kind="stable")[:named]:
+        for k in _apart(falls, named):
             _name(ax, times, k, float(falls[k]))
         ax.set(xlim=(times[0], times[-1]), ylabel="Fall of the log price in a day")
         ax.set_ylim(0, 1.12 * max(float(falls.max()), ax.get_ylim()[1] / 1.05))
@@ -106,6 +106,15 @@ def _bands(ax: Axes, comparison: xr.Dataset, leverages: Sequence[float]) -> None
             color=color,
             annotation_clip=False,
         )
+
+
+def _apart(falls: Any, count: int) -> list[int]:
+    """The largest falls, leaving out those so near in time to a larger one that their dates would overlap."""
+    chosen: list[int] = []
+    for k in np.argsort(-falls, kind="stable"):
+        if len(chosen) < count and all(abs(int(k) - other) > 0.15 * len(falls) for other in chosen):
+            chosen.append(int(k))
+    return chosen
 
 
 def _name(ax: Axes, times: Any, k: int, fall: float) -> None:

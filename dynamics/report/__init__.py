@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from dynamics.report.page import write
+from dynamics.report.page import Findings, compute, publish, write
 
-__all__ = ["write"]
+__all__ = ["Findings", "compute", "publish", "write"]

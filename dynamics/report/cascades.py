@@ -145,7 +145,7 @@ def cascade_table(cascades: Cascades) -> Table:
             Column("shock", "fall"),
             Column("equity_after_shock", "equity ratio after it"),
             Column("forced_volume", "force-sold", digits=3),
-            Column("net_sold", "sold in all", digits=3),
+            Column("net_sold", "net sold", digits=3),
             Column("outcome", "outcome"),
             Column("insolvent_after", "after (day)", "day"),
         ),

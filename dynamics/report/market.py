@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +20,10 @@ from dynamics.report.tables import Column, Table
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["COMPARED", "CRITERIA", "Market", "QuarterHours", "compare", "read"]
+__all__ = ["COMPARED", "LETTERS", "Market", "QuarterHours", "compare", "read"]
 
 COMPARED = (1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)
-CRITERIA = {"instantaneous": "(a) at once", "ramp": "(b) push over a day", "total_fall": "(c) fall seen in that day"}
+LETTERS = {"instantaneous": "(a)", "ramp": "(b)", "total_fall": "(c)"}
 DAY = 86400.0
 
 
@@ -60,7 +61,11 @@ class Market:
     def split(self) -> tuple[tuple[float, str], ...]:
         """Leverages at which the criteria disagree, with the days between them."""
         leverage, days = self.comparison["leverage"].values, self.comparison["within_bracket"].values
-        return tuple((float(v), str(d)) for v, d in zip(leverage, days, strict=True) if d)
+        counts = self.comparison["count"]
+        between = (counts.max("criterion") - counts.min("criterion")).values
+        return tuple(
+            (float(v), briefly(str(d), int(n), 3)) for v, d, n in zip(leverage, days, between, strict=True) if d
+        )
 
     @property
     def finding(self) -> str:
@@ -72,10 +77,9 @@ class Market:
         if not sure.size:
             return f"Even {worst} exceeded the whole bracket of critical falls at none of the leverages compared."
         few, many = (int(extreme(counts.sel(leverage=leverage[-1]))) for extreme in (min, max))
-        days = f"{few} to {many} days" if few != many else f"{few} day{'s' if few != 1 else ''}"
         return (
             f"From leverage {sure[0]:g} on, {worst} exceeded the whole bracket of critical falls; at leverage "
-            f"{leverage[-1]:g}, {days} did."
+            f"{leverage[-1]:g}, {few} day{'s' if few != 1 else ''} exceeded all of it and {many} its lower end."
         )
 
 
@@ -196,22 +200,24 @@ def worst_table(market: Market) -> Table:
 def comparison_table(market: Market) -> Table:
     """Return, for each leverage and criterion, counts, monthly probabilities with intervals, and the verdict."""
     found = market.comparison
+    percents = ("monthly_probability", "monthly_lower", "monthly_upper", "gpd_monthly_probability")
     rows = []
     for leverage in found["leverage"].values:
         for criterion in found["criterion"].values:
             cell = found.sel(leverage=leverage, criterion=criterion)
+            days, count = str(cell["decided_by"].values), int(cell["count"])
             rows.append(
                 (
                     float(leverage),
-                    CRITERIA[str(criterion)],
+                    LETTERS[str(criterion)],
+                    str(criterion),
                     float(cell["threshold"]),
-                    int(cell["count"]),
-                    *(
-                        100 * float(cell[n])
-                        for n in ("monthly_probability", "monthly_lower", "monthly_upper", "gpd_monthly_probability")
-                    ),
+                    count,
+                    *(100 * float(cell[n]) for n in percents),
                     _verdict(cell),
-                    str(cell["decided_by"].values),
+                    str(cell["verdict_text"].values),
+                    days,
+                    briefly(days, count),
                 )
             )
     return Table(
@@ -219,21 +225,37 @@ def comparison_table(market: Market) -> Table:
         "Days with a fall at least as large as the threshold",
         (
             Column("leverage", "leverage", digits=0),
-            Column("criterion", "criterion"),
+            Column("letter", "", where="page"),
+            Column("criterion", "criterion", where="files"),
             Column("threshold", "fall"),
             Column("count", "days"),
             Column("monthly_probability_percent", "% a month", "%", 2),
             Column("monthly_lower_percent", "from", "%", 2),
             Column("monthly_upper_percent", "to", "%", 2),
-            Column("gpd_monthly_probability_percent", "GPD, % a month", "%", 2),
+            Column("gpd_monthly_probability_percent", "GPD", "%", 2),
             Column("verdict", "1 % a month?"),
-            Column("decided_by", "days that decide"),
+            Column("verdict_text", "verdict in words", where="files"),
+            Column("decided_by", "days that decide", where="files"),
+            Column("first_days", "days that decide", where="page"),
         ),
         tuple(rows),
     )
 
 
+def briefly(days: str, count: int, most: int = 1) -> str:
+    """Return the first dates of a list such as ``2020-03-12 (0.4647), ...``, and how many more there are.
+
+    Examples
+    --------
+    >>> briefly("2020-03-12 (0.4647), 2021-05-19 (0.1481)", 2), briefly("", 0)
+    ('2020-03-12 and 1 more', '')
+    """
+    dates = re.findall(r"\d{4}-\d{2}-\d{2}", days)[:most]
+    more = f" and {count - len(dates)} more" if count > len(dates) else ""
+    return ", ".join(dates) + more if dates else ""
+
+
 def _verdict(cell: Any) -> str:
     names = dict(zip(cell["verdict"].attrs["flag_values"], cell["verdict"].attrs["flag_meanings"].split(), strict=True))
     word = names[int(cell["verdict"])].replace("_", " ")
-    return f"{word}, at most {100 * float(cell['monthly_upper']):.2g} %" if word.startswith("beyond") else word
+    return f"{word} (≤ {100 * float(cell['monthly_upper']):.2g} %)" if word.startswith("beyond") else word

@@ -15,7 +15,7 @@ from dynamics.report.rendering import render
 from dynamics.report.tables import Table
 from dynamics.results import provenance
 
-__all__ = ["Findings", "compute", "write"]
+__all__ = ["Findings", "compute", "publish", "write"]
 
 log = logging.getLogger(__name__)
 
@@ -151,11 +151,33 @@ def write(directory: str | Path = "report", *, progress: Callable[[str], None] |
     SpecificationError
         For unknown parameters, or if ``directory`` is a file.
     """
-    folder = Path(directory)
-    if folder.exists() and not folder.is_dir():
-        raise SpecificationError(f"{folder}: is a file; give a folder for the report")
     started = time.perf_counter()
-    findings = compute(progress=progress, **options)
+    _folder(directory)
+    path = publish(compute(progress=progress, **options), directory, progress=progress)
+    log.info("report written to %s in %.1f s", path, time.perf_counter() - started)
+    return path
+
+
+def publish(findings: Findings, directory: str | Path, *, progress: Callable[[str], None] | None = None) -> Path:
+    """publish(findings, "report"): draw, render and write what ``compute`` found.
+
+    Parameters
+    ----------
+    findings : Findings
+    directory : path
+    progress : callable, optional
+
+    Returns
+    -------
+    Path
+        The page.
+
+    Raises
+    ------
+    SpecificationError
+        If ``directory`` is a file.
+    """
+    folder = _folder(directory)
     if progress is not None:
         progress("figures")
     drawn = findings.pictures()
@@ -168,5 +190,11 @@ def write(directory: str | Path = "report", *, progress: Callable[[str], None] |
         (folder / f"{picture.name}.png").write_bytes(picture.png)
     path = folder / "index.html"
     path.write_text(page, encoding="utf-8", newline="\n")
-    log.info("report written to %s in %.1f s", path, time.perf_counter() - started)
     return path
+
+
+def _folder(directory: str | Path) -> Path:
+    folder = Path(directory)
+    if folder.exists() and not folder.is_dir():
+        raise SpecificationError(f"{folder}: is a file; give a folder for the report")
+    return folder

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["Picture", "cascades", "critical_shocks", "observed_falls", "phase_diagram"]
 
 DOTS = 200
+# Below it thresholds are so large that the others could not be told apart on one axis.
+SMALLEST = 2
 FLOWS = ("equity_ratio", "price", "voluntary_flow", "forced_sales")
 
 
@@ -65,17 +67,19 @@ def critical_shocks(shocks: Shocks) -> Picture:
     """Thresholds against leverage, and as a share of the shock that is critical without feedback."""
     with _drawn(TEXT_WIDTH, 3.0, 1, 2) as (figure, axes):
         left, right = axes[0]
-        chosen = {CURVES[key]: shocks.curves[key] for key in ("depletion_instantaneous", "depletion_ramp")}
+        chosen = {
+            short: shocks.curves[f"depletion_{key}"].sel(target_leverage=slice(SMALLEST, None))
+            for key, short in (("instantaneous", "at once"), ("ramp", "over a day"))
+        }
         plot_critical_shock(chosen, ax=left)
-        left.set_ylabel("Critical fall of the log price")
-        left.set_yscale("log")
+        left.set(ylabel="Critical fall of the log price", title="With depletion")
         for number, (key, title) in enumerate(CURVES.items()):
             curve = shocks.curves[key]
             right.plot(
                 curve["target_leverage"],
                 curve["threshold"] / curve["at_once"],
-                color=CYCLE[number // 2 * 1],
-                linestyle="--" if key.endswith("ramp") else "-",
+                color=CYCLE[number % 2],
+                linestyle="-" if key.startswith("depletion") else "--",
                 linewidth=1.3,
                 label=title,
             )
@@ -89,7 +93,12 @@ def critical_shocks(shocks: Shocks) -> Picture:
             label="first margin call",
         )
         right.axhline(1.0, color="0.55", linewidth=0.8)
-        right.set(xlabel=left.get_xlabel(), ylabel="Critical fall relative to no feedback", xlim=left.get_xlim())
+        right.set(
+            xlabel=left.get_xlabel(),
+            ylabel="Critical fall relative to no feedback",
+            xlim=(float(first["target_leverage"][0]), float(first["target_leverage"][-1])),
+        )
+        right.set_title("All four curves")
         right.legend(loc="best")
         return Picture("critical_shocks", _png(figure), "Critical fall of the log price against target leverage")
 
@@ -99,8 +108,8 @@ def phase_diagram(diagram: Diagram) -> Picture:
     with _drawn(5.2, 4.2) as (figure, axes):
         ax = plot_phase_diagram(diagram.dataset, ax=axes[0, 0])
         for leverage, text in (
-            (diagram.at_once_leverage, "shock alone takes all equity"),
-            (diagram.margin_call_leverage, "shock alone leads to margin calls"),
+            (diagram.at_once_leverage, "insolvent by the shock alone"),
+            (diagram.margin_call_leverage, "margin call by the shock"),
         ):
             ax.axhline(leverage, color="white", linewidth=0.9, linestyle=(0, (4, 2)), zorder=2)
             ax.annotate(
@@ -135,7 +144,14 @@ def cascades(found: Cascades) -> Picture:
             if legend is not None:
                 legend.remove()
             axes[0, column].set_title(f"Leverage {leverage:g}: {fate}", loc="left")
-        for row in axes:
+        for row, name in zip(axes, FLOWS, strict=True):
             row[1].set_ylabel("")
+            row[1].locator_params(axis="x", nbins=5)
+            if name in ("voluntary_flow", "forced_sales"):
+                # flows of the two holders are compared, so they share an axis
+                ends = [end for ax in row for end in ax.get_ylim()]
+                low, high = (0.0, max(ends)) if name == "forced_sales" else (1.1 * min(ends), max(ends))
+                for ax in row:
+                    ax.set_ylim(low, high)
         figure.align_ylabels(axes[:, 0])
         return Picture("cascades", _png(figure), "Equity ratio, price and flows after the same shock at two leverages")

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sympy import Eq, Gt, Symbol, exp, log
+from sympy import Eq, Lt, Symbol, log
 
 from dynamics.report.pictures import Picture
 from dynamics.report.shocks import Shocks
@@ -44,7 +44,14 @@ def render(findings: Findings, pictures: Sequence[Picture], provenance: Mapping[
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    environment.filters |= {"number": number, "percent": percent, "math": _math, "fall": _fall, "day": _day}
+    environment.filters |= {
+        "number": number,
+        "percent": percent,
+        "math": _math,
+        "fall": _fall,
+        "day": _day,
+        "display": _display,
+    }
     shocks, market = findings.shocks, findings.market
     grid = [float(v) for v in shocks.curves["depletion_instantaneous"]["target_leverage"].values]
     return environment.get_template("page.html.jinja").render(
@@ -108,6 +115,13 @@ def _deep(shocks: Shocks) -> list[str]:
     ]
 
 
+def _display(value: Any) -> Markup:
+    """A formula that stands alone, with full-size fractions."""
+    from markupsafe import Markup
+
+    return Markup(value.html.replace("<math ", '<math displaystyle="true" ', 1))
+
+
 def _math(value: Any) -> Markup:
     from markupsafe import Markup
 
@@ -127,16 +141,14 @@ def _formulas(theory: Theory) -> dict[str, Formula]:
     impact, ratio, target, margin = (
         Symbol(n) for n in ("price_impact", "equity_ratio", "target_leverage", "maintenance_margin")
     )
-    z = impact * Symbol("holdings")
     found: dict[str, Any] = {
         "critical_leverage": Eq(Symbol("critical_leverage"), theory.critical_leverage, evaluate=False),
         "lambda_c": Symbol("critical_leverage"),
-        "valid": Gt(1 / margin, Symbol("critical_leverage"), evaluate=False),
+        "valid": Lt(Symbol("critical_leverage"), 1 / margin, evaluate=False),
         "cascade_number": Eq(Symbol("R"), theory.cascade_number, evaluate=False),
         "frequency": Eq(Symbol("frequency"), theory.frequency, evaluate=False),
         "no_feedback": -log(1 - 1 / target),
         "first_margin_call": log((1 - margin) / (1 - 1 / target)),
-        "shortfall": 1 - (1 - exp(-z)) / z,
         "region": theory.region,
         "polynomial": theory.polynomial,
         "u": ratio,

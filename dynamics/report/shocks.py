@@ -69,6 +69,14 @@ class Shocks:
         return float(found.sel(target_leverage=leverage, method="nearest"))
 
     @property
+    def voluntary(self) -> float | None:
+        """Smallest leverage whose depleting threshold lies below the first margin call by more than the bracket."""
+        curve = self.curves["depletion_instantaneous"]
+        below = curve["threshold"].values < curve["first_margin_call"].values - self.tolerance
+        found = curve["target_leverage"].values[below]
+        return float(found[0]) if found.size else None
+
+    @property
     def unsettled(self) -> int:
         """Points of the curves whose search did not decide, or whose outcome is not monotone in the shock."""
         doubtful = [OUTCOMES["not_settled"], OUTCOMES["not_monotone"]]
@@ -82,7 +90,7 @@ def compute(theory: Theory, leverages: Sequence[float] = LEVERAGES, tolerance: f
     ----------
     theory : Theory
     leverages : sequence of float
-        Those too close to the stability limit are left out.
+        Those too close to the stability limit are left out; where fewer than two remain, four below it are taken.
     tolerance : float
         Of the curves; the thresholds at the current target leverage are ten times finer.
 
@@ -90,7 +98,9 @@ def compute(theory: Theory, leverages: Sequence[float] = LEVERAGES, tolerance: f
     -------
     Shocks
     """
-    usable = [value for value in leverages if value <= NEAREST * theory.limit] or [1 + 0.5 * (theory.limit - 1)]
+    usable = [float(value) for value in leverages if value <= NEAREST * theory.limit]
+    if len(usable) < 2:  # the limit lies so low that another grid is needed
+        usable = [1 + share * (theory.limit - 1) for share in (0.2, 0.4, 0.6, 0.8)]
     curves = {}
     for key in CURVES:
         system = theory.depleting if key.startswith("depletion") else theory.core
@@ -231,7 +241,7 @@ def direction_table(shocks: Shocks) -> Table:
             Column("size", "size (log price)"),
             Column("status", "status"),
             Column("forced_volume", "force-sold just past it", digits=3),
-            Column("net_sold", "sold in all", digits=3),
+            Column("net_sold", "net sold", digits=3),
         ),
         tuple(rows),
     )

@@ -37,12 +37,13 @@ class Formula:
 
 @dataclass(frozen=True)
 class Column:
-    """A column: key in files, heading on the page, unit, significant digits on the page."""
+    """A column: key in files, heading on the page, unit, significant digits, and where: "page", "files" or "both"."""
 
     key: str
     title: str
     unit: str = "1"
     digits: int = 4
+    where: str = "both"
 
 
 @dataclass(frozen=True)
@@ -54,29 +55,41 @@ class Table:
     columns: tuple[Column, ...]
     rows: tuple[tuple[Any, ...], ...]
 
+    @property
+    def heads(self) -> list[tuple[str, str]]:
+        """(class, heading) of the columns of the page; headings stand over their numbers."""
+        first = self.html_rows()[0] if self.rows else []
+        titles = [c.title for c in self.columns if c.where != "files"]
+        return [(first[k][0] if first else "text", title) for k, title in enumerate(titles)]
+
     def html_rows(self) -> list[list[tuple[str, str]]]:
-        """Return (class, HTML) of every cell."""
-        return [
-            [_cell(value, column.digits) for value, column in zip(row, self.columns, strict=True)] for row in self.rows
-        ]
+        """Return (class, HTML) of every cell of the page."""
+        shown = [k for k, c in enumerate(self.columns) if c.where != "files"]
+        return [[_cell(row[k], self.columns[k].digits) for k in shown] for row in self.rows]
+
+    def _filed(self) -> tuple[list[Column], list[list[Any]]]:
+        kept = [k for k, c in enumerate(self.columns) if c.where != "page"]
+        return [self.columns[k] for k in kept], [[_plain(row[k]) for k in kept] for row in self.rows]
 
     @property
     def csv(self) -> str:
         """All digits, one line for each row, keys as the first line."""
+        columns, rows = self._filed()
         lines = io.StringIO()
         writer = csv.writer(lines, lineterminator="\n")
-        writer.writerow([column.key for column in self.columns])
-        writer.writerows([["" if plain is None else plain for plain in map(_plain, row)] for row in self.rows])
+        writer.writerow([column.key for column in columns])
+        writer.writerows([["" if value is None else value for value in row] for row in rows])
         return lines.getvalue()
 
     @property
     def json(self) -> str:
         """Title, columns with units, and rows."""
+        columns, rows = self._filed()
         document = {
             "name": self.name,
             "title": self.title,
-            "columns": [{"key": c.key, "title": c.title, "unit": c.unit} for c in self.columns],
-            "rows": [[_plain(value) for value in row] for row in self.rows],
+            "columns": [{"key": c.key, "title": c.title, "unit": c.unit} for c in columns],
+            "rows": rows,
         }
         return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 

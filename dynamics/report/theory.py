@@ -27,6 +27,7 @@ SYMBOLS = {
     "net_flow": "phi",
     "price_change": "v",
     "effective_impact": "eta_e",
+    "forced_sales": "q",
     "effective_target": "lambda_e",
 }
 
@@ -154,7 +155,7 @@ def _cascade_number(system: System) -> Expr:
     change = parsed.equations["equity_ratio"].xreplace({Symbol("price_change"): parsed.definitions["price_change"]})
     effect = change.diff(flow)
     balancing = effect.xreplace({impact: S.Zero})
-    return (-(effect - balancing) / balancing).factor().xreplace({impact: Symbol("price_impact")})
+    return (-(effect - balancing) / balancing).xreplace({impact: Symbol("price_impact")})
 
 
 def equations(system: System, symbols: Mapping[str, str]) -> list[tuple[str, Formula, Formula, str]]:
@@ -192,37 +193,40 @@ def parameter_table(theory: Theory) -> Table:
 
 
 def fixed_point_table(theory: Theory) -> Table:
-    """Return the fixed points of both systems, exact and at the current values."""
+    """Return the fixed points of both systems, one row each: closed forms, and values at the current parameters."""
+    names = list(theory.depleting.states)
     rows = []
     for label, points in (("constant", theory.points), ("depletion", theory.depleting_points)):
-        for number, point in enumerate(points, 1):
-            note = "yes" if point.admissible else f"no: {point.remark}"
-            for state, expression in point.state.items():
-                free = state in point.free
-                rows.append(
-                    (
-                        label,
-                        number,
-                        Formula(Symbol(state), theory.symbols),
-                        Formula(expression, theory.symbols),
-                        None if free else point.values[state],
-                        point.kind,
-                        note,
-                        point.exactness,
-                    )
+        for point in points:
+            forms = [Formula(point.state[n], theory.symbols) if n in point.state else None for n in names]
+            values = [point.values[n] if n in point.values and n not in point.free else None for n in names]
+            rows.append(
+                (
+                    label,
+                    *forms,
+                    *values,
+                    point.values["equity_ratio"],
+                    point.kind,
+                    _admissibility(point),
+                    "yes" if point.admissible else point.remark,
+                    point.exactness,
                 )
-    return Table(
-        "fixed_points",
-        "Fixed points",
-        (
-            Column("market_depth", "depth"),
-            Column("number", "point"),
-            Column("state", "state"),
-            Column("expression", "closed form"),
-            Column("value", "value", digits=6),
-            Column("kind", "kind"),
-            Column("admissible", "admissible"),
-            Column("exactness", "exactness"),
-        ),
-        tuple(rows),
+            )
+    heads = [Formula(Symbol(n), theory.symbols).html for n in names]
+    columns = (
+        Column("market_depth", "depth"),
+        *(Column(n, head) for n, head in zip(names, heads, strict=True)),
+        *(Column(f"{n}_value", n, where="files") for n in names),
+        Column("equity_ratio_here", "equity ratio here", where="page"),
+        Column("kind", "kind"),
+        Column("admissible", "admissible", where="page"),
+        Column("remark", "admissible", where="files"),
+        Column("exactness", "exactness", where="files"),
     )
+    return Table("fixed_points", "Fixed points", columns, tuple(rows))
+
+
+def _admissibility(point: FixedPoint) -> str:
+    if point.admissible:
+        return "yes"
+    return "no: outside its regime" if point.remark.startswith("virtual") else "no: equity is gone"
