@@ -67,6 +67,7 @@ def render(findings: Findings, pictures: Sequence[Picture], provenance: Mapping[
         at_once=_at_once,
         no_feedback=_at_once(findings.theory.target),
         deep=_deep(shocks),
+        most_sold=_most_sold(shocks),
         trajectory_tolerance=1e-8,
         finding="" if market is None else market.finding,
         split=() if market is None else market.split,
@@ -106,13 +107,15 @@ def _at_once(leverage: float) -> float:
 
 
 def _deep(shocks: Shocks) -> list[str]:
-    """Thresholds with constant depth just past which more is sold than its reading allows."""
-    found = {"a fall": shocks.constant, "a rise": shocks.constant.opposite}
-    return [
-        name
-        for name, threshold in found.items()
-        if threshold is not None and threshold.after.get("net_sold", 0) > MOST_SOLD
-    ]
+    """Leverages at which even the depleting cascade sells more than the reading of constant depth allows."""
+    return [number(c.leverage, 0) for c in shocks.close_outs if 1 - c.holdings > MOST_SOLD]
+
+
+def _most_sold(shocks: Shocks) -> float:
+    """Largest net share sold just past the thresholds at the current target leverage, in either direction."""
+    found = [shocks.constant, shocks.constant.opposite, shocks.depleting, shocks.depleting.opposite]
+    sold = [t.after.get("net_sold", math.nan) for t in found if t is not None]
+    return max((value for value in sold if math.isfinite(value)), default=math.nan)
 
 
 def _display(value: Any) -> Markup:

@@ -150,6 +150,14 @@ def test_bad_input_is_one_sentence_and_exit_code_two(call: Call, arguments: tupl
     assert said in call(*arguments, code=2).stderr
 
 
+def test_report_refuses_faulty_prices_with_their_line(call: Call, tmp_path: Path) -> None:
+    path = tmp_path / "prices.csv"
+    path.write_text("date,close\n2021-01-01,100\n2021-01-02,-5\n")
+    said = call("report", "--data", str(path), "--output", str(tmp_path / "report"), code=2).stderr
+    assert "prices.csv" in said
+    assert "line 3" in said
+
+
 def test_failed_computation_is_exit_code_one(call: Call, tmp_path: Path) -> None:
     path = tmp_path / "explosion.toml"
     path.write_text(dy.System(name="explosion", time="continuous", states={"u": 1}, equations={"u": "u**2"}).to_toml())
