@@ -13,6 +13,7 @@ from dynamics.errors import SpecificationError
 from dynamics.systems.indexing import scalar_expressions, scalar_name
 from dynamics.systems.parts import Parameter, State
 from dynamics.systems.system import System
+from dynamics.systems.units import not_checking
 
 __all__ = ["expand"]
 
@@ -62,18 +63,20 @@ def expand(system: System) -> System:
     definitions, observables = ({new(name, position): written for name, e in kind.items()
                                  for position, written in scalars(e, over.get(name, ())).items()}
                                 for kind in (parsed.definitions, parsed.observables))
-    return System(
-        name=system.name, time=system.time, time_unit=system.time_unit, references=system.references, states=states,
-        parameters=parameters, definitions=definitions, observables=observables,
-        equations=assigned(parsed.equations), invariants={n: one(e) for n, e in parsed.invariants.items()},
-        measures={n: replace(m, expression=one(parsed.measures[n])) for n, m in system.measures.items()},
-        events={n: replace(e, expression=one(parsed.events[n][0]), assign=assigned(parsed.events[n][1]))
-                for n, e in system.events.items()},
-        shocks={n: replace(s, assign=assigned(parsed.shocks[n])) for n, s in system.shocks.items()},
-        noise={n: assigned(amplitudes) for n, amplitudes in parsed.noise.items()},
-        jumps={n: replace(j, rate=one(parsed.jumps[n][0]), assign=assigned(parsed.jumps[n][1]))
-               for n, j in system.jumps.items()},
-    )
+    # the indexed system was checked
+    with not_checking():
+        return System(
+            name=system.name, time=system.time, time_unit=system.time_unit, references=system.references, states=states,
+            parameters=parameters, definitions=definitions, observables=observables,
+            equations=assigned(parsed.equations), invariants={n: one(e) for n, e in parsed.invariants.items()},
+            measures={n: replace(m, expression=one(parsed.measures[n])) for n, m in system.measures.items()},
+            events={n: replace(e, expression=one(parsed.events[n][0]), assign=assigned(parsed.events[n][1]))
+                    for n, e in system.events.items()},
+            shocks={n: replace(s, assign=assigned(parsed.shocks[n])) for n, s in system.shocks.items()},
+            noise={n: assigned(amplitudes) for n, amplitudes in parsed.noise.items()},
+            jumps={n: replace(j, rate=one(parsed.jumps[n][0]), assign=assigned(parsed.jumps[n][1]))
+                   for n, j in system.jumps.items()},
+        )
 
 
 def _cells(value: Any, position: tuple[int, ...] = ()) -> Any:
