@@ -91,6 +91,8 @@ def _box(system: System, box: Mapping[str, tuple[float, float]] | None) -> dict[
     for name, pair in (box or {}).items():
         if name not in limits:
             raise SpecificationError(f"box: '{name}' is not a state of '{system.name}'.{did_you_mean(name, limits)}")
+        if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+            raise SpecificationError(f"box.{name}: needs a pair (lower, upper), not {pair!r}")
         low, high = (None if b is None or b in (float("inf"), float("-inf")) else exact(b, f"box.{name}") for b in pair)
         if low is not None and high is not None and not low < high:
             raise SpecificationError(f"box.{name}: the lower end {low} is not below the upper end {high}")
@@ -134,7 +136,7 @@ def _point(system: System, regime: Regime, matrix: Any, state: dict[Symbol, Expr
         values[symbol.name] = float(number)
         numbers[symbol] = number
     here = {**numbers, **{s: e.xreplace(numbers).evalf(30) for s, e in state.items()}}
-    margins = [float(c.xreplace(here).evalf(30)) for c in regime.conditions]
+    margins = [_real(c, here) for c in regime.conditions]
     inside = all(m >= -BORDER for m in margins)
     valid = [reduce_condition(c.xreplace(state), bounds) for c in regime.conditions] if exactness == "exact" else []
     valid_where = And(*(v >= 0 for v in valid)) if exactness == "exact" else (S.true if inside else S.false)
@@ -149,6 +151,12 @@ def _point(system: System, regime: Regime, matrix: Any, state: dict[Symbol, Expr
         state={s.name: e for s, e in state.items()}, values=values, eigenvalues=ordered, stability=stability, kind=kind,
         admissible=admissible, remark="; ".join(remarks), regime={switch.text: on for switch, on in regime.pattern},
         valid_where=valid_where, free=free, exactness=exactness, time=system.time)
+
+
+def _real(expression: Expr, here: Mapping[Symbol, Any]) -> float:
+    """Value of an expression, nan where it has no real one: neither inside a regime nor past an event."""
+    number = expression.xreplace(dict(here)).evalf(30)
+    return float(number) if number.is_real else float("nan")
 
 
 def _outside_bounds(system: System, values: Mapping[str, float]) -> list[str]:
@@ -167,7 +175,7 @@ def _ended(system: System, here: Mapping[Symbol, Any]) -> list[str]:
     for name, event in system.events.items():
         if not event.terminal:
             continue
-        value = float(system.resolve(system._parsed.events[name][0]).xreplace(here).evalf(30))
+        value = _real(system.resolve(system._parsed.events[name][0]), here)
         past = {"falling": value <= BORDER, "rising": value >= -BORDER, "both": abs(value) <= BORDER}[event.direction]
         if past:
             remarks.append(f"the event '{name}' has happened there")
@@ -208,7 +216,8 @@ def _in_box(point: FixedPoint, limits: Mapping[str, tuple[Any, Any]]) -> bool:
 def _without_repetitions(points: Sequence[FixedPoint]) -> list[FixedPoint]:
     """The same state from several regimes is one point; the copy inside its own regime stays. Admissible ones first."""
     kept: list[FixedPoint] = []
-    for point in sorted(points, key=lambda p: (not p.admissible, p.remark.startswith("virtual"), bool(p.remark))):
+    for point in sorted(points, key=lambda p: (not p.admissible, p.remark.startswith("virtual"), bool(p.remark),
+                                            p.stability != "stable")):
         twin = next((k for k in kept if all(abs(k.values[n] - v) <= 1e-12 * (1 + abs(v)) for n, v in point.values.items())),
                     None)
         if twin is None:

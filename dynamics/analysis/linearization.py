@@ -43,7 +43,7 @@ def scalar_system(system: Any, purpose: str) -> System:
     """
     if not isinstance(system, System):
         raise DerivationError(f"{purpose} needs a System; '{getattr(system, 'name', system)}' is a "
-                              f"{type(system).__name__}, for which iterate and sweep work")
+                              f"{type(system).__name__}, for which iterate or its own solve works")
     if system.indices:
         scalars = sum(_size(system, state.over) for state in system.states.values())
         if scalars > 24:

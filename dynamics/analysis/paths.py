@@ -128,6 +128,7 @@ class _Follower:
         self.rows = [declared.index(n) for n in self.event_names]
         self.terminal = {n for n in self.event_names if system.events[n].terminal or n == ending}
         self.path = Path()
+        self.sliding = False
         self.passed: dict[int, float] = {}
 
     def run(self, t: float, end: float, y: Array) -> Path:
@@ -140,32 +141,51 @@ class _Follower:
         regime = self._regime(t, y, None)
         restarts, last = 0, t
         while t < end:
+            if restarts > MOST_RESTARTS_AT_ONE_TIME or self.sliding:
+                path.status = "step_limit"
+                path.message = (f"the path slides along a border between regimes at time {t:g}; "
+                                "smooth the switch (softplus, hill)")
+                return path
             ended, t, y, regime = self._piece(t, end, y, regime)
             if ended:
                 return path
             restarts = restarts + 1 if t - last <= 1e-12 * max(1.0, abs(t)) else 0
             last = t
-            if restarts > MOST_RESTARTS_AT_ONE_TIME:
-                path.status = "step_limit"
-                path.message = f"the path slides along a border between regimes at time {t:g}; smooth the switch (softplus, hill)"
-                return path
         return path
 
     def _regime(self, t: float, y: Array, previous: RegimeFunctions | None) -> RegimeFunctions | None:
-        """Return the regime that holds just after ``t``; on a border the one the flow goes into."""
+        """Return the regime that holds just after ``t``; on a border the one the flow goes into.
+
+        Where every flow leads back to the border the path slides along it, which no regime describes.
+        """
         regimes = self.functions.regimes
+        self.sliding = False
         if not regimes:
             return None
         scores = []
         for regime in regimes:
             # a small step along the regime's own flow tells the two sides of a border apart
             slope = regime.field(t, y, self.p)
-            step = 1e-9 * (1.0 + np.max(np.abs(y))) / (1.0 + np.max(np.abs(slope))) if np.all(np.isfinite(slope)) else 0.0
-            now = min(regime.conditions(t, y, self.p), default=np.inf)
-            after = min(regime.conditions(t + step, y + step * np.nan_to_num(slope), self.p), default=np.inf)
+            step = 1e-9 * (1 + np.max(np.abs(y))) / (1 + np.max(np.abs(slope))) if np.all(np.isfinite(slope)) else 0.0
+            scale = self._scale(regime, t, y)
+            now = np.min(np.array(regime.conditions(t, y, self.p)) / scale, initial=np.inf)
+            y_after = y + step * np.nan_to_num(slope)
+            after = np.min(np.array(regime.conditions(t + step, y_after, self.p)) / scale, initial=np.inf)
             inside = now > 1e-10 or (now > -1e-10 and after >= min(now, 0.0))
             scores.append((inside, regime is not previous, now, regime))
+        borders = [s for s in scores if abs(s[2]) <= 1e-10]
+        self.sliding = len(borders) > 1 and not any(s[0] for s in scores)
         return max(scores, key=lambda s: s[:3])[3]
+
+    def _scale(self, regime: RegimeFunctions, t: float, y: Array) -> Array:
+        """Size of what each condition of a regime is a difference of (at least 1): its rounding grows with it."""
+        level = np.array(regime.conditions(t, y, self.p))
+        total = np.zeros(level.size)
+        for k in np.nonzero(y)[0]:
+            moved = y.copy()
+            moved[k] *= 1.0 + 1e-6
+            total += np.abs(np.array(regime.conditions(t, moved, self.p)) - level)
+        return np.maximum(1.0, np.nan_to_num(1e6 * total))
 
     # ---- one smooth piece --------------------------------------------------------------------------------------------
 

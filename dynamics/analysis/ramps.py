@@ -44,12 +44,16 @@ def ramped(system: System, shock: str) -> System:
     >>> import dynamics as dy
     >>> from dynamics.analysis.ramps import ramped
     >>> ramped(dy.models.load("deleveraging"), "price").equations["price_gap"]
-    'price_change + (-ramp_size/ramp_duration if time < ramp_duration else 0)'
+    '(price_change) + (-ramp_size/ramp_duration if time < ramp_duration else 0)'
     """
     if shock not in system.shocks:
         raise SpecificationError(f"'{shock}' is not a shock of '{system.name}'.{did_you_mean(shock, system.shocks)}")
     if system.time != "continuous":
         raise SpecificationError(f"'{system.name}' is a map; a ramp needs continuous time")
+    taken = [name for name in (RAMP_SIZE, RAMP_DURATION) if name in system.symbols]
+    if taken:
+        raise SpecificationError(f"'{system.name}' has a quantity '{taken[0]}' already, which a ramp adds as a parameter; "
+                                 "rename it")
     assign = {Symbol(name): system.resolve(e) for name, e in system._parsed.shocks[shock].items()}
     first, second = Symbol("_first"), Symbol("_second")
     once = {s: e.xreplace({MAGNITUDE: first}) for s, e in assign.items()}
@@ -63,7 +67,7 @@ def ramped(system: System, shock: str) -> System:
     for state, expression in assign.items():
         direction = expression.diff(MAGNITUDE).xreplace({MAGNITUDE: Integer(0)})
         rate = expressions.text(direction * Symbol(RAMP_SIZE) / Symbol(RAMP_DURATION))
-        equations[state.name] = f"{equations[state.name]} + ({rate} if time < {RAMP_DURATION} else 0)"
+        equations[state.name] = f"({equations[state.name]}) + ({rate} if time < {RAMP_DURATION} else 0)"
     with not_checking():
         return System(
             **{kind: getattr(system, kind) for kind in ("states", "definitions", "observables", "measures", "events",

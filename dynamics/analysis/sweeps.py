@@ -81,6 +81,9 @@ def sweep(system: System, over: Mapping[str, Sequence[float]], measure: str | Se
     import xarray as xr
 
     started = _time.perf_counter()
+    if not isinstance(system, System):
+        raise SpecificationError(f"sweep needs a System, not {type(system).__name__}; step a Process with iterate, once for "
+                                 "each parameter set")
     axes = {name: _axis(system, name, values) for name, values in over.items()}
     if not axes:
         raise SpecificationError("over: give at least one axis, for example over={'price_impact': [0.1, 0.2]}")
@@ -91,6 +94,8 @@ def sweep(system: System, over: Mapping[str, Sequence[float]], measure: str | Se
                "axes": {name: values.tolist() for name, values in axes.items()}}
     if shock is not None and shock not in system.shocks:
         raise SpecificationError(f"'{shock}' is not a shock of '{system.name}'.{did_you_mean(shock, system.shocks)}")
+    if shock is not None:
+        _within_bounds(system, shock, [float(magnitude)], "magnitude")
     if event is not None and event not in system.events:
         raise SpecificationError(f"'{event}' is not an event of '{system.name}'.{did_you_mean(event, system.events)}")
     if store is not None and Path(store).exists():
@@ -128,7 +133,17 @@ def _axis(system: System, name: str, values: Sequence[float]) -> Array:
     if name in system.parameters:
         for value in array:
             system.with_parameters({name: value})
+    if name.startswith("shock:"):
+        _within_bounds(system, name[6:], array.tolist(), f"over.{name}")
     return array
+
+
+def _within_bounds(system: System, shock: str, magnitudes: Sequence[float], where: str) -> None:
+    low, high = system.shocks[shock].bounds
+    for value in magnitudes:
+        if not np.isfinite(value) or (low is not None and value < low) or (high is not None and value > high):
+            raise SpecificationError(f"{where}: {value!r} is outside the bounds of the shock '{shock}' "
+                                     f"[{'-inf' if low is None else low}, {'inf' if high is None else high}]")
 
 
 def _measures(system: System, measure: str | Sequence[str] | None) -> tuple[str, ...]:

@@ -217,7 +217,7 @@ class _Search:
                 return "event", path, system
         scale = self._distances(state) if self.ramp_system is None else np.full(len(self.targets), np.inf)
         whole = Path()
-        piece, longest = min(self.duration, FIRST_PIECE), EXTENSIONS * self.duration
+        piece, longest = min(self.duration, FIRST_PIECE), self.ramp + EXTENSIONS * self.duration
         while spent < longest:
             part = follow(system, piece, state, initial_time=spent, events=[self.event, *self._terminal()],
                           ending=self.event, method=self.method, dense=dense, **accuracy)
@@ -230,7 +230,7 @@ class _Search:
                 return "broke", whole, system
             spent, state, piece = spent + piece, part.states[-1], 1.2 * piece
             distances = self._distances(state)
-            if len(distances) and np.any(distances <= np.maximum(1e-7, 1e-3 * np.minimum(scale, 1.0))):
+            if spent >= self.ramp and len(distances) and np.any(distances <= np.maximum(1e-7, 1e-3 * np.minimum(scale, 1.0))):
                 return "survived", whole, system
         return "not_settled", whole, system
 

@@ -65,13 +65,15 @@ def integrate(system: System, duration: float, initial_state: Mapping[str, Any] 
     >>> system = dy.models.load("deleveraging")
     >>> run = dy.integrate(system, duration=50, initial_state=dy.apply_shock(system, system.initial_state(), "price", 0.1))
     >>> round(float(run["leverage"].max()), 4)
-    8.695
+    8.6309
     """
     started = _time.perf_counter()
     _continuous(system)
     if parameters:
         system = system.with_parameters(parameters)
     duration = _positive(duration, "duration")
+    relative_tolerance = _positive(relative_tolerance, "relative_tolerance")
+    absolute_tolerance = _positive(absolute_tolerance, "absolute_tolerance")
     functions = functions_of(system)
     start = functions.initial_state(system, initial_state)
     path = follow(system, duration, start, method=method, relative_tolerance=relative_tolerance,
@@ -135,6 +137,8 @@ def apply_shock(system: System, state: Mapping[str, Any], shock: str, magnitude:
         raise SpecificationError(f"'{shock}' is not a shock of '{system.name}'.{did_you_mean(shock, system.shocks)}"
                                  f" There are {', '.join(system.shocks) or 'none'}")
     low, high = system.shocks[shock].bounds
+    if isinstance(magnitude, bool) or not isinstance(magnitude, (int, float, np.integer, np.floating)):
+        raise SpecificationError(f"shock '{shock}': the magnitude must be a number, not {magnitude!r}")
     if not np.isfinite(magnitude) or (low is not None and magnitude < low) or (high is not None and magnitude > high):
         raise SpecificationError(f"shock '{shock}': the magnitude {magnitude!r} is outside its bounds "
                                  f"[{'-inf' if low is None else low}, {'inf' if high is None else high}]")

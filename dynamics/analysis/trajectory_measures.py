@@ -15,6 +15,7 @@ from dynamics.systems import System
 __all__ = ["measures_of"]
 
 Array = NDArray[np.float64]
+CANDIDATES = 8
 
 
 def measures_of(system: System, path: Path, names: Sequence[str], p: Sequence[Any], samples: int = 6) -> dict[str, float]:
@@ -56,7 +57,8 @@ def _sampled(functions: SystemFunctions, path: Path, p: Sequence[Any], samples: 
     inner = (knots[:-1, None] + np.diff(knots)[:, None] * fractions[None, :]).reshape(-1)
     times = np.append(inner, knots[-1]) if len(knots) > 1 else knots
     states = path.at(times)
-    states[:, 0] = path.states[0]
+    # at a reset the path has two states at one time; the dense solution only knows the later one
+    states[:, :: samples if len(knots) > 1 else 1] = np.array(path.states).T
     return times, _values(functions, times, states, p)
 
 
@@ -70,7 +72,10 @@ def _values(functions: SystemFunctions, times: Array, states: Array, p: Sequence
 
 def _reduced(functions: SystemFunctions, path: Path, p: Sequence[Any], sampled: tuple[Array, Array], row: int,
              reduction: str) -> float:
-    """Maximum, minimum or drawdown with each candidate extreme refined on the dense solution."""
+    """Maximum, minimum or drawdown with each candidate extreme refined on the dense solution.
+
+    Samples alone cannot rank two extremes of nearly equal size, so all that could be the largest are refined.
+    """
     times, values = sampled[0], sampled[1][:, row]
     if len(times) < 3:
         if reduction == "drawdown":
@@ -88,12 +93,28 @@ def _reduced(functions: SystemFunctions, path: Path, p: Sequence[Any], sampled: 
             bounds=(low, high), method="bounded", options={"xatol": 1e-10 * max(1.0, abs(high))})
         return sense * max(sense * float(values[position]), -float(found.fun))
 
-    if reduction == "max":
-        return refined(int(np.nanargmax(values)), 1.0)
-    if reduction == "min":
-        return refined(int(np.nanargmin(values)), -1.0)
-    peaks = np.maximum.accumulate(values)
-    trough = int(np.argmax(peaks - values))
-    if peaks[trough] <= values[trough]:
+    known = np.where(np.isfinite(values), values, np.nan)
+    if reduction in ("max", "min"):
+        sense = 1.0 if reduction == "max" else -1.0
+        most = np.nan_to_num(_reach(known, sense) * sense, nan=-np.inf)
+        candidates = np.argsort(-most, kind="stable")[:CANDIDATES]
+        best = np.nanmax(known * sense) if np.isfinite(known).any() else np.inf
+        return sense * max((sense * refined(int(k), sense) for k in candidates if most[k] >= best),
+                           default=sense * float(np.nanmax(values * sense)))
+    known = np.nan_to_num(known, nan=np.nanmin(known) if np.isfinite(known).any() else 0.0)
+    largest = float(np.max(np.maximum.accumulate(known) - known))
+    if largest <= 0:
         return 0.0
-    return refined(int(np.argmax(values[: trough + 1])), 1.0) - refined(trough, -1.0)
+    tops, bottoms = _reach(known, 1.0), _reach(known, -1.0)
+    falls = np.maximum.accumulate(tops) - bottoms
+    troughs = [int(k) for k in np.argsort(-falls, kind="stable")[:CANDIDATES] if falls[k] >= largest]
+    return max(largest, *(refined(int(np.argmax(tops[: k + 1])), 1.0) - refined(k, -1.0) for k in troughs))
+
+
+def _reach(values: Array, sense: float) -> Array:
+    """Samples, with each local extreme moved to where a parabola through its neighbours could have its vertex."""
+    reach = values.copy()
+    middle, before, after = values[1:-1], values[:-2], values[2:]
+    extreme = (sense * middle >= sense * before) & (sense * middle >= sense * after)
+    reach[1:-1] = np.where(extreme, middle + (2 * middle - before - after) / 8, middle)
+    return reach

@@ -6,11 +6,13 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sympy import Expr, Integer, Symbol
+from sympy import Expr, Integer, Max, Min, Symbol
+from sympy.core.relational import Relational
 
 from dynamics import expressions
 from dynamics.compiled.code import scalar_function, vector_function
@@ -60,7 +62,7 @@ class SystemFunctions:
         self.indexed = bool(system.indices)
         order = list(system.indices)
         self._shapes = {name: tuple(system.indices[i] if i in over else 1 for i in order)
-                        for name, over in {**{n: () for n in self.names}, **system.over}.items()}
+                        for name, over in {**dict.fromkeys(self.names, ()), **system.over}.items()}
         self.sizes = tuple(int(np.prod([system.indices[i] for i in system.states[n].over], dtype=int)) for n in self.names)
         self.dimension = sum(self.sizes)
 
@@ -196,6 +198,8 @@ class SystemFunctions:
         if self.indexed:
             return ()
         fields = [self._system.field[n] for n in self.names]
+        if _switch_count(fields) > MOST_REGIME_SWITCHES:
+            return ()  # every sign pattern would be made before it is known that there are too many
         try:
             # bounds of parameters only: a trial step may leave the bounds of a state
             bounds = {s: b for s, b in self._system.bounds().items() if s in self._parameters}
@@ -307,6 +311,16 @@ class SystemFunctions:
         return lambda t, y, p: compiled(t, y, p).reshape(self.dimension, self.dimension, y.shape[1])
 
 
+def _switch_count(fields: Sequence[Expr]) -> int:
+    """Number of different switches of the nonsmooth functions, up to sign."""
+    found: set[Expr] = set()
+    for node in {node for e in fields for node in e.atoms(Max, Min, Relational)}:
+        for a, b in combinations(node.args, 2):
+            switch = (a - b).expand().as_content_primitive()[1]
+            found.add(-switch if switch.could_extract_minus_sign() else switch)
+    return len(found)
+
+
 class _Product(expressions.product):
     """A product with its axes filled in: matrix, vector, axis of the vector, transposed, axis of the result."""
 
@@ -328,7 +342,8 @@ def functions_of(system: System) -> SystemFunctions:
            tuple(parsed.observables.items()), tuple(parsed.measures.items()), tuple(parsed.transforms.items()),
            tuple((n, e, tuple(a.items())) for n, (e, a) in parsed.events.items()),
            tuple((n, tuple(a.items())) for n, a in parsed.shocks.items()),
-           tuple((n, part.sparse) for n, part in system.parameters.items()))
+           # bounds decide which regimes exist: systems that differ in them do not share functions
+           tuple((n, part.sparse, part.bounds) for n, part in system.parameters.items()))
     if key in _CACHE:
         _CACHE.move_to_end(key)
         return _CACHE[key]
