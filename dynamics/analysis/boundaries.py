@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sympy import Expr, Symbol
 
-from dynamics.analysis.lane_points import Candidate, candidates
+from dynamics.analysis.closed_forms import Candidate, candidates
 from dynamics.compiled.code import vector_function
 from dynamics.symbolic.polynomial import factor_characteristic, jacobian_matrix
 from dynamics.symbolic.stability import stability_of_factor

@@ -7,32 +7,19 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sympy import Expr, Symbol
+from sympy import Symbol
 
-from dynamics.analysis.linearization import fields_of
+from dynamics.analysis.closed_forms import Candidate, candidates
 from dynamics.compiled.functions import functions_of
 from dynamics.errors import DerivationError
-from dynamics.symbolic.exact_solutions import solutions_in_time
 from dynamics.symbolic.polynomial import jacobian_matrix
-from dynamics.symbolic.regimes import regimes
 from dynamics.systems import System
 
-__all__ = ["Candidate", "LanePoints", "candidates", "lane_points"]
+__all__ = ["LanePoints", "lane_points"]
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 BORDER, NEUTRAL = 1e-12, 1e-9
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A fixed point in closed form, with the regime it belongs to."""
-
-    state: dict[Symbol, Expr]
-    free: tuple[str, ...]
-    conditions: tuple[Expr, ...]
-    fields: tuple[Expr, ...]
-    regime: str
 
 
 @dataclass(frozen=True)
@@ -61,26 +48,6 @@ class LanePoints:
     def stable(self) -> Flags:
         """Whether the point exists and is stable."""
         return (self.which >= 0) & (self.growth < -NEUTRAL)
-
-
-def candidates(system: System) -> tuple[Candidate, ...]:
-    """Return every fixed point that has a closed form, whatever the current parameters.
-
-    Raises
-    ------
-    DerivationError
-        If the fixed points of some regime have no closed form.
-    """
-    states = [Symbol(name) for name in system.states]
-    bounds = {Symbol(name): part.bounds for name, part in system.parameters.items()}
-    found = []
-    for regime in regimes(fields_of(system), bounds):
-        equations = [e - s for e, s in zip(regime.expressions, states, strict=True)] if system.time == "discrete" \
-            else list(regime.expressions)
-        for solution in solutions_in_time(equations, states, bounds):
-            found.append(Candidate(solution.values, tuple(s.name for s in solution.free), regime.conditions,
-                                   regime.expressions, regime.name))
-    return tuple(found)
 
 
 def lane_points(system: System, p: Array) -> LanePoints:
@@ -141,7 +108,8 @@ def _ended(system: System, functions: Any, point: Array, p: Array) -> Flags:
     for name, event in system.events.items():
         if event.terminal:
             value = functions.lane_function([system._parsed.events[name][0]])(np.zeros(point.shape[1]), point, p)[0]
-            ended |= {"falling": value <= BORDER, "rising": value >= -BORDER, "both": np.abs(value) <= BORDER}[event.direction]
+            falls, rises = value <= BORDER, value >= -BORDER
+            ended |= {"falling": falls, "rising": rises, "both": falls & rises}[event.direction]
     return ended
 
 

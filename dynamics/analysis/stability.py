@@ -8,6 +8,8 @@ from typing import Any
 from sympy import And, Eq, Expr, S, Symbol
 from sympy.logic.boolalg import Boolean
 
+from dynamics.analysis.branch_points import zero_eigenvalue_kind
+from dynamics.analysis.closed_forms import candidates
 from dynamics.analysis.linearization import Place, place_of, scalar_system
 from dynamics.errors import DerivationError, SpecificationError, did_you_mean
 from dynamics.results import BifurcationCondition, Records, StabilityCondition
@@ -31,8 +33,8 @@ def stability_conditions(system: System, at: Any) -> Records[StabilityCondition]
     Returns
     -------
     sequence of StabilityCondition
-        Factored, minimal: factors that the bounds of the parameters make positive are left out. Each names the bifurcation on
-        its zero set. Empty when the point is stable throughout; a constant -1 when it is unstable throughout.
+        Factored, minimal: factors that the bounds of the parameters make positive are left out. Each names the bifurcation
+        on its zero set (a zero eigenvalue is a fold, transcritical or pitchfork by how fixed points meet there). Empty when the point is stable throughout; a constant -1 when it is unstable throughout.
 
     Raises
     ------
@@ -59,11 +61,12 @@ def stability_conditions(system: System, at: Any) -> Records[StabilityCondition]
     system = scalar_system(system, "stability_conditions")
     place, bounds = place_of(system, at), _bounds(system)
     conditions = _conditions(system, place, bounds)
+    kinds = {c.expression: _kind(system, place, c, bounds) for c in conditions}
     valid = _valid_where(place, bounds)
     spelled = system.symbol_spellings()
     here = _numbers(system, place)
     return Records([StabilityCondition(
-        expression=c.expression, bifurcation=c.kind or "none", boundary=Eq(c.expression, 0), valid_where=valid,
+        expression=c.expression, bifurcation=kinds[c.expression], boundary=Eq(c.expression, 0), valid_where=valid,
         value=_value(c.expression, here), symbols=spelled) for c in conditions])
 
 
@@ -149,7 +152,8 @@ def bifurcation_conditions(system: System, at: Any, parameter: str | None = None
                 solutions = ()
         valid = solutions[0][1] if solutions else And(*(o > 0 for o in others))
         found.append(BifurcationCondition(
-            kind=condition.kind or "", parameter=parameter, solutions=tuple(s for s, _ in solutions), valid_where=valid,
+            kind=_kind(system, place, condition, bounds), parameter=parameter,
+            solutions=tuple(s for s, _ in solutions), valid_where=valid,
             values=tuple(v for v in (_value(s, here) for s, _ in solutions) if v is not None),
             expression=condition.expression, symbols=system.symbol_spellings()))
     return Records(found)
@@ -171,6 +175,20 @@ def _conditions(system: System, place: Place, bounds: Mapping[Symbol, Any]) -> l
     unique = {c.expression: c for c in conditions if c.expression != S.One}
     negative = [c for c in unique.values() if c.expression.is_number and not c.expression > 0]
     return negative[:1] or list(unique.values())
+
+
+def _kind(system: System, place: Place, condition: Condition, bounds: Mapping[Symbol, Any]) -> str:
+    """The bifurcation on the zero set; a zero eigenvalue of a point that goes on is no fold."""
+    if condition.expression.is_number:
+        return "none"
+    if condition.kind != "fold":
+        return condition.kind or "none"
+    try:
+        others = [c.state for c in candidates(system) if c.regime == place.regime.name]
+    except DerivationError:
+        return "fold"
+    parameters = [Symbol(name) for name in system.parameters]
+    return zero_eigenvalue_kind(condition.expression, place.state, others, parameters, bounds)
 
 
 def _bounds(system: System) -> dict[Symbol, Any]:

@@ -91,11 +91,9 @@ class SystemFunctions:
 
     @cached_property
     def _matrices(self) -> frozenset[str]:
-        """Parameters used as the matrix of a product: they keep their two axes."""
-        found = set()
-        for expression in [*self._system.field.values(), *self._system._parsed.observables.values()]:
-            found |= {node.args[0].name for node in expression.atoms(expressions.product)}
-        return frozenset(found)
+        """Parameters that keep their two axes: sparse ones, and those over one index twice; they stand in products only."""
+        return frozenset(name for name, part in self._system.parameters.items()
+                         if part.over and (part.sparse or len(set(part.over)) < len(part.over)))
 
     def initial_state(self, system: System, given: Mapping[str, Any] | None = None) -> Array:
         """Return the flat initial state; ``given`` replaces entries by name."""
@@ -160,6 +158,9 @@ class SystemFunctions:
                 rows, columns = over[matrix.name]
                 (inner,) = index_set(vector, over, "")
                 transposed = inner == rows and rows != columns
+                if matrix.name not in self._matrices:
+                    # laid out by index like everything else, so that it can be used by entries as well
+                    return expressions.total(matrix * shaped(vector), Integer(order.index(inner)))
                 target = columns if transposed else rows
                 return _Product(matrix, shaped(vector), Integer(order.index(inner)), Integer(int(transposed)),
                                 Integer(order.index(target)))

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
-from sympy import Expr, Symbol
+from sympy import Expr, S, Symbol, log
 
+from dynamics.errors import DerivationError
 from dynamics.symbolic.elimination import Solution, solve_system
+from dynamics.symbolic.signs import sign_of
 from dynamics.symbolic.timelimit import size_estimate, with_time_limit
 
 __all__ = ["solutions_in_time"]
 
 SMALL = 400
-SECONDS = 20.0
+SECONDS = 60.0
+SHORT = 24
+Bounds = dict[Symbol, tuple[Any, Any]]
 
 
-def solutions_in_time(
-    equations: Sequence[Expr], unknowns: Sequence[Symbol], bounds: dict[Symbol, tuple[Any, Any]]
-) -> tuple[Solution, ...]:
+def solutions_in_time(equations: Sequence[Expr], unknowns: Sequence[Symbol], bounds: Bounds) -> tuple[Solution, ...]:
     """Return all exact solutions; systems above a size estimate are solved in a child process with a time limit.
 
     Raises
@@ -26,12 +29,59 @@ def solutions_in_time(
     DerivationError
         If there is no closed form, or none in time.
     """
+    return _in_time(tuple(equations), tuple(unknowns), tuple(bounds.items()))
+
+
+@functools.lru_cache(maxsize=64)
+def _in_time(equations: tuple[Expr, ...], unknowns: tuple[Symbol, ...], bounds: tuple[Any, ...]) -> tuple[Solution, ...]:
+    # closed forms do not depend on parameter values, so fixed points at many of them are derived once
     if size_estimate(equations) <= SMALL:
-        return solve_system(equations, unknowns, bounds=bounds)
-    return with_time_limit(_solve, tuple(equations), tuple(unknowns), bounds, seconds=SECONDS)
+        return _solve(equations, unknowns, dict(bounds))
+    return with_time_limit(_solve, equations, unknowns, dict(bounds), seconds=SECONDS)
 
 
-def _solve(
-    equations: Sequence[Expr], unknowns: Sequence[Symbol], bounds: dict[Symbol, tuple[Any, Any]]
-) -> tuple[Solution, ...]:
-    return solve_system(equations, unknowns, bounds=bounds)
+def _solve(equations: tuple[Expr, ...], unknowns: tuple[Symbol, ...], bounds: Bounds) -> tuple[Solution, ...]:
+    # identities such as "past price = price" may be what makes the rest algebraic: log(price/past price) is 0
+    found: dict[Symbol, Expr] = {}
+    if not any(kernel.free_symbols & set(unknowns) for e in equations for kernel in e.atoms(log)):
+        try:
+            return solve_system(equations, unknowns, bounds=bounds)
+        except DerivationError:
+            equations, found = _without_simple_unknowns(equations, bounds, unknowns)
+            if not found:
+                raise
+    else:
+        equations, found = _without_simple_unknowns(equations, bounds, unknowns)
+    remaining = tuple(u for u in unknowns if u not in found)
+    solutions = solve_system(equations, remaining, bounds=bounds)
+    whole = []
+    for solution in solutions:
+        values = dict(solution.values)
+        for symbol in reversed(found):
+            values[symbol] = found[symbol].xreplace(values)
+        whole.append(Solution({u: values[u] for u in unknowns}, solution.free, solution.nonzero))
+    return tuple(whole)
+
+
+def _without_simple_unknowns(equations: tuple[Expr, ...], bounds: Bounds, unknowns: tuple[Symbol, ...]
+                             ) -> tuple[tuple[Expr, ...], dict[Symbol, Expr]]:
+    """Solve equations that are short and linear in an unknown with a coefficient of known sign; put the results in."""
+    current, found = list(equations), dict[Symbol, Expr]()
+    progress = True
+    while progress:
+        progress = False
+        for equation in sorted(current, key=lambda e: e.count_ops()):
+            if equation.count_ops() > SHORT:
+                break
+            for unknown in unknowns:
+                slope = equation.diff(unknown)
+                if slope == 0 or slope.free_symbols & set(unknowns) or not sign_of(slope, bounds):
+                    continue
+                found[unknown] = (-equation.xreplace({unknown: S.Zero}) / slope).cancel()
+                current.remove(equation)
+                current = [e.xreplace({unknown: found[unknown]}) for e in current]
+                progress = True
+                break
+            if progress:
+                break
+    return tuple(e for e in current if e != 0), found

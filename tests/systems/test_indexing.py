@@ -91,7 +91,6 @@ def test_a_product_is_the_product_of_numpy():
     np.testing.assert_allclose(field["cash"], NETWORK @ cash, rtol=1e-14)
 
 
-@pytest.mark.xfail(reason="a matrix over one index twice is taken for a matrix only when an equation multiplies by it")
 def test_a_matrix_no_equation_uses():
     system = banks(events={"e": "total(product(W, cash), bank)"})
     functions = functions_of(system)
@@ -99,7 +98,6 @@ def test_a_matrix_no_equation_uses():
     assert functions.events(0.0, state, functions.parameters(system))[0] == pytest.approx((NETWORK @ state[:3]).sum())
 
 
-@pytest.mark.xfail(reason="a matrix used in a product is not laid out for elementwise use as well")
 def test_a_matrix_in_a_product_and_by_entries():
     equations = {"cash": "product(B, price) + total(B*price, asset)", "price": "price", "mood": "0"}
     system = banks(equations=equations, parameters={"B": banks().parameters["B"]})
