@@ -75,7 +75,7 @@ class Market:
         sure = leverage[(counts > 0).all("criterion").values]
         worst = f"the worst day ({str(self.worst['date'].values[0])[:10]})"
         if not sure.size:
-            return f"Even {worst} exceeded the whole bracket of critical falls at none of the leverages compared."
+            return f"Even {worst} did not exceed the whole bracket of critical falls at any of the leverages compared."
         few, many = (int(extreme(counts.sel(leverage=leverage[-1]))) for extreme in (min, max))
         return (
             f"From leverage {sure[0]:g} on, {worst} exceeded the whole bracket of critical falls; at leverage "
