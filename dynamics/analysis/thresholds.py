@@ -165,6 +165,7 @@ class _Search:
     ramp: float
     evaluations: int = 0
     field_evaluations: int = 0
+    doubtful: int = 0
     _once: dict[float, float | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -269,7 +270,9 @@ class _Search:
         limit = self.at_once(sense) if not self.ramp else None
         low, high = self._ends(bracket, sense, limit)
         if high is None:
-            return self._none(sense, (0.0, sense * low), "no shock up to this size causes the event")
+            # larger and larger shocks were tried: an event that needs one within a narrow range can be missed
+            return self._none(sense, (0.0, sense * low), "none of the shocks tried, up to this size, causes the event; "
+                              "give a bracket if you know where it happens")
         grid = np.linspace(low, high, SCAN_POINTS)
         outcomes = self._scan(sense * grid)
         if limit is not None and high >= limit:
@@ -286,6 +289,7 @@ class _Search:
                                   "not_settled")
             return self._none(sense, (sense * low, sense * high), "the event does not happen in the bracket")
         first = int(changes[0])
+        self.doubtful = 0
         below, above = self._bisect(float(grid[first]), float(grid[first + 1]), sense)
         status, value, message = "found", (below + above) / 2, "bisection of trajectories"
         if limit is not None and above >= limit - self.tolerance:
@@ -297,6 +301,8 @@ class _Search:
             message = f"the outcome changes {len(changes)} times in the scan; the value is the first change"
         if undecided:
             message += f"; {len(undecided)} scanned runs had not settled"
+        if self.doubtful:
+            message += f"; {self.doubtful} runs of the bisection had not settled and count as without the event"
         return Threshold(sense * value, (sense * below, sense * above), status, self.evaluations, self.shock, self.event,
                          message, self.ramp, self._measures(sense * below), self._measures(sense * above),
                          transitions=transitions)
@@ -346,10 +352,9 @@ class _Search:
                ) -> tuple[float, float]:
         while high - low > tolerance:
             middle = (low + high) / 2
-            if self.path(sense * middle, accuracy)[0] == "event":
-                high = middle
-            else:
-                low = middle
+            outcome = self.path(sense * middle, accuracy)[0]
+            self.doubtful += outcome in ("not_settled", "broke")
+            low, high = (low, middle) if outcome == "event" else (middle, high)
         return low, high
 
     def _measures(self, magnitude: float) -> dict[str, float]:
