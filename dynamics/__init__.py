@@ -23,6 +23,7 @@ _HOME = {
     "dynamics.mechanisms": ("compose",),
     "dynamics.analysis.equilibria": ("fixed_points",),
     "dynamics.analysis.linearization": ("characteristic_polynomial", "jacobian"),
+    "dynamics.analysis.normal_forms": ("first_lyapunov_coefficient", "normal_form"),
     "dynamics.analysis.stability": ("bifurcation_conditions", "region", "stability_conditions"),
     "dynamics.analysis.trajectories": ("apply_shock", "integrate"),
     "dynamics.analysis.orbits": ("iterate",),
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from dynamics import data, figures, mechanisms, models
     from dynamics.analysis.equilibria import fixed_points
     from dynamics.analysis.linearization import characteristic_polynomial, jacobian
+    from dynamics.analysis.normal_forms import first_lyapunov_coefficient, normal_form
     from dynamics.analysis.observed_falls import compare_falls, worst_days
     from dynamics.analysis.orbits import iterate
     from dynamics.analysis.regimes import phase_diagram

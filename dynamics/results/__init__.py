@@ -1,6 +1,7 @@
 """Results: schema, provenance, files, and the structured records that analyses return."""
 
-from dynamics.results.conditions import BifurcationCondition, Coefficient, FeedbackLoop, StabilityCondition
+from dynamics.results.conditions import BifurcationCondition, FeedbackLoop, StabilityCondition
+from dynamics.results.normal_forms import Coefficient, NormalForm
 from dynamics.results.provenance import SCHEMA, SCHEMA_VERSION, STATUS, provenance, status_attributes
 from dynamics.results.records import (
     BifurcationDiagram,
@@ -16,5 +17,6 @@ from dynamics.results.records import (
 from dynamics.results.storage import open, save
 
 __all__ = ["SCHEMA", "SCHEMA_VERSION", "STATUS", "BifurcationCondition", "BifurcationDiagram", "Branch", "Claim",
-           "Coefficient", "FeedbackLoop", "FixedPoint", "FixedPoints", "Records", "Reproduction", "SpecialPoint",
+           "Coefficient", "FeedbackLoop", "FixedPoint", "FixedPoints",
+           "NormalForm", "Records", "Reproduction", "SpecialPoint",
            "StabilityCondition", "Threshold", "open", "provenance", "save", "status_attributes"]

@@ -1,4 +1,4 @@
-"""Symbolic results: stability and bifurcation conditions, normal-form coefficients, feedback loops."""
+"""Symbolic results: stability and bifurcation conditions, feedback loops."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sympy.logic.boolalg import Boolean
 
 from dynamics import expressions
 
-__all__ = ["BifurcationCondition", "Coefficient", "FeedbackLoop", "StabilityCondition", "condition_latex"]
+__all__ = ["BifurcationCondition", "FeedbackLoop", "StabilityCondition", "condition_latex"]
 
 
 def condition_latex(condition: Any, symbols: Mapping[str, str] | None = None) -> str:

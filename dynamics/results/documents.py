@@ -11,7 +11,7 @@ from sympy import Basic, Expr, Symbol
 
 from dynamics import expressions
 from dynamics.errors import SpecificationError
-from dynamics.results import arrays, conditions, records
+from dynamics.results import arrays, conditions, normal_forms, records
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 __all__ = ["decode", "encode", "is_result"]
 
 _RECORDS = {cls.__name__: cls for cls in (
-    records.FixedPoint, conditions.StabilityCondition, conditions.BifurcationCondition, conditions.Coefficient,
-    conditions.FeedbackLoop, records.SpecialPoint, records.Branch, records.BifurcationDiagram, records.Threshold,
+    records.FixedPoint, conditions.StabilityCondition, conditions.BifurcationCondition, normal_forms.Coefficient,
+    normal_forms.NormalForm, conditions.FeedbackLoop, records.SpecialPoint, records.Branch,
+    records.BifurcationDiagram, records.Threshold,
     records.Claim, records.Reproduction)}
 _SEQUENCES = {cls.__name__: cls for cls in (records.Records, records.FixedPoints)}
 

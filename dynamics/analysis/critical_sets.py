@@ -1,0 +1,176 @@
+"""Closed forms of normal-form coefficients on a system's bifurcation set, one parameter eliminated by its condition."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sympy import Expr, Integer, S, Symbol
+
+from dynamics.analysis.linearization import Place
+from dynamics.errors import DerivationError
+from dynamics.symbolic.conditions import solve_for
+from dynamics.symbolic.normal_forms import critical_pair, multilinear_forms, pair_coefficient, scalar_coefficient
+from dynamics.symbolic.polynomial import CharacteristicFactor, factor_characteristic, jacobian_matrix
+from dynamics.symbolic.stability import stability_of_factor
+from dynamics.symbolic.timelimit import size_estimate, with_time_limit
+from dynamics.systems import System
+
+__all__ = ["closed_form"]
+
+SMALL = 250  # nodes of the equations; larger ones are worked on where they can be stopped
+SECONDS = 20.0
+AGREE = 1e-9
+TARGETS = {"fold": 0, "period_doubling": -1}
+
+
+def closed_form(system: System, place: Place, kind: str, power: int, value: Any, eliminate: str | None
+                ) -> tuple[Expr, dict[str, Expr]] | None:
+    """Return a coefficient in closed form and the eliminated parameter, or ``None`` where there is no closed form.
+
+    Parameters
+    ----------
+    system : System
+    place : Place
+    kind : {"hopf", "neimark_sacker", "fold", "period_doubling"}
+    power : {2, 3}
+        Of the monomial that the coefficient belongs to.
+    value : mpmath number
+        The coefficient in numbers; a formula that differs from it is not returned. It also fixes the sign of ``a``.
+    eliminate : str or None
+        Parameter to eliminate by the bifurcation condition.
+
+    Returns
+    -------
+    (Expr, dict of str to Expr) or None
+    """
+    numbers = system.exact_parameters
+    states = [Symbol(name) for name in system.states]
+    bounds = {Symbol(name): part.bounds for name, part in system.parameters.items()}
+    order = [eliminate] if eliminate else sorted(
+        (name for name in system.parameters), key=lambda name: (name != "price_impact", list(system.parameters).index(name)))
+    arguments = (tuple(place.fields), tuple(states), dict(place.state), dict(numbers), tuple(map(Symbol, order)), bounds,
+                 system.time, kind, power, tuple(place.known))
+    if not _is_exact(place.state.values()):
+        return None
+    try:
+        if size_estimate([*place.fields, *place.state.values()]) <= SMALL:
+            candidates = _candidates(*arguments)
+        else:
+            candidates = with_time_limit(_candidates, *arguments, seconds=SECONDS)
+    except DerivationError:
+        return None
+    for expression, eliminated in candidates:
+        number = expression.xreplace(dict(numbers)).evalf(30)
+        if not number.is_real:
+            continue
+        sign = -1 if power == 2 and number * float(value) < 0 else 1
+        exact, numeric = sign * float(number), float(value)
+        if exact == numeric or abs(exact - numeric) <= AGREE * max(abs(exact), abs(numeric)):
+            return sign * expression, {symbol.name: solved for symbol, solved in eliminated.items()}
+    return None
+
+
+def _is_exact(expressions: Any) -> bool:
+    from sympy import Float
+
+    return not any(item.has(Float) for item in expressions)
+
+
+def _candidates(fields: Sequence[Expr], states: Sequence[Symbol], state: dict[Symbol, Expr], numbers: dict[Symbol, Any],
+                order: Sequence[Symbol], bounds: Any, time: str, kind: str, power: int, known: Sequence[Expr]
+                ) -> list[tuple[Expr, dict[Symbol, Expr]]]:
+    """The formula in the parameters where there is one, else at the current parameters."""
+    for replaced in ({}, numbers):
+        if not _stays(fields, state, replaced, time, states):
+            continue
+        here = {symbol: item.xreplace(replaced) for symbol, item in state.items()}
+        forms = multilinear_forms([item.xreplace(replaced) for item in fields], states, here)
+        matrix = jacobian_matrix(fields, states).xreplace(state).xreplace(replaced)
+        for factor in factor_characteristic(matrix):
+            for eliminated in _eliminations(factor, kind, time, numbers, order, bounds, known):
+                try:
+                    found = _coefficient(forms.replaced(eliminated), factor, eliminated, kind, power, time, bounds)
+                except (DerivationError, ZeroDivisionError):
+                    continue
+                return [(found, eliminated)]
+    return []
+
+
+def _stays(fields: Sequence[Expr], state: Mapping[Symbol, Expr], replaced: Mapping[Symbol, Expr], time: str,
+           states: Sequence[Symbol]) -> bool:
+    """Whether the place is a fixed point exactly, for all values of the symbols left."""
+    from dynamics.symbolic.kernels import rational_form
+
+    residuals = [(item - symbol if time == "discrete" else item).xreplace(dict(state)).xreplace(dict(replaced))
+                 for item, symbol in zip(fields, states, strict=True)]
+    form = rational_form(residuals)
+    return not any(form.reduce(item) for item in form.elements)
+
+
+def _eliminations(factor: CharacteristicFactor, kind: str, time: str, numbers: Mapping[Symbol, Any],
+                  order: Sequence[Symbol], bounds: Any, known: Sequence[Expr]) -> Any:
+    """Ways to put a factor of the characteristic polynomial on the bifurcation set, near the current parameters."""
+    condition = _condition(factor, kind, time, numbers)
+    if condition is None:
+        return
+    if condition == 0:
+        yield {}
+        return
+    usable = [symbol for symbol in order if condition.has(symbol)]
+    # a condition linear in the symbol has one rational solution: no radicals, no branches
+    for symbol in sorted(usable, key=lambda symbol: _degree(condition, symbol)):
+        try:
+            solutions = solve_for(condition, symbol, bounds)
+        except DerivationError:
+            continue
+        for solution, _ in solutions:
+            reached = solution.xreplace(dict(numbers)).evalf(30)
+            if reached.is_real and abs(reached - numbers[symbol]) <= 1e-8 * max(abs(reached), abs(numbers[symbol])):
+                yield {symbol: solution}
+
+
+def _degree(condition: Expr, symbol: Symbol) -> int:
+    from sympy import Poly, fraction, together
+
+    numerator = fraction(together(condition))[0]
+    return Poly(numerator, symbol).degree() if numerator.is_polynomial(symbol) else 100
+
+
+def _condition(factor: CharacteristicFactor, kind: str, time: Any, numbers: Mapping[Symbol, Any]) -> Expr | None:
+    """What vanishes on the bifurcation set, or ``None`` if this factor has nothing to do with it."""
+    if kind in TARGETS:
+        target = TARGETS[kind] + (1 if kind == "fold" and time == "discrete" else 0)
+        condition = sum((item * target ** (factor.degree - k) for k, item in enumerate(factor.coefficients)), S.Zero)
+        condition = condition.cancel()
+    else:
+        from sympy import Mul
+
+        own = [item for item in stability_of_factor(factor.coefficients, time, {}, ()) if item.kind == kind]
+        if not own and factor.degree == 2:
+            # the condition is a constant 0 at numbers
+            middle = factor.coefficients[1] if time == "continuous" else factor.coefficients[2] - 1
+            condition = middle.cancel()
+        else:
+            condition = Mul(*(item.expression for item in own)) if own else S.One
+    here = condition.xreplace(dict(numbers)).evalf(30)
+    if not here.is_number or abs(here) > 1e-6 * _size(condition, numbers):
+        return None
+    return condition
+
+
+def _size(condition: Expr, numbers: Mapping[Symbol, Any]) -> Any:
+    parts = [abs(item.xreplace(dict(numbers)).evalf(15)) for item in condition.expand().as_ordered_terms()]
+    return sum(parts) or Integer(1)
+
+
+def _coefficient(forms: Any, factor: CharacteristicFactor, eliminated: Mapping[Symbol, Expr], kind: str, power: int,
+                 time: Any, bounds: Any) -> Expr:
+    if kind in TARGETS:
+        target = TARGETS[kind] + (1 if kind == "fold" and time == "discrete" else 0)
+        return scalar_coefficient(forms, target, power, bounds)
+    on_set = CharacteristicFactor(tuple(item.xreplace(dict(eliminated)) for item in factor.coefficients))
+    pair = critical_pair(on_set, time)
+    if pair is None:
+        raise DerivationError("the critical pair is not rational in the coefficients of the characteristic polynomial")
+    return pair_coefficient(forms, pair, time, bounds)
