@@ -21,6 +21,8 @@ _HOME = {
                          "load"),
     "dynamics.results": ("open", "save"),
     "dynamics.mechanisms": ("compose",),
+    "dynamics.analysis.competing_paths": ("cascade_number", "competing_paths", "path_ratio"),
+    "dynamics.analysis.feedback_loops": ("feedback_loops", "loop_dominance"),
     "dynamics.analysis.equilibria": ("fixed_points",),
     "dynamics.analysis.linearization": ("characteristic_polynomial", "jacobian"),
     "dynamics.analysis.normal_forms": ("first_lyapunov_coefficient", "normal_form"),
@@ -42,7 +44,9 @@ __all__ = sorted([*_MODULE_OF, *_SUBMODULES, "__version__"])
 
 if TYPE_CHECKING:
     from dynamics import data, figures, mechanisms, models
+    from dynamics.analysis.competing_paths import cascade_number, competing_paths, path_ratio
     from dynamics.analysis.equilibria import fixed_points
+    from dynamics.analysis.feedback_loops import feedback_loops, loop_dominance
     from dynamics.analysis.linearization import characteristic_polynomial, jacobian
     from dynamics.analysis.normal_forms import first_lyapunov_coefficient, normal_form
     from dynamics.analysis.observed_falls import compare_falls, worst_days

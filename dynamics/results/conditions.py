@@ -127,9 +127,29 @@ class Coefficient:
 
 @dataclass(frozen=True)
 class FeedbackLoop:
-    """A cycle of influences between states; ``gain`` is the product of its links at the state."""
+    """A cycle of influences between states and definitions.
+
+    Attributes
+    ----------
+    path : tuple of str
+        Nodes in the direction of influence, from the first state on; the last one acts on the first.
+    polarity : str
+        "reinforcing", "balancing", "depends on ..." or "inactive where ...".
+    gain : SymPy expression or float
+        Product of the derivatives along the path: a loop gain (Mason), not an eigenvalue.
+    definition : str
+        The definitions through which a state enters the loop; empty where equations use the states directly.
+    value : float or None
+        The gain in numbers, where a state was given.
+    """
 
     path: tuple[str, ...]
     polarity: str
     gain: Expr | float
     definition: str = ""
+    value: float | None = None
+
+    def __repr__(self) -> str:
+        number = "" if self.value is None else f" = {self.value:.6g}"
+        gain = expressions.text(self.gain) if isinstance(self.gain, Expr) else f"{self.gain:.6g}"
+        return f"FeedbackLoop({' > '.join(self.path)}; {self.polarity}; gain {gain}{number})"
