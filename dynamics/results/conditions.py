@@ -112,20 +112,6 @@ class BifurcationCondition:
 
 
 @dataclass(frozen=True)
-class Coefficient:
-    """A normal-form coefficient: symbolic where possible, always with a value."""
-
-    expression: Expr | None
-    value: float
-    criticality: str
-    valid_where: Boolean = S.true
-    exactness: str = "exact"
-
-    def __float__(self) -> float:
-        return self.value
-
-
-@dataclass(frozen=True)
 class FeedbackLoop:
     """A cycle of influences between states and definitions.
 
