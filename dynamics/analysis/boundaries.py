@@ -144,7 +144,8 @@ def _crossings(surface: Array, where: NDArray[np.bool_], along: Array, over: Arr
     for column, position in enumerate(along):
         values, allowed = surface[:, column], where[:, column]
         finite = np.isfinite(values[:-1]) & np.isfinite(values[1:])
-        rows = np.nonzero(finite & (np.sign(values[:-1]) * np.sign(values[1:]) < 0) & (allowed[:-1] | allowed[1:]))[0]
+        # a zero on a grid point counts as positive: the line that runs along the grid is not lost
+        rows = np.nonzero(finite & ((values[:-1] >= 0) != (values[1:] >= 0)) & (allowed[:-1] | allowed[1:]))[0]
         for rank in [r for r in branches if r >= rows.size]:
             pieces.append(branches.pop(rank))
         for rank, row in enumerate(rows):

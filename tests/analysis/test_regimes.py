@@ -1,0 +1,145 @@
+"""Phase diagrams: regimes and boundary lines against eigenvalues and closed forms."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import dynamics as dy
+from dynamics.analysis.regimes import REGIMES
+from dynamics.errors import SpecificationError
+
+X, Y = np.linspace(0.01, 1.0, 24), np.linspace(1.5, 30.0, 22)
+
+
+@pytest.fixture(scope="module")
+def core() -> dy.System:
+    return dy.models.load("deleveraging")
+
+
+@pytest.fixture(scope="module")
+def diagram(core: dy.System):
+    return dy.phase_diagram(core, x=("price_impact", X), y=("target_leverage", Y), magnitude=0.1)
+
+
+def growth(impact: float, leverage: float) -> float:
+    """Largest real part of the eigenvalues at defaults, from a Jacobian written by hand."""
+    u_star = 1 / leverage
+    calling = u_star < 0.05
+    scale = 20 * u_star + 0.025
+    u = 0.05 * u_star * 20.5 / scale if calling else u_star
+    q = 10 * (0.05 - u_star) / scale if calling else 0.0
+    phi = 0.5 * (leverage * u - 1) - q
+    change = impact * phi
+    matrix = [[-1, impact * 0.5 * leverage, -impact],
+              [-(1 - u), -change + (1 - u) * impact * 0.5 * leverage - phi - u * 0.5 * leverage, -(1 - u) * impact + u],
+              [0, (-400 if calling else 0) / 0.02, -50]]
+    return float(np.linalg.eigvals(matrix).real.max())
+
+
+def points(lines, kind: str, regime: str | None = None) -> np.ndarray:
+    found = [np.array([line["x"], line["y"]], dtype=float) for line in lines
+             if line["kind"] == kind and (regime is None or regime in line["regime"])]
+    joined = np.concatenate(found, axis=1) if found else np.empty((2, 0))
+    return joined[:, np.isfinite(joined).all(axis=0)]
+
+
+def test_growth_rate_and_regimes_agree_with_eigenvalues(diagram) -> None:
+    expected = np.array([[growth(x, y) for x in X] for y in Y])
+    away = np.abs(1 / Y - 0.05) > 1e-6
+    assert np.allclose(diagram["growth_rate"].values[away], expected[away], rtol=1e-7, atol=1e-9)
+    regime = diagram["regime"].values
+    assert np.array_equal((regime == REGIMES["unstable"])[away], (expected > 0)[away])
+    at_once = (1 / Y <= 1 - np.exp(-0.1))[:, None] & (expected < 0)
+    assert np.array_equal((regime == REGIMES["insolvent_at_once"])[away], at_once[away])
+    assert diagram["regime"].dims == ("target_leverage", "price_impact")
+    assert {"stable", "unstable"} <= set(diagram["regime"].attrs["flag_meanings"].split())
+
+
+def test_survival_agrees_with_single_runs(core: dy.System, diagram) -> None:
+    g = np.random.default_rng(2)
+    regime, checked = diagram["regime"].values, set()
+    for _ in range(60):
+        row, column = g.integers(Y.size), g.integers(X.size)
+        flag = int(regime[row, column])
+        if flag not in (REGIMES["stable"], REGIMES["cascades_after_shock"]) or growth(X[column], Y[row]) > -0.02:
+            continue
+        system = core.with_parameters(price_impact=X[column], target_leverage=Y[row])
+        run = dy.integrate(system, 300, dy.apply_shock(system, {}, "price", 0.1))
+        assert (run.attrs["status"] == "event") == (flag == REGIMES["cascades_after_shock"])
+        checked.add(flag)
+    assert len(checked) == 2
+
+
+def test_hopf_line_is_the_closed_form(diagram) -> None:
+    lines = diagram.attrs["boundaries"]
+    x, y = points(lines, "hopf", "False")
+    assert x.size > 50
+    assert np.max(np.abs(y / (1 + 3 / x) - 1)) < 1e-3
+    assert y.max() <= 20 * (1 + 1e-3)   # the closed form is no bifurcation beyond the border
+
+
+def test_growth_changes_sign_across_each_hopf_line(diagram) -> None:
+    x, y = points(diagram.attrs["boundaries"], "hopf")
+    inside = (np.abs(y - 20) > 0.5) & (x > X[0] * 1.02)
+    assert inside.sum() > 50
+    for a, b in zip(x[inside], y[inside], strict=True):
+        signs = {growth(a * f, b) > 0 for f in (0.98, 1.02)} | {growth(a, b * f) > 0 for f in (0.98, 1.02)}
+        assert signs == {False, True}
+
+
+def test_border_collision_line(core: dy.System, diagram) -> None:
+    x, y = points(diagram.attrs["boundaries"], "border_collision")
+    assert x.size > 20
+    assert y == pytest.approx(20, rel=1e-3)
+    half = dy.phase_diagram(core, x=("price_impact", X[:4]), y=("target_leverage", Y[::5]),
+                            parameters={"maintenance_margin": 0.1})
+    assert points(half.attrs["boundaries"], "border_collision")[1] == pytest.approx(10, rel=5e-3)
+
+
+def test_branch_of_the_margin_call_equilibrium_starts_at_its_own_place(core: dy.System) -> None:
+    near = dy.phase_diagram(core, x=("price_impact", np.linspace(0.045, 0.065, 3)),
+                            y=("target_leverage", np.linspace(15, 60, 3)))
+    x, y = points(near.attrs["boundaries"], "hopf", "True")
+    assert x.size > 20
+    assert x.max() == pytest.approx(0.0541923551, abs=2 * 0.02 / 399)
+    assert x[np.argmin(y)] == pytest.approx(x.max(), abs=1e-6)
+    assert y.min() == pytest.approx(20, abs=2 * 45 / 399)
+
+
+def test_axes_may_be_states_and_shocks(core: dy.System) -> None:
+    sizes = np.array([0.05, 0.17, 0.18, 0.23])
+    found = dy.phase_diagram(core, x=("shock:price", sizes), y=("price_impact", np.array([0.0, 0.3])))
+    names = {code: name for name, code in REGIMES.items()}
+    assert [[names[int(c)] for c in row] for row in found["regime"].values] == [
+        ["stable", "stable", "stable", "insolvent_at_once"],
+        ["stable", "stable", "cascades_after_shock", "insolvent_at_once"]]
+    assert found.attrs["boundaries"] == []
+    start = dy.phase_diagram(core, x=("equity_ratio", np.array([0.02, 0.2])), y=("price_gap", np.array([-0.1, 0.0])),
+                             magnitude=0.0)
+    assert names[int(start["regime"][1, 1])] == "stable"
+    assert names[int(start["regime"][0, 0])] == "cascades_after_shock"
+
+
+def test_measures_are_stored_and_unsettled_cells_are_counted(core: dy.System) -> None:
+    short = dy.phase_diagram(core, x=("price_impact", [0.1, 0.3]), y=("target_leverage", [4.0, 5.0]), duration=0.5,
+                             measures=["max_leverage"])
+    assert short.attrs["message"] == "4 of 4 cells had not settled"
+    assert set(short["regime"].values.reshape(-1)) == {REGIMES["not_settled"]}
+    long = dy.phase_diagram(core, x=("price_impact", [0.1, 0.3]), y=("target_leverage", [4.0, 5.0]),
+                            measures=["max_leverage"], relative_tolerance=1e-8)
+    system = core.with_parameters(price_impact=0.3, target_leverage=5)
+    single = dy.integrate(system, 300, dy.apply_shock(system, {}, "price", 0.1)).attrs["measures"]["max_leverage"]
+    assert float(long["max_leverage"][1, 1]) == pytest.approx(single, rel=1e-6)
+    assert long.attrs["message"] == "every cell was decided"
+
+
+@pytest.mark.parametrize(("options", "message"), [
+    ({"x": ("price_impakt", [0.1, 0.2])}, "Did you mean 'price_impact'"), ({"x": ("target_leverage", [1.0, 2.0])}, "both axes"),
+    ({"x": ("price_impact", [0.2, 0.1])}, "increasing"), ({"x": ("price_impact", [0.2])}, "at least two"),
+    ({"x": ("shock:prices", [0.1, 0.2])}, "Did you mean 'price'"), ({"shock": "fall"}, "'fall' is not a shock"),
+    ({"event": "insolvent"}, "Did you mean 'insolvency'"), ({"x": ("price_impact", [-0.2, 0.1])}, "price_impact")])
+def test_arguments_are_checked(core: dy.System, options: dict, message: str) -> None:
+    given = {"x": ("price_impact", [0.1, 0.2]), "y": ("target_leverage", [2.0, 3.0]), **options}
+    with pytest.raises(SpecificationError, match=message):
+        dy.phase_diagram(core, **given)
