@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,15 +35,16 @@ def boundaries(system: System, x: str, x_values: Sequence[float], y: str, y_valu
     Returns
     -------
     list of dict
-        ``label``, ``kind`` (hopf, fold, ..., border_collision), ``regime``, and ``x``, ``y``: points of the line, nan between
-        pieces. Only parts are kept where the point is admissible and the other conditions hold.
+        ``label``, ``kind`` (hopf, fold, ..., border_collision), ``regime``, and ``x``, ``y``: points of the line, nan
+        between pieces. Only parts are kept where the point is admissible and the other conditions hold.
 
     Raises
     ------
     DerivationError
         If the fixed points have no closed form.
     """
-    bounds = {Symbol(n): part.bounds for n, part in (*system.parameters.items(), *system.states.items())}
+    bounds = {**{Symbol(n): part.bounds for n, part in system.parameters.items()},
+              **{Symbol(n): part.bounds for n, part in system.states.items()}}
     grid_x = _fine(np.asarray(x_values, dtype=float))
     grid_y = _fine(np.asarray(y_values, dtype=float))
     others = {s: v for s, v in system.exact_parameters.items() if s.name not in (x, y)}
@@ -87,8 +88,9 @@ def _conditions(system: System, candidate: Candidate, bounds: Mapping[Symbol, An
     inside = [c.xreplace(state) for c in candidate.conditions]
     for name, part in system.states.items():
         low, high = part.bounds
-        inside += [e for e in ((state[Symbol(name)] - low) if low is not None else None,
-                               (high - state[Symbol(name)]) if high is not None else None) if e is not None and e.free_symbols]
+        edges = [state[Symbol(name)] - low] if low is not None else []
+        edges += [high - state[Symbol(name)]] if high is not None else []
+        inside += [e for e in edges if e.free_symbols]
     for name, event in system.events.items():
         if event.terminal:
             value = system.resolve(system._parsed.events[name][0]).xreplace(state)
@@ -96,12 +98,14 @@ def _conditions(system: System, candidate: Candidate, bounds: Mapping[Symbol, An
     states = [Symbol(name) for name in system.states]
     matrix = jacobian_matrix(candidate.fields, states).xreplace(state)
     neutral = 1 if system.time == "discrete" else 0
-    structural, found = len(candidate.free), []
+    structural = len(candidate.free)
+    found: list[tuple[Expr, str | None]] = []
     for factor in factor_characteristic(matrix):
         if structural and factor.degree == 1 and (factor.coefficients[1] + neutral * factor.coefficients[0]).cancel() == 0:
             structural -= factor.multiplicity
             continue
-        found += [(c.expression, c.kind) for c in stability_of_factor(factor.coefficients, system.time, bounds)]
+        time: Literal["continuous", "discrete"] = "discrete" if neutral else "continuous"
+        found += [(c.expression, c.kind) for c in stability_of_factor(factor.coefficients, time, bounds)]
     return inside, found
 
 

@@ -87,13 +87,13 @@ class Ensemble:
         except DerivationError:
             self.points = None
         if initial_state is not None:
-            flat = self.functions.initial_state(system, {n: 0.0 for n in initial_state})
+            flat = self.functions.initial_state(system, dict.fromkeys(initial_state, 0.0))
             self.start = np.repeat(flat[:, None], lanes, axis=1)
             for name, value in initial_state.items():
                 self.start[self.functions.names.index(name)] = value
         elif self.points is None:
-            raise DerivationError(f"the fixed points of '{system.name}' have no closed form, so trajectories cannot start from "
-                                  "them at many parameter sets; give initial_state")
+            raise DerivationError(f"the fixed points of '{system.name}' have no closed form, so trajectories cannot start "
+                                  "from them at many parameter sets; give initial_state")
         else:
             self.start = self.points.state
 
@@ -188,7 +188,8 @@ class _Piece:
         reductions = {name: system.measures[name].reduction for name in measures}
         unsuitable = [n for n, r in reductions.items() if r == "drawdown"]
         if unsuitable:
-            raise SpecificationError(f"measure '{unsuitable[0]}': a drawdown needs the whole path; use integrate for single runs")
+            raise SpecificationError(f"measure '{unsuitable[0]}': a drawdown needs the whole path; "
+                                     "use integrate for single runs")
         self.measures = tuple(measures)
         self.integrals = [n for n, r in reductions.items() if r == "integral"]
         self.running = [n for n, r in reductions.items() if r != "integral"]
@@ -206,7 +207,8 @@ class _Piece:
         self.running_function = self.functions.lane_function([*(parsed.measures[n] for n in self.running), *tracked])
 
     def run(self, lanes: NDArray[np.intp], state: Array, magnitude: Array, ramp: float, duration: Array, relative: float,
-            absolute: float, progress: Callable[[int, int], None] | None) -> tuple[Any, Array, Array, dict[str, Array], Array]:
+            absolute: float, progress: Callable[[int, int], None] | None
+            ) -> tuple[Any, Array, Array, dict[str, Array], Array]:
         e = self.ensemble
         p = e.p[:, lanes]
         if ramp:
@@ -259,7 +261,8 @@ class _Piece:
         if self.event is not None and self.watched:
             # another terminal event ended the path without the one asked for
             codes[(codes == STATUS["event"]) & (which != self.watched.index(self.event))] = STATUS["completed"]
-        return codes, final[:size], times, self._values(final, high, low, last, p[: self.parameters]), low[len(self.running):]
+        values = self._values(final, high, low, last, p[: self.parameters])
+        return codes, final[:size], times, values, low[len(self.running):]
 
     def _values(self, final: Array, high: Array, low: Array, last: Array, p: Array) -> dict[str, Array]:
         values = {}

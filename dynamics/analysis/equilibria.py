@@ -100,8 +100,9 @@ def _box(system: System, box: Mapping[str, tuple[float, float]] | None) -> dict[
     return limits
 
 
-def _solutions(system: System, equations: Sequence[Expr], states: Sequence[Symbol], bounds: dict[Symbol, Any], regime: Regime,
-               limits: Mapping[str, tuple[Any, Any]]) -> Iterator[tuple[dict[Symbol, Expr], tuple[str, ...], str]]:
+def _solutions(system: System, equations: Sequence[Expr], states: Sequence[Symbol], bounds: dict[Symbol, Any],
+               regime: Regime, limits: Mapping[str, tuple[Any, Any]]
+               ) -> Iterator[tuple[dict[Symbol, Expr], tuple[str, ...], str]]:
     """(state, free states, exactness): exact, else certified at the current parameters, else from many starts."""
     try:
         for solution in solutions_in_time(equations, states, bounds):

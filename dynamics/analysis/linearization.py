@@ -82,7 +82,8 @@ def place_of(system: System, at: Any) -> Place:
             if {switch.text: on for switch, on in regime.pattern} == dict(at.regime):
                 known = tuple(c.xreplace(state) for c in regime.conditions)
                 return Place(state, regime.expressions, regime, at.free, known)
-        raise SpecificationError(f"the fixed point does not belong to '{system.name}': its regime is not one of the system's")
+        raise SpecificationError(f"the fixed point does not belong to '{system.name}': "
+                                 "its regime is not one of the system's")
     if not isinstance(at, Mapping):
         raise SpecificationError(f"at: must be a FixedPoint or a mapping from states to values, not {type(at).__name__}")
     _names_fit(system, at)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dynamics.analysis.trajectories import dataset_of
+from dynamics.analysis.trajectory_measures import measures_of_orbit
 from dynamics.compiled.functions import functions_of
 from dynamics.errors import IntegrationError, SpecificationError
 from dynamics.results import provenance
@@ -38,7 +39,8 @@ def iterate(system: System | Process, steps: int, initial_state: Mapping[str, An
     Returns
     -------
     xarray.Dataset
-        Dim ``time`` = 0 .. steps (fewer after a terminal event): states and observables; dim ``event``.
+        Dim ``time`` = 0 .. steps (fewer after a terminal event): states and observables; dim ``event``; attrs: measures (an
+        integral is the sum over all times but the last), provenance.
 
     Raises
     ------
@@ -97,6 +99,8 @@ def iterate(system: System | Process, steps: int, initial_state: Mapping[str, An
                             method="iteration", steps=int(steps), status=status, message=message,
                             wall_time_s=_time.perf_counter() - started)
     result = dataset_of(system, grid, np.array(orbit).T, happenings, attributes)
+    measured = measures_of_orbit(system, np.array(orbit).T, p)
+    result.attrs["measures"] = {n: None if not np.isfinite(v) else v for n, v in measured.items()}
     if status == "invalid_state":
         raise IntegrationError(f"{message}; the orbit before it is in the error's .partial", result)
     return result

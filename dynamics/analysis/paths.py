@@ -11,6 +11,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -193,7 +194,7 @@ class _Follower:
                ) -> tuple[bool, float, Array, RegimeFunctions | None]:
         import scipy.integrate
 
-        p, functions, path = self.p, self.functions, self.path
+        p, functions = self.p, self.functions
         base = regime.field if regime else functions.field
         jacobian = regime.jacobian if regime else functions.jacobian
         options: dict[str, Any] = {}
@@ -329,7 +330,7 @@ class _Follower:
                 if dip.fun >= 0:
                     continue
                 ends = [t, float(dip.x), t_new]
-            for low, high in zip(ends[:-1], ends[1:], strict=True):
+            for low, high in pairwise(ends):
                 a, b = value(low) if low > t else level[k], value(high) if high < t_new else new[k]
                 if (a < 0 <= b and directions[k] >= 0) or (a > 0 >= b and directions[k] <= 0):
                     # the step's own interpolant may miss the end value by rounding: then the end is the crossing

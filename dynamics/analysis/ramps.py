@@ -18,8 +18,9 @@ RAMP_SIZE, RAMP_DURATION = "ramp_size", "ramp_duration"
 def ramped(system: System, shock: str) -> System:
     """Return a system in which the shock acts at a constant rate for ``time < ramp_duration``.
 
-    The rate is ``ramp_size/ramp_duration`` times the direction of the shock, the derivative of its assignments at magnitude 0.
-    That is the same shock spread out only if shocks add up (a shock of a after one of b is one of a + b), which is checked.
+    The rate is ``ramp_size/ramp_duration`` times the direction of the shock, the derivative of its assignments at
+    magnitude 0. That is the same shock spread out only if shocks add up (a shock of a after one of b is one of a + b),
+    which is checked.
 
     Parameters
     ----------

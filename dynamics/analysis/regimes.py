@@ -130,7 +130,8 @@ def _axis(system: System, name: str, values: Sequence[float]) -> tuple[str, Any]
             system.with_parameters({name: value})
     elif name not in system.states:
         known = [*system.parameters, *system.states, *(f"shock:{s}" for s in system.shocks)]
-        raise SpecificationError(f"axis '{name}' is no parameter, state or shock of '{system.name}'.{did_you_mean(name, known)}")
+        raise SpecificationError(f"axis '{name}' is no parameter, state or shock of '{system.name}'."
+                                 f"{did_you_mean(name, known)}")
     return name, array
 
 

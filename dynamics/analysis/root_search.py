@@ -94,7 +94,7 @@ def _starts(values: Any, box: Sequence[tuple[Any, Any]], size: int) -> Iterator[
     points = qmc.Halton(size, scramble=False).random(STARTS)
     axes = [_axis(low, high, 1001) for low, high in box]
     for point in points:
-        yield np.array([axis[int(round(p * 1000))] if len(axis) == 1001 else axis[int(p * (len(axis) - 1))]
+        yield np.array([axis[round(p * 1000)] if len(axis) == 1001 else axis[int(p * (len(axis) - 1))]
                         for p, axis in zip(point, axes, strict=True)])
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from sympy import And, Eq, Expr, S, Symbol
 from sympy.logic.boolalg import Boolean
@@ -34,7 +34,8 @@ def stability_conditions(system: System, at: Any) -> Records[StabilityCondition]
     -------
     sequence of StabilityCondition
         Factored, minimal: factors that the bounds of the parameters make positive are left out. Each names the bifurcation
-        on its zero set (a zero eigenvalue is a fold, transcritical or pitchfork by how fixed points meet there). Empty when the point is stable throughout; a constant -1 when it is unstable throughout.
+        on its zero set (a zero eigenvalue is a fold, transcritical or pitchfork by how fixed points meet there). Empty
+        when the point is stable throughout; a constant -1 when it is unstable throughout.
 
     Raises
     ------
@@ -94,8 +95,9 @@ def region(system: System, at: Any, parameter: str | None = None) -> Boolean:
     --------
     >>> import dynamics as dy
     >>> system = dy.models.load("deleveraging")
-    >>> dy.region(system, dy.fixed_points(system)[0], parameter="target_leverage").args[0]
-    target_leverage < 1 + (adjustment + reversion)/(adjustment*price_impact)
+    >>> stable = dy.region(system, dy.fixed_points(system)[0], parameter="target_leverage")
+    >>> stable.xreplace(system.exact_parameters)
+    True
     """
     system = scalar_system(system, "region")
     place, bounds = place_of(system, at), _bounds(system)
@@ -171,7 +173,8 @@ def _conditions(system: System, place: Place, bounds: Mapping[Symbol, Any]) -> l
         if root_free and structural >= factor.multiplicity:
             structural -= factor.multiplicity
             continue
-        conditions += stability_of_factor(factor.coefficients, system.time, bounds, known)
+        time: Literal["continuous", "discrete"] = "discrete" if neutral else "continuous"
+        conditions += stability_of_factor(factor.coefficients, time, bounds, known)
     unique = {c.expression: c for c in conditions if c.expression != S.One}
     negative = [c for c in unique.values() if c.expression.is_number and not c.expression > 0]
     return negative[:1] or list(unique.values())
@@ -192,7 +195,8 @@ def _kind(system: System, place: Place, condition: Condition, bounds: Mapping[Sy
 
 
 def _bounds(system: System) -> dict[Symbol, Any]:
-    return {Symbol(name): part.bounds for name, part in (*system.parameters.items(), *system.states.items())}
+    return {**{Symbol(name): part.bounds for name, part in system.parameters.items()},
+            **{Symbol(name): part.bounds for name, part in system.states.items()}}
 
 
 def _valid_where(place: Place, bounds: Mapping[Symbol, Any]) -> Boolean:

@@ -40,7 +40,8 @@ def sweep(system: System, over: Mapping[str, Sequence[float]], measure: str | Se
     over : mapping of str to sequence of float
         Named axes, any number: parameters, initial states, or ``"shock:price"`` for the size of a shock.
     measure : str or sequence of str, optional
-        Measures of the system; all of them when None. For maps also the names of states (their final values).
+        Measures of the system; all of them when None. For maps also the names of states: their final values, as
+        ``final_x`` where ``x`` is an axis.
     duration : float
         Time (steps of a map) of each trajectory.
     initial_state : mapping of str to float, optional
@@ -52,8 +53,8 @@ def sweep(system: System, over: Mapping[str, Sequence[float]], measure: str | Se
     executor : object with ``map``, optional
         For example a ``concurrent.futures.ProcessPoolExecutor``; None computes here. Results do not depend on it.
     store : str or Path, optional
-        ``.json``, ``.nc`` or ``.zarr``: the result is written there, and read back instead of computed again when it was made
-        by the same call.
+        ``.json``, ``.nc`` or ``.zarr``: the result is written there, and read back instead of computed again when it was
+        made by the same call.
     relative_tolerance, absolute_tolerance : float
     progress : bool
         Show a progress bar.
@@ -108,7 +109,9 @@ def sweep(system: System, over: Mapping[str, Sequence[float]], measure: str | Se
     shape = tuple(len(values) for values in axes.values())
     dims = tuple(axes)
     columns = {key: np.concatenate([part[key] for part in parts]).reshape(shape) for key in parts[0]}
-    variables: dict[str, Any] = {name: (dims, columns[name], _described(system, name)) for name in measures}
+    # an axis of initial values has the name of the state: its final values need another
+    variables: dict[str, Any] = {f"final_{name}" if name in axes else name: (dims, columns[name], _described(system, name))
+                                 for name in measures}
     variables["status"] = (dims, columns["status"].astype(np.int64), status_attributes())
     variables["end_time"] = (dims, columns["end_time"], {"units": system.time_unit})
     coordinates = {name: (name, values, {"units": _unit(system, name)}) for name, values in axes.items()}

@@ -26,9 +26,9 @@ __all__ = ["cascade_threshold"]
 Array = NDArray[np.float64]
 SHORTEST = 200.0
 SCAN_POINTS = 33
-LOOSE = {"relative_tolerance": 1e-7, "absolute_tolerance": 1e-10}
-SCAN = {"relative_tolerance": 1e-6, "absolute_tolerance": 1e-9}
-TIGHT = {"relative_tolerance": 1e-11, "absolute_tolerance": 1e-13}
+LOOSE: dict[str, Any] = {"relative_tolerance": 1e-7, "absolute_tolerance": 1e-10}
+SCAN: dict[str, Any] = {"relative_tolerance": 1e-6, "absolute_tolerance": 1e-9}
+TIGHT: dict[str, Any] = {"relative_tolerance": 1e-11, "absolute_tolerance": 1e-13}
 EXTENSIONS = 6
 OPPOSITE = 1e-6
 FIRST_PIECE = 25.0
@@ -231,7 +231,8 @@ class _Search:
                 return "broke", whole, system
             spent, state, piece = spent + piece, part.states[-1], 1.2 * piece
             distances = self._distances(state)
-            if spent >= self.ramp and len(distances) and np.any(distances <= np.maximum(1e-7, 1e-3 * np.minimum(scale, 1.0))):
+            near = np.maximum(1e-7, 1e-3 * np.minimum(scale, 1.0))
+            if spent >= self.ramp and len(distances) and np.any(distances <= near):
                 return "survived", whole, system
         return "not_settled", whole, system
 
@@ -293,7 +294,8 @@ class _Search:
         below, above = self._bisect(float(grid[first]), float(grid[first + 1]), sense)
         status, value, message = "found", (below + above) / 2, "bisection of trajectories"
         if limit is not None and above >= limit - self.tolerance:
-            status, value, message = "insolvent_at_once", limit, "no smaller shock causes it: the shock itself crosses the event"
+            status, value = "insolvent_at_once", limit
+            message = "no smaller shock causes it: the shock itself crosses the event"
         transitions: tuple[float, ...] = ()
         if len(changes) > 1:
             status = "not_monotone"

@@ -12,7 +12,7 @@ from dynamics.analysis.paths import Path
 from dynamics.compiled.functions import SystemFunctions, functions_of
 from dynamics.systems import System
 
-__all__ = ["measures_of"]
+__all__ = ["measures_of", "measures_of_orbit"]
 
 Array = NDArray[np.float64]
 CANDIDATES = 8
@@ -34,6 +34,21 @@ def measures_of(system: System, path: Path, names: Sequence[str], p: Sequence[An
             if sampled is None:
                 sampled = _sampled(functions, path, p, samples)
             raw = _reduced(functions, path, p, sampled, row, reduction)
+        values[name] = functions.transform(name, float(raw), p)
+    return values
+
+
+def measures_of_orbit(system: System, orbit: Array, p: Sequence[Any]) -> dict[str, float]:
+    """Return measures of an orbit of a map, shape (dimension, steps + 1); an integral is the sum over all but the last."""
+    functions = functions_of(system)
+    if not system.measures:
+        return {}
+    rows = np.array([functions.measure_expressions(float(k), y, p) for k, y in enumerate(orbit.T)])
+    values: dict[str, float] = {}
+    for row, (name, measure) in enumerate(system.measures.items()):
+        column = rows[:, row]
+        raw = {"max": np.max(column), "min": np.min(column), "final": column[-1], "integral": np.sum(column[:-1]),
+               "drawdown": np.max(np.maximum.accumulate(column) - column)}[measure.reduction]
         values[name] = functions.transform(name, float(raw), p)
     return values
 

@@ -186,7 +186,8 @@ class SystemFunctions:
         system = self._system
         if not self.indexed:
             return self._compile([system._parsed.equations[n] for n in self.names])
-        parts = [(self._compile([system._parsed.equations[n]]), size) for n, size in zip(self.names, self.sizes, strict=True)]
+        parts = [(self._compile([system._parsed.equations[n]]), size)
+                 for n, size in zip(self.names, self.sizes, strict=True)]
 
         def function(t: float, y: Array, p: Sequence[Any]) -> Array:
             return np.concatenate([np.broadcast_to(part(t, y, p), (size,)) for part, size in parts])
@@ -281,7 +282,18 @@ class SystemFunctions:
     def lane_function(self, wanted: Sequence[Expr], *extra: Symbol) -> Callable[..., Array]:
         """Compile to ``f(t, y, p, *extra)`` over lanes: y (dimension, lanes), p (parameters, lanes) -> (len, lanes)."""
         if self.indexed:
-            raise SpecificationError(f"'{self._system.name}' has indexed states; use system.expand() for many trajectories at once")
+            raise SpecificationError(f"'{self._system.name}' has indexed states; "
+                                     "use system.expand() for many trajectories at once")
+        key = (tuple(wanted), extra)
+        if key not in self._lane_functions:
+            self._lane_functions[key] = self._lane_function(wanted, extra)
+        return self._lane_functions[key]
+
+    @cached_property
+    def _lane_functions(self) -> dict[Any, Callable[..., Array]]:
+        return {}
+
+    def _lane_function(self, wanted: Sequence[Expr], extra: Sequence[Symbol]) -> Callable[..., Array]:
         raw = vector_function([self._system.resolve(e) for e in wanted], [(TIME, *extra), self._states, self._parameters])
 
         def function(t: Array, y: Array, p: Array, *more: Array) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -129,7 +130,7 @@ def test_liquidation_cascade_has_three_fixed_points() -> None:
         return 0.03 + 0.15 * lognorm.cdf(fall, 0.5, scale=0.1) - fall
 
     grid = np.linspace(1e-3, 0.3, 400)
-    expected = [brentq(gap, a, b, xtol=1e-15) for a, b in zip(grid[:-1], grid[1:], strict=True) if gap(a) * gap(b) < 0]
+    expected = [brentq(gap, a, b, xtol=1e-15) for a, b in pairwise(grid) if gap(a) * gap(b) < 0]
     assert sorted(p.values["fall"] for p in points) == pytest.approx(expected, rel=1e-10)
     inside, = dy.fixed_points(system, box={"fall": (0.05, 0.1)})
     assert inside.values["fall"] == pytest.approx(expected[1], rel=1e-10)

@@ -32,6 +32,15 @@ def test_parameters_start_and_observables() -> None:
     assert float(run["x"][0]) == 0.3
 
 
+def test_measures_of_an_orbit() -> None:
+    run = dy.iterate(dy.System(
+        name="m", time="discrete", states={"x": 1}, parameters={"a": -2}, equations={"x": "a*x"}, measures={
+            "top": dy.Measure("x", "max"), "bottom": dy.Measure("x", "min"), "end": dy.Measure("x", "final"),
+            "sum": dy.Measure("x", "integral"), "fall": dy.Measure("x", "drawdown", transform="value/10")}), 4)
+    assert run["x"].values.tolist() == [1, -2, 4, -8, 16]
+    assert run.attrs["measures"] == {"top": 16, "bottom": -8, "end": 16, "sum": -5, "fall": pytest.approx(1.2)}
+
+
 def test_time_counts_steps() -> None:
     system = dy.System(name="sum", time="discrete", states={"x": 0}, parameters={"a": 1}, equations={"x": "x + a*time"})
     assert dy.iterate(system, 10)["x"].values.tolist() == [n * (n - 1) / 2 for n in range(11)]

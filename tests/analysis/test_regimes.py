@@ -50,7 +50,7 @@ def test_growth_rate_and_regimes_agree_with_eigenvalues(diagram) -> None:
     assert np.allclose(diagram["growth_rate"].values[away], expected[away], rtol=1e-7, atol=1e-9)
     regime = diagram["regime"].values
     assert np.array_equal((regime == REGIMES["unstable"])[away], (expected > 0)[away])
-    at_once = (1 / Y <= 1 - np.exp(-0.1))[:, None] & (expected < 0)
+    at_once = (np.exp(-0.1) <= 1 - 1 / Y)[:, None] & (expected < 0)
     assert np.array_equal((regime == REGIMES["insolvent_at_once"])[away], at_once[away])
     assert diagram["regime"].dims == ("target_leverage", "price_impact")
     assert {"stable", "unstable"} <= set(diagram["regime"].attrs["flag_meanings"].split())
@@ -135,7 +135,8 @@ def test_measures_are_stored_and_unsettled_cells_are_counted(core: dy.System) ->
 
 
 @pytest.mark.parametrize(("options", "message"), [
-    ({"x": ("price_impakt", [0.1, 0.2])}, "Did you mean 'price_impact'"), ({"x": ("target_leverage", [1.0, 2.0])}, "both axes"),
+    ({"x": ("price_impakt", [0.1, 0.2])}, "Did you mean 'price_impact'"),
+    ({"x": ("target_leverage", [1.0, 2.0])}, "both axes"),
     ({"x": ("price_impact", [0.2, 0.1])}, "increasing"), ({"x": ("price_impact", [0.2])}, "at least two"),
     ({"x": ("shock:prices", [0.1, 0.2])}, "Did you mean 'price'"), ({"shock": "fall"}, "'fall' is not a shock"),
     ({"event": "insolvent"}, "Did you mean 'insolvency'"), ({"x": ("price_impact", [-0.2, 0.1])}, "price_impact")])

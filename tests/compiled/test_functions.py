@@ -25,7 +25,7 @@ def flow(equations: dict[str, str], parameters: dict, **more) -> dy.System:
 
 
 def value(text: str, **states: float) -> float:
-    system = flow({n: text for n in states}, {"unused": 1}, states=states)
+    system = flow(dict.fromkeys(states, text), {"unused": 1}, states=states)
     functions = functions_of(system)
     return float(functions.field(0.0, np.array(list(states.values())), functions.parameters(system))[0])
 
@@ -160,7 +160,7 @@ def test_indexed_functions_equal_their_expansion() -> None:
     scalar = system.expand()
     flat = functions_of(scalar)
     assert flat.field(0.0, y, flat.parameters(scalar)) == pytest.approx(expected, rel=1e-14)
-    with pytest.raises(SpecificationError, match="indexed states; use system.expand"):
+    with pytest.raises(SpecificationError, match=r"indexed states; use system\.expand"):
         functions.lane_field(np.zeros(1), np.zeros((5, 1)), np.zeros((2, 1)))
 
 
