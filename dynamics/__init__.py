@@ -22,20 +22,25 @@ _HOME = {
     "dynamics.results": ("open", "save"),
     "dynamics.mechanisms": ("compose",),
     "dynamics.analysis.competing_paths": ("cascade_number", "competing_paths", "path_ratio"),
-    "dynamics.analysis.feedback_loops": ("feedback_loops", "loop_dominance"),
+    "dynamics.analysis.certification": ("certified_fixed_points",),
     "dynamics.analysis.equilibria": ("fixed_points",),
+    "dynamics.analysis.feedback_loops": ("feedback_loops", "loop_dominance"),
+    "dynamics.analysis.conserved_quantities": ("conserved_quantities",),
     "dynamics.analysis.linearization": ("characteristic_polynomial", "jacobian"),
     "dynamics.analysis.normal_forms": ("first_lyapunov_coefficient", "normal_form"),
     "dynamics.analysis.stability": ("bifurcation_conditions", "region", "stability_conditions"),
     "dynamics.analysis.trajectories": ("apply_shock", "integrate"),
     "dynamics.analysis.orbits": ("iterate",),
+    "dynamics.analysis.nonsmooth": ("border_collisions", "nonsmooth_regimes"),
+    "dynamics.analysis.sliding_motion": ("sliding",),
     "dynamics.analysis.thresholds": ("cascade_threshold",),
     "dynamics.analysis.threshold_curves": ("critical_shocks",),
     "dynamics.analysis.sweeps": ("sweep",),
     "dynamics.analysis.regimes": ("phase_diagram",),
     "dynamics.analysis.tail_risk": ("exceedance", "tail_index"),
     "dynamics.analysis.observed_falls": ("compare_falls", "worst_days"),
-    "dynamics.figures": ("plot_cobweb", "plot_critical_shock", "plot_cusp", "plot_hysteresis", "plot_observed_falls",
+    "dynamics.figures": ("plot_cobweb", "plot_critical_shock", "plot_cusp", "plot_feedback_loops", "plot_hysteresis",
+                         "plot_observed_falls",
                          "plot_phase_diagram", "plot_phase_portrait", "plot_trajectory"),
 }
 _SUBMODULES = ("data", "figures", "mechanisms", "models")
@@ -45,13 +50,17 @@ __all__ = sorted([*_MODULE_OF, *_SUBMODULES, "__version__"])
 if TYPE_CHECKING:
     from dynamics import data, figures, mechanisms, models
     from dynamics.analysis.competing_paths import cascade_number, competing_paths, path_ratio
+    from dynamics.analysis.conserved_quantities import conserved_quantities
+    from dynamics.analysis.certification import certified_fixed_points
     from dynamics.analysis.equilibria import fixed_points
     from dynamics.analysis.feedback_loops import feedback_loops, loop_dominance
     from dynamics.analysis.linearization import characteristic_polynomial, jacobian
     from dynamics.analysis.normal_forms import first_lyapunov_coefficient, normal_form
+    from dynamics.analysis.nonsmooth import border_collisions, nonsmooth_regimes
     from dynamics.analysis.observed_falls import compare_falls, worst_days
     from dynamics.analysis.orbits import iterate
     from dynamics.analysis.regimes import phase_diagram
+    from dynamics.analysis.sliding_motion import sliding
     from dynamics.analysis.stability import bifurcation_conditions, region, stability_conditions
     from dynamics.analysis.sweeps import sweep
     from dynamics.analysis.tail_risk import exceedance, tail_index
@@ -73,6 +82,7 @@ if TYPE_CHECKING:
         plot_cobweb,
         plot_critical_shock,
         plot_cusp,
+        plot_feedback_loops,
         plot_hysteresis,
         plot_observed_falls,
         plot_phase_diagram,

@@ -1,6 +1,8 @@
 """Results: schema, provenance, files, and the structured records that analyses return."""
 
+from dynamics.results.certificates import Certificate, CertifiedBox
 from dynamics.results.conditions import BifurcationCondition, FeedbackLoop, StabilityCondition
+from dynamics.results.conserved import ConservedQuantity
 from dynamics.results.normal_forms import Coefficient, NormalForm
 from dynamics.results.provenance import SCHEMA, SCHEMA_VERSION, STATUS, provenance, status_attributes
 from dynamics.results.records import (
@@ -16,7 +18,7 @@ from dynamics.results.records import (
 )
 from dynamics.results.storage import open, save
 
-__all__ = ["SCHEMA", "SCHEMA_VERSION", "STATUS", "BifurcationCondition", "BifurcationDiagram", "Branch", "Claim",
-           "Coefficient", "FeedbackLoop", "FixedPoint", "FixedPoints",
+__all__ = ["SCHEMA", "SCHEMA_VERSION", "STATUS", "BifurcationCondition", "BifurcationDiagram", "Branch", "Certificate", "CertifiedBox", "Claim",
+           "Coefficient", "ConservedQuantity", "FeedbackLoop", "FixedPoint", "FixedPoints",
            "NormalForm", "Records", "Reproduction", "SpecialPoint",
            "StabilityCondition", "Threshold", "open", "provenance", "save", "status_attributes"]

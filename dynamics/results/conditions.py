@@ -10,6 +10,7 @@ from sympy import Expr, S
 from sympy.logic.boolalg import Boolean
 
 from dynamics import expressions
+from dynamics.errors import SpecificationError
 
 __all__ = ["BifurcationCondition", "FeedbackLoop", "StabilityCondition", "condition_latex"]
 
@@ -52,6 +53,27 @@ class StabilityCondition:
     def mathml(self) -> str:
         """The inequality as MathML."""
         return expressions.mathml(self.expression > 0, self.symbols)
+
+    def __call__(self, **parameters: Any) -> Any:
+        """Return the expression at parameter values, numbers or arrays by name; positive is stable.
+
+        Examples
+        --------
+        >>> import dynamics as dy
+        >>> market = dy.models.load("deleveraging")
+        >>> condition, = dy.stability_conditions(market, dy.fixed_points(market)[0])
+        >>> round(float(condition(**market.parameter_values)), 12)
+        0.9
+        """
+        from sympy import Symbol, lambdify
+
+        names = sorted(s.name for s in self.expression.free_symbols)
+        missing = [name for name in names if name not in parameters]
+        if missing:
+            raise SpecificationError(f"the condition depends on {', '.join(names)}; no value given for {', '.join(missing)}")
+        renamed = {Symbol(name): Symbol(f"a{k}") for k, name in enumerate(names)}
+        function = lambdify(list(renamed.values()), self.expression.xreplace(renamed), "numpy")
+        return function(*(parameters[name] for name in names))
 
     def __repr__(self) -> str:
         return f"StabilityCondition({expressions.text(self.expression)} > 0; {self.bifurcation} where it is 0)"

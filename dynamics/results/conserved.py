@@ -1,0 +1,34 @@
+"""The record of a conserved quantity."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sympy import Expr
+
+from dynamics import expressions
+
+__all__ = ["ConservedQuantity"]
+
+
+@dataclass(frozen=True)
+class ConservedQuantity:
+    """A function of the state that the dynamics keep constant.
+
+    Attributes
+    ----------
+    name : str
+        Of the declared invariant; empty for one that was found.
+    expression : SymPy expression
+        In the states (and parameters, when declared).
+    exactness : {"exact", "numeric"}
+        Proved symbolically, or checked in 30 digits at random points.
+    """
+
+    name: str
+    expression: Expr
+    exactness: str
+
+    def __repr__(self) -> str:
+        named = f"{self.name} = " if self.name else ""
+        return f"ConservedQuantity({named}{expressions.text(self.expression)}; {self.exactness})"
