@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from sympy import Expr, Float, S, Symbol
@@ -176,6 +178,51 @@ def written_expressions(system: System) -> dict[str, Expr]:
     parsed = system._parsed
     entries = {**{name: parsed.equations[name] for name in system.states}, **parsed.definitions, **parsed.observables}
     return {name: expressions.elementary(expression) for name, expression in entries.items()}
+
+
+@dataclass(frozen=True)
+class Influences:
+    """What a causal-loop diagram shows.
+
+    Attributes
+    ----------
+    nodes : tuple of str
+        Quantities in loops of more than one quantity, or all states in loops where there is none.
+    links : mapping of (str, str) to str
+        Source and target to "reinforcing" (same direction), "balancing" (opposite), "depends" or "inactive".
+    loops : tuple of (path, polarity)
+        Loops of more than one node whose polarity is known, the short ones first.
+    """
+
+    nodes: tuple[str, ...]
+    links: Mapping[tuple[str, str], str]
+    loops: tuple[tuple[tuple[str, ...], str], ...]
+
+
+def influences_of(system: System, at: Any = None) -> Influences:
+    """Signs of all influences in loops, definitions that only rename another quantity left out."""
+    system = scalar_system(system, "plot_feedback_loops")
+    place = None if at is None else place_of(system, at)
+    written = written_expressions(system)
+    renamed = {Symbol(n): e for n, e in written.items() if n not in system.states and e.is_Symbol and e.name in written}
+    for _ in renamed:  # names of names
+        renamed = {name: renamed.get(other, other) for name, other in renamed.items()}
+    short = {n: e.xreplace(renamed) for n, e in written.items() if Symbol(n) not in renamed}
+    found = cycles(causal_graph(short))
+    longer = [cycle for cycle in found if len(cycle) > 1] or list(found)
+
+    def polarity(path: Sequence[str]) -> str:
+        cases = gains_along(system, path, short)
+        if place is None:
+            return _polarity_of_cases(cases, system)
+        case = case_at(system, place, cases)
+        return _polarity(case, gain_at(system, place, case), system.bounds(), place.known)
+
+    nodes = [name for name in short if any(name in cycle for cycle in longer)]
+    edges = [edge for cycle in found for edge in pairwise((*cycle, cycle[0])) if set(edge) <= set(nodes)]
+    links = {edge: polarity(edge).split()[0] for edge in dict.fromkeys(edges)}
+    kinds = [(cycle, polarity((*cycle, cycle[0])).split()[0]) for cycle in longer if len(cycle) > 1]
+    return Influences(tuple(nodes), links, tuple((cycle, kind) for cycle, kind in kinds if kind in POLARITY.values()))
 
 
 def gains_along(system: System, path: Sequence[str], written: Mapping[str, Expr]) -> tuple[GainCase, ...]:

@@ -16,13 +16,14 @@ if TYPE_CHECKING:
     from dynamics.figures.cobweb import plot_cobweb
     from dynamics.figures.critical_shock import plot_critical_shock
     from dynamics.figures.cusp import plot_cusp
+    from dynamics.figures.feedback_loops import plot_feedback_loops
     from dynamics.figures.hysteresis import plot_hysteresis
     from dynamics.figures.phase_diagram import plot_phase_diagram
     from dynamics.figures.phase_portrait import plot_phase_portrait
     from dynamics.figures.trajectory import plot_trajectory
 
-__all__ = ["names", "plot_cobweb", "plot_critical_shock", "plot_cusp", "plot_hysteresis", "plot_phase_diagram",
-           "plot_phase_portrait", "plot_trajectory"]
+__all__ = ["names", "plot_cobweb", "plot_critical_shock", "plot_cusp", "plot_feedback_loops",
+           "plot_hysteresis", "plot_phase_diagram", "plot_phase_portrait", "plot_trajectory"]
 
 
 def names() -> tuple[str, ...]:
