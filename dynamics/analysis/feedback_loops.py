@@ -214,14 +214,17 @@ def influences_of(system: System, at: Any = None) -> Influences:
     def polarity(path: Sequence[str]) -> str:
         cases = gains_along(system, path, short)
         if place is None:
-            return _polarity_of_cases(cases, system)
-        case = case_at(system, place, cases)
-        return _polarity(case, gain_at(system, place, case), system.bounds(), place.known)
+            parts = _polarity_of_cases(cases, system).split("; ")
+        else:
+            case = case_at(system, place, cases)
+            parts = [_polarity(case, gain_at(system, place, case), system.bounds(), place.known)]
+        kinds = {part.split()[0] for part in parts} - {"inactive"}
+        return kinds.pop() if len(kinds) == 1 else "depends" if kinds else "inactive"
 
     nodes = [name for name in short if any(name in cycle for cycle in longer)]
     edges = [edge for cycle in found for edge in pairwise((*cycle, cycle[0])) if set(edge) <= set(nodes)]
-    links = {edge: polarity(edge).split()[0] for edge in dict.fromkeys(edges)}
-    kinds = [(cycle, polarity((*cycle, cycle[0])).split()[0]) for cycle in longer if len(cycle) > 1]
+    links = {edge: polarity(edge) for edge in dict.fromkeys(edges)}
+    kinds = [(cycle, polarity((*cycle, cycle[0]))) for cycle in longer if len(cycle) > 1]
     return Influences(tuple(nodes), links, tuple((cycle, kind) for cycle, kind in kinds if kind in POLARITY.values()))
 
 

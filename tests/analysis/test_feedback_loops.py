@@ -9,6 +9,7 @@ import pytest
 from sympy import Expr, Piecewise, S, Symbol, expand, symbols
 
 import dynamics as dy
+from dynamics.analysis.feedback_loops import influences_of
 
 POSITIVE = (0, None)
 z = Symbol("z")
@@ -176,6 +177,15 @@ def test_a_singular_gain_is_told() -> None:
     system = dy.System(name="pole", states={"x": 1}, equations={"x": "log(x)"})
     with pytest.raises(dy.DerivationError, match="not finite"):
         dy.feedback_loops(system, {"x": 0})
+
+
+def test_a_sign_that_differs_between_regimes_is_no_sign() -> None:
+    system = dy.System(name="bent", states={"x": 1, "y": 1}, equations={"x": "abs(y)", "y": "-x"})
+    (loop,) = dy.feedback_loops(system)
+    assert set(loop.polarity.split("; ")) == {"balancing if y > 0", "reinforcing if -y > 0"}
+    assert influences_of(system).links == {("x", "y"): "balancing", ("y", "x"): "depends"}
+    assert influences_of(system, {"x": 0, "y": -2}).links["y", "x"] == "balancing"
+    assert influences_of(system, {"x": 0, "y": -2}).loops == ((("x", "y"), "reinforcing"),)
 
 
 # ---- dominance ------------------------------------------------------------------------------------------------------
