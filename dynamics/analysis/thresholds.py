@@ -342,12 +342,19 @@ class _Search:
 
     def _bisect(self, low: float, high: float, sense: float) -> tuple[float, float]:
         """Narrow a bracket, loosely as long as that is enough; an end that the accurate path contradicts moves out."""
-        rough = max(1e-5, self.tolerance)
+        rough, top = max(1e-5, self.tolerance), high
         low, high = self._halve(low, high, sense, rough, LOOSE)
         step = high - low
-        while low > 0 and self.path(sense * low, TIGHT)[0] == "event":
+        if low > 0 and self.path(sense * low, TIGHT)[0] == "event":
             low, high = max(low - step, 0.0), low
-            step *= 2
+            while low > 0 and self.path(sense * low, TIGHT)[0] == "event":
+                step *= 2
+                low, high = max(low - step, 0.0), low
+        else:
+            # where a path grazes a border the loose one can be off by more than its bracket, to either side
+            while high < top and self.path(sense * high, TIGHT)[0] != "event":
+                low, high = high, min(high + step, top)
+                step *= 2
         return self._halve(low, high, sense, self.tolerance, TIGHT)
 
     def _halve(self, low: float, high: float, sense: float, tolerance: float, accuracy: Mapping[str, float]

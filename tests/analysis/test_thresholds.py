@@ -115,6 +115,14 @@ def test_near_the_hopf_bifurcation(core: dy.System, impact: float, leverage: flo
     assert found.value == pytest.approx(expected, abs=1e-8)
 
 
+def test_a_loose_bracket_that_misses_the_threshold_is_moved(core: dy.System) -> None:
+    """The paths at this threshold graze the maintenance margin; reference as above, fixed steps of 5e-6 and 2e-5 agree."""
+    system = core.with_parameters(price_impact=0.46711983165042276, target_leverage=4.401353283027758,
+                                  reversion=1.6121325050417192, adjustment=1.0767066293527916)
+    found = dy.cascade_threshold(system, both_directions=False)
+    assert found.value == pytest.approx(0.20495867638, abs=2e-9)
+
+
 def test_against_plain_bisection(core: dy.System) -> None:
     system = core.with_parameters(price_impact=0.8, target_leverage=3)
     found = dy.cascade_threshold(system, both_directions=False, tolerance=1e-8)
