@@ -72,7 +72,7 @@ class StabilityCondition:
         if missing:
             raise SpecificationError(f"the condition depends on {', '.join(names)}; no value given for {', '.join(missing)}")
         renamed = {Symbol(name): Symbol(f"a{k}") for k, name in enumerate(names)}
-        function = lambdify(list(renamed.values()), self.expression.xreplace(renamed), "numpy")
+        function = lambdify(list(renamed.values()), self.expression.xreplace(renamed), modules=["numpy"])
         return function(*(parameters[name] for name in names))
 
     def __repr__(self) -> str:
