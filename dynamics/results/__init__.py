@@ -18,7 +18,7 @@ from dynamics.results.records import (
 )
 from dynamics.results.storage import open, save
 
-__all__ = ["SCHEMA", "SCHEMA_VERSION", "STATUS", "BifurcationCondition", "BifurcationDiagram", "Branch", "Certificate", "CertifiedBox", "Claim",
-           "Coefficient", "ConservedQuantity", "FeedbackLoop", "FixedPoint", "FixedPoints",
+__all__ = ["SCHEMA", "SCHEMA_VERSION", "STATUS", "BifurcationCondition", "BifurcationDiagram", "Branch", "Certificate",
+           "CertifiedBox", "Claim", "Coefficient", "ConservedQuantity", "FeedbackLoop", "FixedPoint", "FixedPoints",
            "NormalForm", "Records", "Reproduction", "SpecialPoint",
            "StabilityCondition", "Threshold", "open", "provenance", "save", "status_attributes"]
