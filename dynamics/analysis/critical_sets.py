@@ -18,8 +18,8 @@ from dynamics.systems import System
 
 __all__ = ["closed_form"]
 
-SMALL = 250  # nodes of the equations; larger ones are worked on where they can be stopped
-SECONDS = 20.0
+SMALL = 120  # nodes of the Jacobian at the place; larger ones are worked on where they can be stopped
+SECONDS = 10.0
 AGREE = 1e-9
 TARGETS = {"fold": 0, "period_doubling": -1}
 
@@ -49,26 +49,32 @@ def closed_form(system: System, place: Place, kind: str, power: int, value: Any,
     bounds = {Symbol(name): part.bounds for name, part in system.parameters.items()}
     order = [eliminate] if eliminate else sorted(
         (name for name in system.parameters), key=lambda name: (name != "price_impact", list(system.parameters).index(name)))
-    arguments = (tuple(place.fields), tuple(states), dict(place.state), dict(numbers), tuple(map(Symbol, order)), bounds,
-                 system.time, kind, power, tuple(place.known))
     if not _is_exact(place.state.values()):
         return None
-    try:
-        if size_estimate([*place.fields, *place.state.values()]) <= SMALL:
-            candidates = _candidates(*arguments)
-        else:
-            candidates = with_time_limit(_candidates, *arguments, seconds=SECONDS)
-    except DerivationError:
-        return None
-    for expression, eliminated in candidates:
-        number = expression.xreplace(dict(numbers)).evalf(30)
-        if not number.is_real:
+    matrix = jacobian_matrix(place.fields, states).xreplace(place.state)
+    for replaced in ({}, numbers):
+        arguments = (tuple(place.fields), tuple(states), dict(place.state), replaced, dict(numbers),
+                     tuple(map(Symbol, order)), bounds, system.time, kind, power)
+        small = size_estimate(item.xreplace(replaced) for item in matrix) <= SMALL
+        try:
+            found = _formula(*arguments) if small else with_time_limit(_formula, *arguments, seconds=SECONDS)
+        except DerivationError:
             continue
-        sign = -1 if power == 2 and number * float(value) < 0 else 1
-        exact, numeric = sign * float(number), float(value)
-        if exact == numeric or abs(exact - numeric) <= AGREE * max(abs(exact), abs(numeric)):
-            return sign * expression, {symbol.name: solved for symbol, solved in eliminated.items()}
+        if found is not None:
+            sign = _agreement(found[0], numbers, value, power)
+            if sign:
+                return sign * found[0], {symbol.name: solved for symbol, solved in found[1].items()}
     return None
+
+
+def _agreement(expression: Expr, numbers: Mapping[Symbol, Any], value: Any, power: int) -> int:
+    """1 where the formula gives the number, -1 where it gives the opposite for want of a direction of q, else 0."""
+    number = expression.xreplace(dict(numbers)).evalf(30)
+    if not number.is_real:
+        return 0
+    sign = -1 if power == 2 and number * float(value) < 0 else 1
+    exact, numeric = sign * float(number), float(value)
+    return sign if exact == numeric or abs(exact - numeric) <= AGREE * max(abs(exact), abs(numeric)) else 0
 
 
 def _is_exact(expressions: Any) -> bool:
@@ -77,24 +83,22 @@ def _is_exact(expressions: Any) -> bool:
     return not any(item.has(Float) for item in expressions)
 
 
-def _candidates(fields: Sequence[Expr], states: Sequence[Symbol], state: dict[Symbol, Expr], numbers: dict[Symbol, Any],
-                order: Sequence[Symbol], bounds: Any, time: str, kind: str, power: int, known: Sequence[Expr]
-                ) -> list[tuple[Expr, dict[Symbol, Expr]]]:
-    """The formula in the parameters where there is one, else at the current parameters."""
-    for replaced in ({}, numbers):
-        if not _stays(fields, state, replaced, time, states):
-            continue
-        here = {symbol: item.xreplace(replaced) for symbol, item in state.items()}
-        forms = multilinear_forms([item.xreplace(replaced) for item in fields], states, here)
-        matrix = jacobian_matrix(fields, states).xreplace(state).xreplace(replaced)
-        for factor in factor_characteristic(matrix):
-            for eliminated in _eliminations(factor, kind, time, numbers, order, bounds, known):
-                try:
-                    found = _coefficient(forms.replaced(eliminated), factor, eliminated, kind, power, time, bounds)
-                except (DerivationError, ZeroDivisionError):
-                    continue
-                return [(found, eliminated)]
-    return []
+def _formula(fields: Sequence[Expr], states: Sequence[Symbol], state: dict[Symbol, Expr], replaced: dict[Symbol, Any],
+             numbers: dict[Symbol, Any], order: Sequence[Symbol], bounds: Any, time: str, kind: str, power: int
+             ) -> tuple[Expr, dict[Symbol, Expr]] | None:
+    """The coefficient and the eliminated parameter, after replacing symbols by numbers (or none)."""
+    if not _stays(fields, state, replaced, time, states):
+        return None
+    here = {symbol: item.xreplace(replaced) for symbol, item in state.items()}
+    forms = multilinear_forms([item.xreplace(replaced) for item in fields], states, here)
+    matrix = jacobian_matrix(fields, states).xreplace(state).xreplace(replaced)
+    for factor in factor_characteristic(matrix):
+        for eliminated in _eliminations(factor, kind, time, numbers, order, bounds):
+            try:
+                return _coefficient(forms.replaced(eliminated), factor, eliminated, kind, power, time, bounds), eliminated
+            except (DerivationError, ZeroDivisionError):
+                continue
+    return None
 
 
 def _stays(fields: Sequence[Expr], state: Mapping[Symbol, Expr], replaced: Mapping[Symbol, Expr], time: str,
@@ -109,7 +113,7 @@ def _stays(fields: Sequence[Expr], state: Mapping[Symbol, Expr], replaced: Mappi
 
 
 def _eliminations(factor: CharacteristicFactor, kind: str, time: str, numbers: Mapping[Symbol, Any],
-                  order: Sequence[Symbol], bounds: Any, known: Sequence[Expr]) -> Any:
+                  order: Sequence[Symbol], bounds: Any) -> Any:
     """Ways to put a factor of the characteristic polynomial on the bifurcation set, near the current parameters."""
     condition = _condition(factor, kind, time, numbers)
     if condition is None:

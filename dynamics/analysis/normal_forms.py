@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sympy import Expr, S, Symbol
+from sympy import Expr, Mul, Pow, S, Symbol
 
 from dynamics.analysis.critical_sets import closed_form
 from dynamics.analysis.linearization import Place, place_of, scalar_system
@@ -21,6 +21,8 @@ from dynamics.symbolic.center_manifold import (
     scalar_coefficients,
 )
 from dynamics.symbolic.critical_eigenvalues import Critical, critical_eigenvalues
+from dynamics.symbolic.jets import magnitude
+from dynamics.symbolic.polynomial import jacobian_matrix
 from dynamics.symbolic.signs import sign_of
 from dynamics.symbolic.stability import reduce_condition
 from dynamics.systems import System
@@ -183,8 +185,17 @@ def _setting(system: Any, at: Any, parameters: Mapping[str, Any] | None, elimina
     with workdps(DIGITS):
         local = _local(system, place)
         matrix = local.jacobian()
-        critical = critical_eigenvalues(matrix, system.time)
+        critical = critical_eigenvalues(matrix, system.time, _scale(local))
     return _Setting(system, place, local, matrix, critical, eliminate)
+
+
+def _scale(local: LocalMap) -> Any:
+    """Size of the terms of the Jacobian; at a fold in one dimension all of it cancels."""
+    from mpmath import mpf
+    from sympy import Float
+
+    values = {symbol: Float(value, 20) for symbol, value in zip(local.states, local.point, strict=True)}
+    return mpf(max(magnitude(item, values) for item in jacobian_matrix(local.fields, local.states)))
 
 
 def _local(system: System, place: Place) -> LocalMap:
@@ -201,9 +212,8 @@ def _local(system: System, place: Place) -> LocalMap:
     fields = tuple(item.xreplace(numbers) for item in place.fields)
     for symbol, item in zip(states, fields, strict=True):
         rest = item - symbol if system.time == "discrete" else item
-        terms = [abs(float(term.xreplace(values).evalf(20))) for term in rest.expand(power_base=False).as_ordered_terms()]
-        missed = abs(float(rest.xreplace(values).evalf(20)))
-        if not missed <= AT_REST * (max(terms) or 1):
+        missed = abs(complex(rest.xreplace(values).evalf(20)))
+        if not missed <= AT_REST * (magnitude(rest, values) or 1):
             raise DerivationError(f"the place is no fixed point at these parameters: the equation of '{symbol}' is missed "
                                   f"by {missed:.3g}; take one of fixed_points(system)")
     return LocalMap(fields, states, tuple(mpf(values[symbol]._to_mpmath(200)) for symbol in states))
@@ -294,22 +304,30 @@ def _coefficient(setting: _Setting, name: str, kind: str, power: int, value: Any
     bounds = {Symbol(key): part.bounds for key, part in system.parameters.items()}
     if criticality and expression.free_symbols and sign:
         solved = {Symbol(key): item for key, item in eliminated.items()}
-        known = _known(setting, solved, bounds)
+        known = _known(setting, solved, bounds, expression)
         if sign_of(expression, bounds, known) != sign:
-            reduced: Expr = reduce_condition(sign * expression, bounds, known)
+            rational = Mul(*(item for item in Mul.make_args(expression) if not _is_root(item)))
+            reduced: Expr = reduce_condition(sign * rational, bounds, known)
             valid = S.true if reduced == 1 else reduced > 0
     return Coefficient(expression, number.value, criticality, valid, "exact", name, number.decimal, eliminated,
                        system.symbol_spellings())
 
 
-def _known(setting: _Setting, solved: Mapping[Symbol, Expr], bounds: Mapping[Symbol, Any]) -> list[Expr]:
-    """What is positive on the bifurcation set: the point is in its regime, the eliminated parameter within its bounds."""
+def _known(setting: _Setting, solved: Mapping[Symbol, Expr], bounds: Mapping[Symbol, Any], formula: Expr) -> list[Expr]:
+    """What is positive on the bifurcation set: conditions of the regime, distances to bounds, the squared frequency."""
     known = [item.xreplace(dict(solved)) for item in setting.place.known]
     for symbol, value in solved.items():
         low, high = bounds.get(symbol, (None, None))
         known += [value - low] if low is not None else []
         known += [high - value] if high is not None else []
-    return [item for item in known if not item.is_number]
+    known += [item.base for item in formula.atoms(Pow) if item.exp.is_Rational and item.exp.q == 2]
+    reduced = [reduce_condition(item, bounds) for item in known]
+    return [item for item in dict.fromkeys(reduced) if not item.is_number]
+
+
+def _is_root(factor: Expr) -> bool:
+    """Square roots are positive wherever they are real."""
+    return bool(factor.is_Pow and factor.exp.is_Rational and factor.exp.q == 2)
 
 
 def _number(name: str, value: Any, criticality: str = "") -> Coefficient:

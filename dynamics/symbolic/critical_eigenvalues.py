@@ -34,13 +34,15 @@ class Critical:
     distance: float
 
 
-def critical_eigenvalues(matrix: Any, time: str) -> Critical:
+def critical_eigenvalues(matrix: Any, time: str, scale: Any = 0) -> Critical:
     """Tell what bifurcation the Jacobian of a fixed point stands for.
 
     Parameters
     ----------
     matrix : mpmath matrix, shape (n, n)
     time : {"continuous", "discrete"}
+    scale : mpmath number
+        Size of the terms that the entries of the matrix are sums of; where they cancel, the matrix itself has no scale.
 
     Returns
     -------
@@ -55,7 +57,7 @@ def critical_eigenvalues(matrix: Any, time: str) -> Critical:
 
     found = [matrix[0, 0]] if matrix.rows == 1 else mpmath.eig(matrix, left=False, right=False)
     eigenvalues = [mpmath.mpc(item) for item in found]
-    scale = mpmath.mnorm(matrix, "F") or mpmath.mpf(1)
+    scale = max(scale, mpmath.mnorm(matrix, "F")) or mpmath.mpf(1)
     return _of_flow(eigenvalues, scale) if time == "continuous" else _of_map(eigenvalues, scale)
 
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from math import prod
 from typing import Any
 
 from sympy import Add, Dummy, Expr, Function, Mul, Pow, Symbol, exp
 
 from dynamics.errors import DerivationError
 
-__all__ = ["Jet", "evaluate_jets", "jet_product"]
+__all__ = ["Jet", "evaluate_jets", "jet_product", "magnitude"]
 
 Jet = dict[tuple[int, ...], Any]
 
@@ -64,6 +65,34 @@ def evaluate_jets(expressions: Sequence[Expr], jets: Mapping[Symbol, Jet], order
     variables = len(next(iter(next(iter(jets.values())))))
     evaluation = _Evaluation(jets, order, (0,) * variables)
     return [evaluation(expression) for expression in expressions]
+
+
+def magnitude(expression: Expr, values: Mapping[Symbol, Expr]) -> float:
+    """Return the size that an expression would have if none of its terms cancelled.
+
+    Parameters
+    ----------
+    expression : Expr
+    values : mapping of Symbol to number
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> from sympy import Integer, Symbol
+    >>> x = Symbol("x")
+    >>> magnitude(x**2 * (x - 1), {x: Integer(1)})
+    2.0
+    """
+    if isinstance(expression, Add):
+        return sum(magnitude(item, values) for item in expression.args)
+    if isinstance(expression, Mul):
+        return prod(magnitude(item, values) for item in expression.args)
+    if isinstance(expression, Pow) and expression.exp.is_Integer and expression.exp > 0:
+        return float(magnitude(expression.base, values) ** int(expression.exp))
+    return abs(complex(expression.xreplace(dict(values)).evalf(20)))
 
 
 class _Evaluation:
