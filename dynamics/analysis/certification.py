@@ -175,6 +175,8 @@ def _regions_of(found: Found) -> list[tuple[Any, Any]]:
 
 def _place(proof: Verified, axes: Sequence[Axis]) -> str:
     """Whether the root lies inside the search box, outside, or on its edge as far as 30 digits tell."""
+    if not proof.states:
+        return "outside"
     on_edge = False
     for (lower, upper), axis in zip(proof.states, axes, strict=True):
         for end, beyond, within in ((axis.low, upper, lower), (axis.high, lower, upper)):

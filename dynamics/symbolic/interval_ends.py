@@ -199,9 +199,11 @@ class MultiplePrecision:
 
 def _flint() -> Any:
     try:
-        return importlib.import_module("flint")
+        module = importlib.import_module("flint")
     except ImportError:
         return None
+    # a folder of that name on the path is no library
+    return module if hasattr(module, "arb") and hasattr(module, "ctx") else None
 
 
 DOUBLES = Doubles()

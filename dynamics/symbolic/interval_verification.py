@@ -26,7 +26,8 @@ class Verified:
     Attributes
     ----------
     coordinates, states : tuple of (lower, upper)
-        mpmath numbers around the root, in the coordinates of the axes and in the states.
+        mpmath numbers around the root, in the coordinates of the axes and in the states; no states where the root of the
+        form lies beyond an end of the coordinates.
     region : tuple of (lower, upper)
         mpmath numbers, in the states: the root is the only one in between.
     """
@@ -75,6 +76,9 @@ def verified(equations: Sequence[Expr], form: Sequence[Expr], axes: Sequence[Axi
     inside = all(a <= c and d <= b for (a, b), (c, d) in zip(wide, narrow, strict=True))
     if not inside or _krawczyk(form, axes, narrow, arithmetic, precision) is None:
         return None
+    if any(d <= int(axis.range[0]) or c >= int(axis.range[1]) for (c, d), axis in zip(narrow, axes, strict=True)
+           if not axis.bounded):
+        return Verified(tuple(narrow), (), ())
     if any(np.any(np.asarray(jet.defect) != SMOOTH) for jet in _jets(equations, axes, narrow, arithmetic)):
         return None
     return Verified(tuple(narrow), enclosed_states(axes, narrow, arithmetic), enclosed_states(axes, wide, arithmetic))

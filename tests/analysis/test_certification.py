@@ -188,6 +188,24 @@ def test_unbounded_axes(text, bounds, roots):
     assert not certificate.undecided
 
 
+def test_roots_of_the_compactified_equations_beyond_infinity_are_none():
+    # x = -1000 has a coordinate beyond the end that stands for infinity
+    certificate = certify({"x": "(x - 1)*(x + 1000)"}, {"x": (0, None)})
+    assert points(certificate) == [(1.0,)]
+    assert not certificate.undecided
+    at_infinity = certify({"x": "1/(1 + x)"}, {"x": (0, None)})
+    assert not at_infinity.unique
+    assert all(box.bounds["x"][0] > 1e6 for box in at_infinity.undecided)
+
+
+def test_all_of_space():
+    # Lorenz (1963): x = y = +-sqrt(8/3 (28 - 1)), z = 27
+    certificate = certify({"x": "10*(y - x)", "y": "x*(28 - z) - y", "z": "x*y - 8*z/3"}, dict.fromkeys("xyz", (None, None)))
+    root = math.sqrt(72)
+    assert points(certificate) == [pytest.approx(p, abs=1e-14) for p in ((-root, -root, 27), (0, 0, 0), (root, root, 27))]
+    assert certificate.status == "complete"
+
+
 def test_multiple_roots_in_the_plane_and_lines_of_roots():
     certificate = certify({"x": "x**2 - y", "y": "y*(x - 1)"}, {"x": (-2, 2), "y": (-2, 2)})
     assert points(certificate) == [pytest.approx((1, 1))]
