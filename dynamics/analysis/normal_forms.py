@@ -31,6 +31,8 @@ __all__ = ["first_lyapunov_coefficient", "normal_form"]
 
 AT_REST = 1e-9  # relative size of the right-hand sides at a fixed point
 VANISHES = 1e-10
+NOTHING = 1e-20  # of numbers with 30 digits
+BORDER = 1e-12
 
 _EQUATIONS = {
     "fold": "dw/dt = a w**2", "cusp": "dw/dt = c w**3", "branch_point": "dw/dt = a w**2",
@@ -182,6 +184,10 @@ def _setting(system: Any, at: Any, parameters: Mapping[str, Any] | None, elimina
     if place.free:
         raise DerivationError(f"the point lies on a line of fixed points ({', '.join(place.free)} free); one eigenvalue is "
                               "0 by structure. Eliminate that state by the conserved quantity first")
+    for condition in place.known:
+        if abs(condition.xreplace(system.exact_parameters).evalf(20)) <= BORDER:
+            raise DerivationError("the point lies on a border between regimes, where the equations have a kink; smooth "
+                                  "normal forms do not hold there. Give parameters on one side of it")
     with workdps(DIGITS):
         local = _local(system, place)
         matrix = local.jacobian()
@@ -294,7 +300,7 @@ def _coefficient(setting: _Setting, name: str, kind: str, power: int, value: Any
     system = setting.system
     closed = closed_form(system, setting.place, kind, power, value, setting.eliminate)
     sides = {1: "supercritical", -1: "subcritical", 0: "degenerate"}
-    sign = 0 if not value or (closed is not None and closed[0] == 0) else (1 if value > 0 else -1)
+    sign = 0 if abs(value) <= NOTHING or (closed is not None and closed[0] == 0) else (1 if value > 0 else -1)
     criticality = sides[sign * stable_sign] if stable_sign else ""
     number = _number(name, value, criticality)
     if closed is None:

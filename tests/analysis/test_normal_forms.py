@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import runpy
+import time
 from pathlib import Path
 
 import numpy as np
@@ -171,7 +172,8 @@ def test_core_formula_agrees_with_growth_rates_of_a_simulated_oscillation(core_c
 
 def test_brusselator_in_closed_form():
     system = dy.System(name="brusselator", states={"x": 1, "y": 2},
-                       parameters={"A": dy.Parameter(1, bounds=(0, None)), "B": 2}, equations={"x": "A - (B+1)*x + x**2*y", "y": "B*x - x**2*y"})
+                       parameters={"A": dy.Parameter(1, bounds=(0, None)), "B": 2},
+                       equations={"x": "A - (B+1)*x + x**2*y", "y": "B*x - x**2*y"})
     found = dy.first_lyapunov_coefficient(system, dy.fixed_points(system)[0])
     A = Symbol("A")
     assert cancel(found.expression + (A**2 + 2) / (2 * A * (2 * A**2 + 1))) == 0
@@ -257,6 +259,30 @@ def test_wrong_places_and_names_are_refused(core):
     with pytest.raises(dy.SpecificationError, match="no coefficient 'l1'; there are a"):
         dy.normal_form(fold, {"u": 0})["l1"]
     assert dy.normal_form(fold, {"u": 0}, parameter="mu")["s"].value == pytest.approx(1)
+
+
+def test_a_border_between_regimes_has_no_smooth_normal_form(core):
+    with pytest.raises(dy.DerivationError, match="border between regimes"):
+        dy.normal_form(core, {"price_gap": 0, "equity_ratio": "1/20", "liquidation_flow": 0},
+                       parameters={"target_leverage": 20})
+
+
+def test_a_flip_without_cubic_term_is_degenerate():
+    system = dy.System(name="degenerate", time="discrete", states={"x": 0.1}, parameters={"c": 1},
+                       equations={"x": "-c*x + x**5"})
+    form = dy.normal_form(system, {"x": 0})
+    assert (form.kind, form["b"].value, form.criticality) == ("period_doubling", 0, "degenerate")
+
+
+@pytest.mark.slow
+def test_the_margin_call_equilibrium_has_numbers_where_its_formula_takes_too_long(core):
+    system = core.with_parameters(price_impact=0.02, target_leverage="1376.30276522756981729428269335")
+    point = next(p for p in dy.fixed_points(system) if p.values["liquidation_flow"] > 1)
+    started = time.perf_counter()
+    found = dy.first_lyapunov_coefficient(system, point)
+    assert time.perf_counter() - started < 30
+    assert (found.criticality, found.value > 0) == ("subcritical", True)
+    assert len(found.decimal) >= 30
 
 
 def test_results_are_saved_and_opened(core, core_coefficient, tmp_path):
