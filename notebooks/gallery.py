@@ -40,6 +40,8 @@ def main() -> None:
                                 x_range=(-0.3, 0.1), y_range=(0, 0.25),
                                 slaved={"liquidation_flow": "margin_call_rate"}), "phase_portrait")
 
+    save(dy.plot_feedback_loops(system), "feedback_loops")
+
     cascade = dy.models.load("liquidation_cascade")
     save(dy.plot_cobweb(cascade.with_parameters(initial_fall=0.0385)), "cobweb")
     save(dy.plot_hysteresis(cascade, "initial_fall", np.linspace(0, 0.06, 200)), "hysteresis")

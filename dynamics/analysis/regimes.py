@@ -167,6 +167,8 @@ def _regimes(ensemble: Ensemble, outcome: Outcome) -> Any:
     points = ensemble.points
     if points is not None:
         beyond = np.isin(points.which, [k for k, c in enumerate(points.candidates) if ": True" in c.regime])
+        # forced sales that never stop are a matter of the margin-call port; other switches mean other things
+        beyond &= "margin_call_rate" in ensemble.system.definitions
         regime[settled & beyond] = REGIMES["target_above_venue_limit"]
         regime[(points.which >= 0) & ~points.stable] = REGIMES["unstable"]
         regime[points.which < 0] = REGIMES["no_fixed_point"]

@@ -39,12 +39,68 @@ def derive(
     if parameter is not None:
         check_name(parameter, system.parameters, "parameter", system)
     points = [(point, _conditions(system, point, parameter, everything)) for point in fixed_points(system)]
+    extra = _theory(system, points)
     if json:
-        output.as_json(_document(system, points))
+        output.as_json({**_document(system, points), **extra})
     elif latex:
         _latex(system, points)
     else:
         _text(system, points)
+        _extra(extra)
+
+
+def _theory(system: Any, points: list[Any]) -> dict[str, Any]:
+    """Criticality of Hopf bifurcations, feedback loops at the first admissible point, and what was assumed."""
+    from dynamics.analysis.equilibria import fixed_points
+    from dynamics.analysis.feedback_loops import feedback_loops
+    from dynamics.analysis.normal_forms import first_lyapunov_coefficient
+    from dynamics.errors import DynamicsError
+    from dynamics.expressions import text
+
+    found: dict[str, Any] = {"feedback_loops": [], "criticality": [], "assumptions": [
+        "parameters are generic values inside their bounds; a lower bound of 0 means strictly positive",
+        "conditions are derived regime by regime; each holds where its fixed point lies in its own regime"]}
+    point, conditions = next(((p, c) for p, c in points if p.admissible), (None, None))
+    if point is None:
+        return found
+    try:
+        found["feedback_loops"] = [
+            {"path": list(loop.path), "polarity": loop.polarity, "gain": text(loop.gain), "value": loop.value}
+            for loop in feedback_loops(system, point)]
+    except DynamicsError:
+        pass
+    for bifurcation in (conditions or {}).get("bifurcations", ()):
+        if bifurcation.kind == "hopf" and bifurcation.parameter and bifurcation.values:
+            try:
+                at = system.with_parameters({bifurcation.parameter: bifurcation.values[0]})
+                there = next(p for p in fixed_points(at) if dict(p.state) == dict(point.state))
+                coefficient = first_lyapunov_coefficient(at, there)
+            except (DynamicsError, StopIteration):
+                continue
+            found["criticality"].append({
+                "parameter": bifurcation.parameter, "value": bifurcation.values[0], "criticality": coefficient.criticality,
+                "first_lyapunov_coefficient": coefficient.value,
+                "expression": None if coefficient.expression is None else text(coefficient.expression),
+                "valid_where": text(coefficient.valid_where)})
+    return found
+
+
+def _extra(found: dict[str, Any]) -> None:
+    for item in found["criticality"]:
+        output.text()
+        output.text(f"Hopf bifurcation at {item['parameter']} = {item['value']:.12g}: {item['criticality']}, first Lyapunov "
+                    f"coefficient {item['first_lyapunov_coefficient']:.10g}")
+        if item["expression"]:
+            output.text(f"  = {item['expression']}")
+    if found["feedback_loops"]:
+        output.text()
+        output.text("feedback loops at the first fixed point")
+        output.table(["path", "polarity", "gain", "value"], [
+            [" > ".join(loop["path"]), loop["polarity"], loop["gain"], "" if loop["value"] is None else loop["value"]]
+            for loop in found["feedback_loops"]])
+    output.text()
+    for assumption in found["assumptions"]:
+        output.text(f"assumed: {assumption}")
 
 
 def _conditions(system: Any, point: Any, parameter: str | None, everything: bool) -> dict[str, Any] | None:

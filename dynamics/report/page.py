@@ -37,6 +37,7 @@ class Findings:
         found = [
             theory.parameter_table(self.theory),
             theory.fixed_point_table(self.theory),
+            theory.loop_table(self.theory),
             shocks.curve_table(self.shocks),
             shocks.direction_table(self.shocks),
             shocks.close_out_table(self.shocks),
@@ -50,7 +51,8 @@ class Findings:
 
     def pictures(self) -> tuple[pictures.Picture, ...]:
         """Draw all figures, in the order of the page."""
-        found = [pictures.critical_shocks(self.shocks), pictures.phase_diagram(self.diagram)]
+        found = [pictures.feedback_loops(self.theory), pictures.critical_shocks(self.shocks),
+                 pictures.phase_diagram(self.diagram)]
         if self.market is not None:
             found.append(pictures.observed_falls(self.market))
         if self.cascades is not None:

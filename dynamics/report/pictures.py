@@ -9,18 +9,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from dynamics.figures import plot_critical_shock, plot_phase_diagram, plot_trajectory
+from dynamics.figures import plot_critical_shock, plot_feedback_loops, plot_phase_diagram, plot_trajectory
 from dynamics.figures.observed_falls import plot_observed_falls
 from dynamics.figures.style import BLACK, CYCLE, TEXT_WIDTH, styled
 from dynamics.report.cascades import Cascades
 from dynamics.report.diagram import Diagram
 from dynamics.report.market import Market
 from dynamics.report.shocks import CURVES, Shocks
+from dynamics.report.theory import Theory
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Picture", "cascades", "critical_shocks", "observed_falls", "phase_diagram"]
+__all__ = ["Picture", "cascades", "critical_shocks", "feedback_loops", "observed_falls", "phase_diagram"]
 
 DOTS = 200
 # Below it thresholds are so large that the others could not be told apart on one axis.
@@ -61,6 +62,13 @@ def _png(figure: Figure) -> bytes:
     # the date and the version of the library would make equal figures differ
     figure.savefig(stream, dpi=DOTS, format="png", metadata={"Software": None})
     return stream.getvalue()
+
+
+def feedback_loops(theory: Theory) -> Picture:
+    """The causal loops of the core model."""
+    with _drawn(5.0, 3.6) as (figure, axes):
+        plot_feedback_loops(theory.core, ax=axes[0, 0])
+        return Picture("feedback_loops", _png(figure), "Causal loop diagram: reinforcing and balancing loops")
 
 
 def critical_shocks(shocks: Shocks) -> Picture:

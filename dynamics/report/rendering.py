@@ -171,6 +171,9 @@ def _formulas(theory: Theory) -> dict[str, Formula]:
         "omega": Symbol("log_holdings"),
         "limit": 1 / margin,
     }
+    if theory.lyapunov is not None and theory.lyapunov.expression is not None:
+        symbols["lyapunov"] = "l_1"
+        found["lyapunov"] = Eq(Symbol("lyapunov"), theory.lyapunov.expression, evaluate=False)
     return {name: Formula(expression, symbols) for name, expression in found.items()}
 
 

@@ -10,12 +10,15 @@ from sympy import Expr, S, Symbol, sqrt
 from sympy.logic.boolalg import Boolean
 
 from dynamics import mechanisms, models
+from dynamics.analysis.competing_paths import cascade_number
 from dynamics.analysis.equilibria import fixed_points
+from dynamics.analysis.feedback_loops import feedback_loops
 from dynamics.analysis.linearization import characteristic_polynomial
+from dynamics.analysis.normal_forms import first_lyapunov_coefficient
 from dynamics.analysis.stability import bifurcation_conditions, region, stability_conditions
-from dynamics.errors import DerivationError
+from dynamics.errors import DerivationError, SpecificationError
 from dynamics.report.tables import Column, Formula, Table
-from dynamics.results import FixedPoint, FixedPoints, StabilityCondition
+from dynamics.results import Coefficient, FeedbackLoop, FixedPoint, FixedPoints, StabilityCondition
 from dynamics.systems import System
 
 __all__ = ["SYMBOLS", "Theory", "derive"]
@@ -46,6 +49,10 @@ class Theory:
         Target leverage at which it loses stability; ``critical_value`` is inf where it never does.
     cascade_number : SymPy expression
         In the equity ratio: the reinforcing effect of a sale over its balancing effect.
+    lyapunov : Coefficient or None
+        First Lyapunov coefficient at the critical leverage; None where there is no Hopf bifurcation.
+    loops : tuple of FeedbackLoop
+        At the ordinary fixed point.
     """
 
     core: System
@@ -64,6 +71,8 @@ class Theory:
     frequency: Expr
     frequency_value: float
     smallest_impact: float
+    lyapunov: Coefficient | None
+    loops: tuple[FeedbackLoop, ...]
     symbols: Mapping[str, str]
 
     @property
@@ -112,7 +121,7 @@ def derive(parameters: Mapping[str, float] | None = None) -> Theory:
     hopf = bifurcation_conditions(core, ordinary, "target_leverage")[0]
     numbers = core.exact_parameters
     critical = hopf.solutions[0]
-    cascade = _cascade_number(core)
+    cascade = cascade_number(core)
     ratio = Symbol("equity_ratio")
     at = {
         n: float(cascade.xreplace({ratio: r}).xreplace(numbers))
@@ -137,6 +146,8 @@ def derive(parameters: Mapping[str, float] | None = None) -> Theory:
         frequency=frequency,
         frequency_value=(kappa * theta) ** 0.5,
         smallest_impact=(1 + kappa / theta) / (1 / margin - 1) if theta else float("inf"),
+        lyapunov=_lyapunov(core, hopf.values[0]) if hopf.values else None,
+        loops=tuple(feedback_loops(core, ordinary)),
         symbols={**depleting.symbol_spellings(), **SYMBOLS},
     )
 
@@ -148,14 +159,13 @@ def _ordinary(points: FixedPoints) -> FixedPoint:
     raise DerivationError("the fixed point at the target leverage was not found in closed form")
 
 
-def _cascade_number(system: System) -> Expr:
-    """Ratio of what a sale adds to leverage through the price to what it takes away by repaying debt."""
-    parsed = system._parsed
-    flow, impact = Symbol("net_flow"), Symbol("effective_impact")
-    change = parsed.equations["equity_ratio"].xreplace({Symbol("price_change"): parsed.definitions["price_change"]})
-    effect = change.diff(flow)
-    balancing = effect.xreplace({impact: S.Zero})
-    return (-(effect - balancing) / balancing).xreplace({impact: Symbol("price_impact")})
+def _lyapunov(core: System, critical: float) -> Coefficient | None:
+    """First Lyapunov coefficient of the ordinary point at its critical leverage."""
+    try:
+        at = core.with_parameters(target_leverage=critical)
+        return first_lyapunov_coefficient(at, _ordinary(fixed_points(at)))
+    except (DerivationError, SpecificationError):
+        return None
 
 
 def equations(system: System, symbols: Mapping[str, str]) -> list[tuple[str, Formula, Formula, str]]:
@@ -224,6 +234,18 @@ def fixed_point_table(theory: Theory) -> Table:
         Column("exactness", "exactness", where="files"),
     )
     return Table("fixed_points", "Fixed points", columns, tuple(rows))
+
+
+def loop_table(theory: Theory) -> Table:
+    """Return the feedback loops at the ordinary fixed point."""
+    rows = tuple(
+        (" > ".join(name.replace("_", " ") for name in loop.path), loop.polarity.replace("_", " "),
+         theory.formula(loop.gain) if isinstance(loop.gain, Expr) else None, loop.value)
+        for loop in theory.loops
+    )
+    return Table("feedback_loops", "Feedback loops at the ordinary fixed point", (
+        Column("path", "path"), Column("polarity", "polarity"), Column("gain", "gain"), Column("value", "here"),
+    ), rows)
 
 
 def _admissibility(point: FixedPoint) -> str:

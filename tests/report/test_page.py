@@ -144,7 +144,7 @@ def test_figures_are_pictures_with_something_on_them(folder: Path) -> None:
     from matplotlib.image import imread
 
     names = sorted(path.stem for path in folder.glob("*.png"))
-    assert names == ["cascades", "critical_shocks", "observed_falls", "phase_diagram"]
+    assert names == ["cascades", "critical_shocks", "feedback_loops", "observed_falls", "phase_diagram"]
     for name in names:
         pixels = imread(folder / f"{name}.png")
         assert pixels.shape[1] >= 1000
