@@ -161,7 +161,8 @@ def test_functions_are_bounded_at_awkward_points(name):
             assert b - a <= 1e-13 * abs(value) + 1e-300 or b == np.inf
 
 
-@pytest.mark.parametrize("name", ["exp", "log", "log1p", "expm1", "sqrt", "sin", "cos", "tanh", "atan", "softplus", "logistic"])
+@pytest.mark.parametrize("name", [
+    "exp", "log", "log1p", "expm1", "sqrt", "sin", "cos", "tanh", "atan", "softplus", "logistic"])
 def test_flint_bounds_lie_around_those_of_mpmath(name):
     pytest.importorskip("flint").ctx  # noqa: B018
     x = np.array([PRECISION.context.mpf(v) for v in (0.25, 1, 3.5, 40)], dtype=object)
