@@ -49,14 +49,14 @@ __all__ = sorted([*_MODULE_OF, *_SUBMODULES, "__version__"])
 
 if TYPE_CHECKING:
     from dynamics import data, figures, mechanisms, models
+    from dynamics.analysis.certification import certified_fixed_points
     from dynamics.analysis.competing_paths import cascade_number, competing_paths, path_ratio
     from dynamics.analysis.conserved_quantities import conserved_quantities
-    from dynamics.analysis.certification import certified_fixed_points
     from dynamics.analysis.equilibria import fixed_points
     from dynamics.analysis.feedback_loops import feedback_loops, loop_dominance
     from dynamics.analysis.linearization import characteristic_polynomial, jacobian
-    from dynamics.analysis.normal_forms import first_lyapunov_coefficient, normal_form
     from dynamics.analysis.nonsmooth import border_collisions, nonsmooth_regimes
+    from dynamics.analysis.normal_forms import first_lyapunov_coefficient, normal_form
     from dynamics.analysis.observed_falls import compare_falls, worst_days
     from dynamics.analysis.orbits import iterate
     from dynamics.analysis.regimes import phase_diagram
