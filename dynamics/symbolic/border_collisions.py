@@ -265,6 +265,7 @@ def _with_cycles(result: Collision, off: np.ndarray, on: np.ndarray, normal: np.
 
     stable: list[tuple[str, str]] = []
     unstable: list[tuple[str, str]] = []
+    touching = ""
     for word in _words():
         matrix, shift = np.eye(len(off)), np.zeros(len(off))
         for letter in word:
@@ -273,19 +274,23 @@ def _with_cycles(result: Collision, off: np.ndarray, on: np.ndarray, normal: np.
         gap = np.eye(len(off)) - matrix
         if abs(np.linalg.det(gap)) <= NEUTRAL:
             continue
-        point, heights = np.linalg.solve(gap, shift), []
+        point, heights, size = np.linalg.solve(gap, shift), [], 0.0
         for letter in word:
             height = float(normal @ point)
             heights.append(height if letter else -height)
+            size = max(size, float(np.linalg.norm(normal) * np.linalg.norm(point)))
             point = (on if letter else off) @ point + drift
-        if not (all(h > 0 for h in heights) or all(h < 0 for h in heights)):
+        # points on the border itself would count on either side, and make spurious words of one cycle
+        if not (min(heights) > NEUTRAL * size or max(heights) < -NEUTRAL * size):
+            if min(map(abs, heights)) <= NEUTRAL * size:
+                touching = "; a cycle has a point on the border"
             continue
         where = "above" if heights[0] > 0 else "below"
         text = f"cycle of period {len(word)} ({' '.join('on' if letter else 'off' for letter in word)})"
         verdict, _ = fixed_point_kind(matrix, "discrete")
         (stable if verdict == "stable" else unstable).append((f"{verdict} {text}", where))
     sides = _joined(result.attractors, _by_side(stable))
-    remark = f"cycles up to period {_LONGEST}; other attractors: not determined"
+    remark = f"cycles up to period {_LONGEST}; other attractors: not determined{touching}"
     return replace(result, attractors=sides, unstable=_joined(result.unstable, _by_side(unstable)), remark=remark)
 
 
