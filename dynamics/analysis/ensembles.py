@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -198,7 +199,7 @@ class _Piece:
         extended += [system.resolve(parsed.measures[n]) for n in self.integrals]
         states = [Symbol(n) for n in names] + [Symbol(f"_integral_{k}") for k in range(len(self.integrals))]
         self.field = self.functions.lane_function(extended)
-        self.jacobian = self.functions.lane_function(list(jacobian_matrix(extended, states)))
+        self.jacobian = self.functions.lane_function(_derivatives(tuple(extended), tuple(states)))
         self.event = event
         self.watched = [n for n in system.events if n == event or system.events[n].terminal]
         self.event_function = self.functions.lane_function([parsed.events[n][0] for n in self.watched])
@@ -275,6 +276,12 @@ class _Piece:
             transform = self.functions.lane_function([self.system._parsed.transforms[name]], Symbol("value"))
             values[name] = transform(np.zeros(raw.size), final[: self.size], p, raw)[0]
         return values
+
+
+@functools.lru_cache(maxsize=128)
+def _derivatives(expressions: tuple[Expr, ...], states: tuple[Symbol, ...]) -> tuple[Expr, ...]:
+    """Entries of the Jacobian; every round of a search asks for the same ones."""
+    return tuple(jacobian_matrix(list(expressions), list(states)))
 
 
 def _distance(state: Array, target: Array, arriving: NDArray[np.bool_]) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import replace
 
 from sympy import Expr, Integer, Symbol
@@ -15,6 +16,7 @@ __all__ = ["RAMP_DURATION", "RAMP_SIZE", "ramped"]
 RAMP_SIZE, RAMP_DURATION = "ramp_size", "ramp_duration"
 
 
+@functools.lru_cache(maxsize=32)
 def ramped(system: System, shock: str) -> System:
     """Return a system in which the shock acts at a constant rate for ``time < ramp_duration``.
 

@@ -80,6 +80,13 @@ def _vector_modules() -> dict[str, Function]:
         return np.where(x > 0, special.expit(n * (np.log(safe) - np.log(k))),
                         np.where(x == 0, 0.0, x**n / (k**n + x**n)))
 
+    def select(conditions: Any, choices: Any, default: Any = np.nan) -> Any:
+        # NumPy's own broadcasts and copies every case, which costs more than the cases themselves
+        result = default
+        for condition, choice in zip(reversed(conditions), reversed(choices), strict=True):
+            result = np.where(condition, choice, result)
+        return result
+
     def total(values: Any, axis: Any) -> Any:
         return np.sum(values, axis=int(axis), keepdims=True)
 
@@ -92,7 +99,7 @@ def _vector_modules() -> dict[str, Function]:
 
     return {"exp": np.exp, "log": np.log, "log1p": np.log1p, "expm1": np.expm1, "sqrt": np.sqrt,
             "logistic": special.expit, "softplus": softplus, "hill": hill, "sign": np.sign, "erf": special.erf,
-            "Heaviside": np.heaviside, "Abs": np.abs, "total": total, "product": product}
+            "Heaviside": np.heaviside, "Abs": np.abs, "total": total, "product": product, "select": select}
 
 
 def _renamed(arguments: Sequence[Sequence[Symbol]]) -> tuple[dict[Symbol, Symbol], list[tuple[Symbol, ...]]]:
