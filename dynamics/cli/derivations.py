@@ -171,7 +171,9 @@ def _document(system: Any, points: list[Any]) -> dict[str, Any]:
 def _text(system: Any, points: list[Any]) -> None:
     from dynamics.expressions import text
 
-    output.text(f"{system.name}: {len(points)} fixed point{'' if len(points) == 1 else 's'}")
+    output.text(repr(system))
+    output.text()
+    output.text(f"{len(points)} fixed point{'' if len(points) == 1 else 's'}")
     for number, (point, found) in enumerate(points, 1):
         output.text()
         output.text(
