@@ -31,6 +31,7 @@ class Place:
     regime: Regime
     free: tuple[str, ...] = ()
     known: tuple[Expr, ...] = ()
+    numeric: bool = False
 
 
 def scalar_system(system: Any, purpose: str) -> System:
@@ -81,7 +82,7 @@ def place_of(system: System, at: Any) -> Place:
         for regime in regimes(fields, parameter_bounds):
             if {switch.text: on for switch, on in regime.pattern} == dict(at.regime):
                 known = tuple(c.xreplace(state) for c in regime.conditions)
-                return Place(state, regime.expressions, regime, at.free, known)
+                return Place(state, regime.expressions, regime, at.free, known, at.exactness != "exact")
         raise SpecificationError(f"the fixed point does not belong to '{system.name}': "
                                  "its regime is not one of the system's")
     if not isinstance(at, Mapping):

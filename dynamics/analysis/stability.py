@@ -150,7 +150,7 @@ def bifurcation_conditions(system: System, at: Any, parameter: str | None = None
                 continue
             try:
                 solutions = solve_for(condition.expression, symbol, bounds, others)
-            except DerivationError:
+            except (DerivationError, ArithmeticError):
                 solutions = ()
         valid = solutions[0][1] if solutions else And(*(o > 0 for o in others))
         found.append(BifurcationCondition(
@@ -164,6 +164,9 @@ def bifurcation_conditions(system: System, at: Any, parameter: str | None = None
 def _conditions(system: System, place: Place, bounds: Mapping[Symbol, Any]) -> list[Condition]:
     states = [Symbol(name) for name in system.states]
     matrix = jacobian_matrix(place.fields, states).xreplace(place.state)
+    if place.numeric:
+        # a state known in numbers belongs to the current parameters: conditions in symbols would mix the two
+        matrix = matrix.xreplace(system.exact_parameters)
     neutral = 1 if system.time == "discrete" else 0
     known = [k for k in place.known if not k.is_number]
     structural = len(place.free)

@@ -73,3 +73,19 @@ def test_basel_map_fixed_point_spectrum_and_line() -> None:
         here = system.with_parameters(theta=10, alpha=leverage * 1e-3)
         value = critical.expression.xreplace({**here.exact_parameters, system.symbols["fund_weight"]: 0.5})
         assert sign * float(value) > 0
+
+
+def test_conditions_at_a_point_known_in_numbers_are_numbers() -> None:
+    """The unimodal leverage map: x* = (1 + gamma)/(1 + sqrt K), slope omega - (1 - omega)/sqrt K."""
+    parameters = {"omega": dy.Parameter(0.7, bounds=(0, 1)), "gamma": dy.Parameter(100, bounds=(0, None)),
+                  "K": dy.Parameter(0.060516, bounds=(0, None))}
+    bank = dy.System(name="leverage map", time="discrete", states={"x": dy.State(80, bounds=(1, 100))},
+                     parameters=parameters,
+                     equations={"x": "(omega/x**2 + (1 - omega)*K/(1 + gamma - x)**2)**(-1/2)"})
+    point, = dy.fixed_points(bank)
+    assert point.values["x"] == pytest.approx(81.0593900481541, rel=1e-12)
+    assert len(dy.stability_conditions(bank, point)) == 0
+    doubled = bank.with_parameters(omega=0.4)
+    point, = dy.fixed_points(doubled)
+    assert point.eigenvalues[0] == pytest.approx(-2.0390243902, abs=1e-9)
+    assert [c.expression for c in dy.stability_conditions(doubled, point)] == [-1]
