@@ -26,7 +26,8 @@ __all__ = ["METHODS", "Happening", "Path", "follow", "raise_for"]
 Array = NDArray[np.float64]
 METHODS = ("LSODA", "RK45", "RK23", "DOP853", "Radau", "BDF")
 DIVERGENCE = 1e15
-MOST_STEPS = 5_000_000
+MOST_STEPS = 2_000_000
+STALLED, MOST_STALLED = 1e-13, 1000
 MOST_RESTARTS_AT_ONE_TIME = 50
 _DIRECTIONS = {"falling": -1.0, "rising": 1.0, "both": 0.0}
 
@@ -213,7 +214,8 @@ class _Follower:
                 level[k] = sense * 1e-300
         self.passed = {}
         slope = self._slope(watch, level, t, y, base(t, y, p)) if level.size else level
-        steps = 0
+        steps = stuck = 0
+        begun = t
         while solver.status == "running":
             steps += 1
             try:
@@ -224,6 +226,12 @@ class _Follower:
                 self._count(solver)
                 return self._ended("step_underflow", f"stopped at time {t:g}: {message}", t, y, regime)
             t_new, y_new = float(solver.t), solver.y
+            # a solution that ends in finite time is approached in ever smaller steps, millions of them
+            stuck = stuck + 1 if t_new - t < STALLED * (end - begun) else 0
+            if stuck > MOST_STALLED:
+                self._count(solver)
+                message = f"no longer advances at time {t_new:g}; the solution may end in finite time"
+                return self._ended("step_underflow", message, t, y, regime)
             size = np.abs(y_new).max()
             if not size < DIVERGENCE:
                 self._count(solver)

@@ -302,3 +302,10 @@ def test_maps_and_processes_are_refused() -> None:
         dy.integrate(dy.models.load("liquidation_cascade"), 10)
     with pytest.raises(SpecificationError, match="needs a System, not dict"):
         dy.integrate({}, 10)
+
+
+def test_an_overflow_is_an_integration_error_and_not_a_wait() -> None:
+    tower = dy.System(name="tower", states={"x": 1}, equations={"x": "exp(exp(exp(x)))"})
+    with pytest.raises(dy.IntegrationError, match="may end in finite time") as caught:
+        dy.integrate(tower, 10)
+    assert caught.value.partial.attrs["status"] == "step_underflow"
