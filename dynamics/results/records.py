@@ -6,7 +6,7 @@ Every record shows itself as text and in a notebook, and can be saved and opened
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from sympy import Expr, S
@@ -152,7 +152,7 @@ class FixedPoints(Records[FixedPoint]):
         return "".join(f"<h4>fixed point {k}</h4>{p._repr_html_()}" for k, p in enumerate(self, 1))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SpecialPoint:
     """A located bifurcation, polished on its defining system."""
 
@@ -165,6 +165,16 @@ class SpecialPoint:
     residual: float = float("nan")
     digits: float = float("nan")
     status: str = "located"
+
+    def __eq__(self, other: object) -> bool:
+        # a residual that is not known (nan) is equal to another that is not
+        if not isinstance(other, SpecialPoint):
+            return NotImplemented
+        pairs = [(getattr(self, f.name), getattr(other, f.name)) for f in fields(self)]
+        return all(a == b or (a != a and b != b) for a, b in pairs)
+
+    def __hash__(self) -> int:
+        return hash((self.kind, self.label))
 
 
 def _labelled(points: Sequence[SpecialPoint], label: str) -> SpecialPoint:
