@@ -11,7 +11,6 @@ from dynamics.symbolic.interval_ends import Ends
 
 __all__ = ["Arithmetic", "Interval"]
 
-INCREASING = ("exp", "log", "log1p", "expm1", "sqrt", "tanh", "atan", "softplus", "logistic", "erf")
 _RANGES = {"exp": (0, None), "sqrt": (0, None), "softplus": (0, None), "logistic": (0, 1), "tanh": (-1, 1), "erf": (-1, 1),
            "expm1": (-1, None)}
 
