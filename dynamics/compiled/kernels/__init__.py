@@ -1,0 +1,1 @@
+"""Vector kernels: systems written as LLVM IR, compiled by llvmlite while the program runs."""
