@@ -14,15 +14,24 @@ from sympy.logic.boolalg import Boolean
 
 from dynamics import expressions
 from dynamics.errors import SpecificationError, did_you_mean
+from dynamics.results.branch_text import branch_summary, diagram_summary
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-__all__ = ["BifurcationDiagram", "Branch", "Claim", "FixedPoint", "FixedPoints", "Records", "Reproduction",
+__all__ = ["LABELS", "BifurcationDiagram", "Branch", "Claim", "FixedPoint", "FixedPoints", "Records", "Reproduction",
            "SpecialPoint", "Threshold"]
 
 Item = TypeVar("Item")
+
+# kind of a special point to the stem of its label, after the habits of AUTO and MatCont
+LABELS = {"fold": "LP", "hopf": "HB", "branch_point": "BP", "transcritical": "BP", "pitchfork": "BP",
+          "period_doubling": "PD", "neimark_sacker": "NS", "fold_of_cycles": "LPC", "branch_point_of_cycles": "BPC",
+          "cusp": "CP", "bogdanov_takens": "BT", "generalized_hopf": "GH", "zero_hopf": "ZH", "hopf_hopf": "HH",
+          "fold_flip": "FF", "resonance_1_1": "R1", "resonance_1_2": "R2", "resonance_1_3": "R3",
+          "resonance_1_4": "R4", "border_collision": "BC"}
+_OTHER_STEMS = {"H": "HB", "TR": "NS", "TC": "BP", "PF": "BP", "PT": "BP"}
 
 
 class Records(Sequence[Item]):
@@ -154,7 +163,25 @@ class FixedPoints(Records[FixedPoint]):
 
 @dataclass(frozen=True, eq=False)
 class SpecialPoint:
-    """A located bifurcation, polished on its defining system."""
+    """A located bifurcation, polished on its defining system.
+
+    Attributes
+    ----------
+    kind, label : str
+    state, parameters : mapping of str to float
+        All parameters, the varied ones at their critical values.
+    eigenvalues : tuple of complex
+        Multipliers of maps and cycles.
+    normal_form : mapping of str to float
+        Coefficients by name, and ``omega`` of a critical pair.
+    residual : float
+        Largest of the defining equations after the last Newton step.
+    digits : float
+        Decimal digits of state and parameters that rounding leaves, from the condition of the defining system.
+    status : {"located", "polished", "not converged"}
+    remark : str
+        Criticality, regimes on either side, what is special.
+    """
 
     kind: str
     label: str
@@ -165,6 +192,7 @@ class SpecialPoint:
     residual: float = float("nan")
     digits: float = float("nan")
     status: str = "located"
+    remark: str = ""
 
     def __eq__(self, other: object) -> bool:
         # a residual that is not known (nan) is equal to another that is not
@@ -181,12 +209,17 @@ def _labelled(points: Sequence[SpecialPoint], label: str) -> SpecialPoint:
     for point in points:
         if point.label == label:
             return point
+    stem = label.rstrip("0123456789")
+    other = _OTHER_STEMS.get(stem, stem) + label[len(stem):]
+    found = [point for point in points if point.label == other or LABELS.get(point.kind) == other]
+    if len(found) == 1 or (found and found[0].label == other):
+        return found[0]
     known = [point.label for point in points]
     raise SpecificationError(f"no special point '{label}' here; there are {', '.join(known) or 'none'}."
                              + did_you_mean(label, known))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Branch:
     """A curve of solutions: a table with dim ``step``, and its special points by label (``branch["HB1"]``)."""
 
@@ -205,12 +238,24 @@ class Branch:
     def __hash__(self) -> int:
         return hash((tuple(point.label for point in self.special_points), self.ends))
 
+    def __repr__(self) -> str:
+        return branch_summary(self)
+
+    def at(self, step: int) -> dict[str, float]:
+        """States and parameters of one row, to start another continuation from."""
+        if not -self.table.sizes["step"] <= step < self.table.sizes["step"]:
+            raise SpecificationError(f"step {step}: the branch has the points 0 to {self.table.sizes['step'] - 1}")
+        values = dict(self.table.attrs.get("parameters", {}))
+        names = [str(name) for name in self.table.data_vars if self.table[name].dims == ("step",)
+                 and self.table[name].dtype.kind == "f"]
+        return values | {name: float(self.table[name].values[step]) for name in names}
+
     def to_dataframe(self) -> pd.DataFrame:
-        """The table as a DataFrame."""
-        return self.table.to_dataframe()
+        """The table without the eigenvalues, one row for each point."""
+        return self.table.drop_dims("mode", errors="ignore").to_dataframe()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class BifurcationDiagram:
     """All branches of a system over one parameter."""
 
@@ -223,6 +268,9 @@ class BifurcationDiagram:
 
     def __getitem__(self, label: str) -> SpecialPoint:
         return _labelled(self.special_points, label)
+
+    def __repr__(self) -> str:
+        return diagram_summary(self)
 
 
 @dataclass(frozen=True)
