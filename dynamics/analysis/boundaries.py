@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +11,8 @@ from sympy import Expr, Symbol
 
 from dynamics.analysis.closed_forms import Candidate, candidates
 from dynamics.compiled.code import vector_function
-from dynamics.symbolic.polynomial import factor_characteristic, jacobian_matrix
-from dynamics.symbolic.stability import stability_of_factor
+from dynamics.symbolic.polynomial import jacobian_matrix
+from dynamics.symbolic.stability import stability_of_matrix
 from dynamics.systems import System
 
 __all__ = ["boundaries"]
@@ -97,16 +97,8 @@ def _conditions(system: System, candidate: Candidate, bounds: Mapping[Symbol, An
             inside.append((value if event.direction == "falling" else -value) - 1e-12)
     states = [Symbol(name) for name in system.states]
     matrix = jacobian_matrix(candidate.fields, states).xreplace(state)
-    neutral = 1 if system.time == "discrete" else 0
-    structural = len(candidate.free)
-    found: list[tuple[Expr, str | None]] = []
-    for factor in factor_characteristic(matrix):
-        if structural and factor.degree == 1 and (factor.coefficients[1] + neutral * factor.coefficients[0]).cancel() == 0:
-            structural -= factor.multiplicity
-            continue
-        time: Literal["continuous", "discrete"] = "discrete" if neutral else "continuous"
-        found += [(c.expression, c.kind) for c in stability_of_factor(factor.coefficients, time, bounds)]
-    return inside, found
+    found = stability_of_matrix(matrix, system.time, len(candidate.free), bounds)
+    return inside, [(c.expression, c.kind) for c in found]
 
 
 def _is_bound(system: System, candidate: Candidate, expression: Expr) -> bool:

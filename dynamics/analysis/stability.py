@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 from sympy import And, Eq, Expr, S, Symbol
 from sympy.logic.boolalg import Boolean
@@ -14,8 +14,8 @@ from dynamics.analysis.linearization import Place, place_of, scalar_system
 from dynamics.errors import DerivationError, SpecificationError, did_you_mean
 from dynamics.results import BifurcationCondition, Records, StabilityCondition
 from dynamics.symbolic.conditions import inequality, solve_for
-from dynamics.symbolic.polynomial import factor_characteristic, jacobian_matrix
-from dynamics.symbolic.stability import Condition, reduce_condition, stability_of_factor
+from dynamics.symbolic.polynomial import jacobian_matrix
+from dynamics.symbolic.stability import Condition, reduce_condition, stability_of_matrix
 from dynamics.systems import System
 
 __all__ = ["bifurcation_conditions", "region", "stability_conditions"]
@@ -161,26 +161,14 @@ def bifurcation_conditions(system: System, at: Any, parameter: str | None = None
     return Records(found)
 
 
-def _conditions(system: System, place: Place, bounds: Mapping[Symbol, Any]) -> list[Condition]:
+def _conditions(system: System, place: Place, bounds: Mapping[Symbol, Any]) -> tuple[Condition, ...]:
     states = [Symbol(name) for name in system.states]
     matrix = jacobian_matrix(place.fields, states).xreplace(place.state)
     if place.numeric:
         # a state known in numbers belongs to the current parameters: conditions in symbols would mix the two
         matrix = matrix.xreplace(system.exact_parameters)
-    neutral = 1 if system.time == "discrete" else 0
     known = [k for k in place.known if not k.is_number]
-    structural = len(place.free)
-    conditions: list[Condition] = []
-    for factor in factor_characteristic(matrix):
-        root_free = factor.degree == 1 and (factor.coefficients[1] + neutral * factor.coefficients[0]).cancel() == 0
-        if root_free and structural >= factor.multiplicity:
-            structural -= factor.multiplicity
-            continue
-        time: Literal["continuous", "discrete"] = "discrete" if neutral else "continuous"
-        conditions += stability_of_factor(factor.coefficients, time, bounds, known)
-    unique = {c.expression: c for c in conditions if c.expression != S.One}
-    negative = [c for c in unique.values() if c.expression.is_number and not c.expression > 0]
-    return negative[:1] or list(unique.values())
+    return stability_of_matrix(matrix, system.time, len(place.free), bounds, known)
 
 
 def _kind(system: System, place: Place, condition: Condition, bounds: Mapping[Symbol, Any]) -> str:

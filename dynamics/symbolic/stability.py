@@ -17,6 +17,7 @@ from sympy.polys.matrices import DomainMatrix
 from dynamics.errors import DerivationError
 from dynamics.symbolic.factors import cleared, factors_of
 from dynamics.symbolic.kernels import Bounds, RationalForm, rational_form
+from dynamics.symbolic.polynomial import factor_characteristic
 from dynamics.symbolic.signs import polynomial_sign
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "lienard_chipart_conditions",
     "reduce_condition",
     "stability_of_factor",
+    "stability_of_matrix",
 ]
 
 Kind = Literal["fold", "hopf", "period_doubling", "neimark_sacker"]
@@ -331,3 +333,47 @@ def stability_of_factor(
     if time == "discrete":
         return jury_conditions(coefficients, bounds, known)
     return lienard_chipart_conditions(coefficients, bounds, known)
+
+
+def stability_of_matrix(
+    matrix: Any,
+    time: str = "continuous",
+    structural: int = 0,
+    bounds: Bounds | None = None,
+    known: Sequence[Expr] = (),
+) -> tuple[Condition, ...]:
+    """Return the conditions under which all eigenvalues of a matrix are stable, but for those neutral by structure.
+
+    Parameters
+    ----------
+    matrix : Matrix, shape (n, n)
+    time : {"continuous", "discrete"}
+    structural : int
+        So many eigenvalues 0 (flow) or 1 (map) belong to lines of fixed points or conserved quantities: divided out.
+    bounds : mapping of Symbol to (lower, upper), optional
+    known : sequence of Expr, optional
+
+    Returns
+    -------
+    tuple of Condition
+        Empty if always stable; one negative constant if never.
+
+    Examples
+    --------
+    >>> from sympy import Matrix, Symbol
+    >>> a = Symbol("a")
+    >>> [item.expression for item in stability_of_matrix(Matrix([[-a, 1], [0, 0]]), structural=1)]
+    [a]
+    """
+    kind: Literal["continuous", "discrete"] = "discrete" if time == "discrete" else "continuous"
+    neutral = 1 if kind == "discrete" else 0
+    conditions: dict[Expr, Condition] = {}
+    for factor in factor_characteristic(matrix):
+        at_rest = factor.degree == 1 and (factor.coefficients[1] + neutral * factor.coefficients[0]).cancel() == 0
+        if at_rest and structural >= factor.multiplicity:
+            structural -= factor.multiplicity
+            continue
+        for item in stability_of_factor(factor.coefficients, kind, bounds, known):
+            conditions[item.expression] = item
+    never = [item for item in conditions.values() if item.expression.is_number and not item.expression > 0]
+    return tuple(never[:1] or (item for item in conditions.values() if item.expression != S.One))
