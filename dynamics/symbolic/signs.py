@@ -297,9 +297,12 @@ def _sign_under(form: RationalForm, condition: Expr, bounds: Bounds, depth: int)
     for symbol in sorted(condition.free_symbols, key=lambda symbol: symbol.name):
         joint = rational_form([condition, form.expression(form.elements[0])])
         over = joint.field
+        # a symbol that stands only inside a kernel such as exp(x) is none of the ring's
+        if joint.kernels or symbol not in over.symbols:
+            continue
         index = over.symbols.index(symbol)
         content = joint.elements[0]
-        if content.numer.degree(index) != 1 or content.denom.degree(index) > 0 or joint.kernels:
+        if content.numer.degree(index) != 1 or content.denom.degree(index) > 0:
             continue
         parts = powers_of(content.numer, index)
         slope = over(parts[1])

@@ -83,3 +83,9 @@ def test_never_wrong(expression, bounds):
             assert int(bool(value > 0)) - int(bool(value < 0)) == decided or (abs(value) < 1e-15 and decided == 0)
         if weak:
             assert value * weak >= -1e-18
+
+
+def test_a_condition_on_a_symbol_inside_an_exponential_is_no_crash():
+    x, y = Symbol("x"), Symbol("y")
+    assert sign_of(x + y, {x: (0, None)}, [exp(y) - x]) is None
+    assert sign_of(exp(y) + x, {x: (0, None)}, [exp(y) - x]) == 1
