@@ -30,7 +30,7 @@ LABELS = {"fold": "LP", "hopf": "HB", "branch_point": "BP", "transcritical": "BP
           "period_doubling": "PD", "neimark_sacker": "NS", "fold_of_cycles": "LPC", "branch_point_of_cycles": "BPC",
           "cusp": "CP", "bogdanov_takens": "BT", "generalized_hopf": "GH", "zero_hopf": "ZH", "hopf_hopf": "HH",
           "fold_flip": "FF", "resonance_1_1": "R1", "resonance_1_2": "R2", "resonance_1_3": "R3",
-          "resonance_1_4": "R4", "border_collision": "BC"}
+          "resonance_1_4": "R4", "border_collision": "BC", "grazing": "GR"}
 _OTHER_STEMS = {"H": "HB", "TR": "NS", "TC": "BP", "PF": "BP", "PT": "BP"}
 
 
@@ -181,6 +181,8 @@ class SpecialPoint:
     status : {"located", "polished", "not converged"}
     remark : str
         Criticality, regimes on either side, what is special.
+    period : float
+        Of a cycle in time units, of a periodic point of a map in steps; nan for fixed points of flows.
     """
 
     kind: str
@@ -193,6 +195,7 @@ class SpecialPoint:
     digits: float = float("nan")
     status: str = "located"
     remark: str = ""
+    period: float = float("nan")
 
     def __eq__(self, other: object) -> bool:
         # a residual that is not known (nan) is equal to another that is not
