@@ -24,7 +24,8 @@ AGREE = 1e-9
 TARGETS = {"fold": 0, "period_doubling": -1}
 
 
-def closed_form(system: System, place: Place, kind: str, power: int, value: Any, eliminate: str | None
+def closed_form(system: System, place: Place, kind: str, power: int, value: Any, eliminate: str | None,
+                numbers: Mapping[Symbol, Any] | None = None, invariants: Sequence[Expr] = ()
                 ) -> tuple[Expr, dict[str, Expr]] | None:
     """Return a coefficient in closed form and the eliminated parameter, or ``None`` where there is no closed form.
 
@@ -39,12 +40,16 @@ def closed_form(system: System, place: Place, kind: str, power: int, value: Any,
         The coefficient in numbers; a formula that differs from it is not returned. It also fixes the sign of ``a``.
     eliminate : str or None
         Parameter to eliminate by the bifurcation condition.
+    numbers : mapping of Symbol to number, optional
+        Values of the parameters and of states that are free along a line of fixed points; by default the parameters'.
+    invariants : sequence of Expr
+        Conserved quantities with independent gradients at the place; the coefficient is that on their level set.
 
     Returns
     -------
     (Expr, dict of str to Expr) or None
     """
-    numbers = system.exact_parameters
+    numbers = dict(system.exact_parameters if numbers is None else numbers)
     states = [Symbol(name) for name in system.states]
     bounds = {Symbol(name): part.bounds for name, part in system.parameters.items()}
     order = [eliminate] if eliminate else sorted(
@@ -53,7 +58,7 @@ def closed_form(system: System, place: Place, kind: str, power: int, value: Any,
         return None
     matrix = jacobian_matrix(place.fields, states).xreplace(place.state)
     for replaced in ({}, numbers):
-        arguments = (tuple(place.fields), tuple(states), dict(place.state), replaced, dict(numbers),
+        arguments = (tuple(place.fields), tuple(invariants), tuple(states), dict(place.state), replaced, numbers,
                      tuple(map(Symbol, order)), bounds, system.time, kind, power)
         small = size_estimate(item.xreplace(replaced) for item in matrix) <= SMALL
         try:
@@ -83,19 +88,23 @@ def _is_exact(expressions: Any) -> bool:
     return not any(item.has(Float) for item in expressions)
 
 
-def _formula(fields: Sequence[Expr], states: Sequence[Symbol], state: dict[Symbol, Expr], replaced: dict[Symbol, Any],
-             numbers: dict[Symbol, Any], order: Sequence[Symbol], bounds: Any, time: str, kind: str, power: int
-             ) -> tuple[Expr, dict[Symbol, Expr]] | None:
+def _formula(fields: Sequence[Expr], invariants: Sequence[Expr], states: Sequence[Symbol], state: dict[Symbol, Expr],
+             replaced: dict[Symbol, Any], numbers: dict[Symbol, Any], order: Sequence[Symbol], bounds: Any, time: str,
+             kind: str, power: int) -> tuple[Expr, dict[Symbol, Expr]] | None:
     """The coefficient and the eliminated parameter, after replacing symbols by numbers (or none)."""
     if not _stays(fields, state, replaced, time, states):
         return None
     here = {symbol: item.xreplace(replaced) for symbol, item in state.items()}
-    forms = multilinear_forms([item.xreplace(replaced) for item in fields], states, here)
+    # a state that is free along a line of fixed points is a symbol of its own equations; its value comes in with the place
+    constants = {symbol: number for symbol, number in replaced.items() if symbol not in states}
+    forms, level = (multilinear_forms([item.xreplace(constants) for item in group], states, here)
+                    for group in (fields, invariants))
     matrix = jacobian_matrix(fields, states).xreplace(state).xreplace(replaced)
     for factor in factor_characteristic(matrix):
         for eliminated in _eliminations(factor, kind, time, numbers, order, bounds):
             try:
-                return _coefficient(forms.replaced(eliminated), factor, eliminated, kind, power, time, bounds), eliminated
+                return _coefficient(forms.replaced(eliminated), level.replaced(eliminated), factor, eliminated, kind, power,
+                                    time, bounds), eliminated
             except (DerivationError, ZeroDivisionError):
                 continue
     return None
@@ -168,13 +177,13 @@ def _size(condition: Expr, numbers: Mapping[Symbol, Any]) -> Any:
     return sum(parts) or Integer(1)
 
 
-def _coefficient(forms: Any, factor: CharacteristicFactor, eliminated: Mapping[Symbol, Expr], kind: str, power: int,
-                 time: Any, bounds: Any) -> Expr:
+def _coefficient(forms: Any, level: Any, factor: CharacteristicFactor, eliminated: Mapping[Symbol, Expr], kind: str,
+                 power: int, time: Any, bounds: Any) -> Expr:
     if kind in TARGETS:
         target = TARGETS[kind] + (1 if kind == "fold" and time == "discrete" else 0)
-        return scalar_coefficient(forms, target, power, bounds)
+        return scalar_coefficient(forms, target, power, bounds, level)
     on_set = CharacteristicFactor(tuple(item.xreplace(dict(eliminated)) for item in factor.coefficients))
     pair = critical_pair(on_set, time)
     if pair is None:
         raise DerivationError("the critical pair is not rational in the coefficients of the characteristic polynomial")
-    return pair_coefficient(forms, pair, time, bounds)
+    return pair_coefficient(forms, pair, time, bounds, level)

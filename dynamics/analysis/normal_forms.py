@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sympy import Expr, Mul, Pow, S, Symbol
 
 from dynamics.analysis.critical_sets import closed_form
+from dynamics.analysis.level_sets import invariants_at, line_values, neutral_rows, transverse
 from dynamics.analysis.linearization import Place, place_of, scalar_system
 from dynamics.errors import DerivationError, SpecificationError, did_you_mean
 from dynamics.results import Coefficient, NormalForm
@@ -16,6 +17,7 @@ from dynamics.symbolic.center_manifold import (
     DIGITS,
     LocalMap,
     bogdanov_takens_coefficients,
+    line_coefficients,
     pair_coefficients,
     parameter_coefficients,
     scalar_coefficients,
@@ -46,14 +48,25 @@ _MAPS = {"fold": "w -> w + a w**2", "cusp": "w -> w + c w**3", "branch_point": "
          "transcritical": "w -> w + r alpha w + a w**2", "pitchfork": "w -> w + r alpha w + c w**3"}
 
 
+_ON_A_LINE = {"hopf": "dz/dt = (i omega + r y) z, dy/dt = s |z|**2",
+              "neimark_sacker": "z -> mu (1 + r y) z, y -> y + s |z|**2"}
+
+
 @dataclass(frozen=True)
 class _Setting:
     system: System
     place: Place
+    numbers: Mapping[Symbol, Any]
+    invariants: tuple[Expr, ...]
     local: LocalMap
     matrix: Any
     critical: Critical
     eliminate: str | None
+
+    @property
+    def on_a_line(self) -> bool:
+        """Whether the fixed points form a line that no conserved quantity crosses."""
+        return len(self.invariants) < len(self.place.free)
 
 
 def first_lyapunov_coefficient(system: System, at: Any, parameters: Mapping[str, Any] | None = None,
@@ -81,9 +94,14 @@ def first_lyapunov_coefficient(system: System, at: Any, parameters: Mapping[str,
     ------
     DerivationError
         Where the point is no Hopf point: for a map, for a point more than 1e-9 (relative) off the Hopf set, or where other
-        eigenvalues are critical too.
+        eigenvalues are critical too. On a line of fixed points that no conserved quantity crosses.
     SpecificationError
         If there is no parameter ``eliminate``.
+
+    Notes
+    -----
+    On a line of fixed points the coefficient is that of the motion on the level set of a conserved quantity, declared as an
+    invariant or found, with the eigenvectors of the whole system. A state that is free along the line has its initial value.
 
     References
     ----------
@@ -100,6 +118,11 @@ def first_lyapunov_coefficient(system: System, at: Any, parameters: Mapping[str,
     setting = _setting(system, at, parameters, eliminate, "first_lyapunov_coefficient")
     if setting.system.time == "discrete":
         raise DerivationError(f"'{system.name}' is a map; normal_form gives the Neimark-Sacker coefficient d instead")
+    if setting.critical.kind == "hopf" and setting.on_a_line:
+        raise DerivationError(
+            f"the fixed points form a line ({', '.join(setting.place.free)} free) and no conserved quantity was found that "
+            "tells where on it a motion belongs: oscillations drift along the line, and normal_form gives the drift. A "
+            "conserved quantity can be declared as an invariant")
     if setting.critical.kind != "hopf":
         raise DerivationError(f"the point is no Hopf point but {setting.critical.kind}; normal_form tells its coefficients")
     return _pair_form(setting).coefficients["l1"]
@@ -125,7 +148,10 @@ def normal_form(system: System, at: Any, parameters: Mapping[str, Any] | None = 
     NormalForm
         Flows: fold (a), cusp (c), transcritical (a, r), pitchfork (c, r), hopf (l1), generalized_hopf (l1, l2),
         bogdanov_takens (a, b). Maps: fold, cusp, transcritical, pitchfork, period_doubling (b), neimark_sacker (d).
-        zero_hopf, hopf_hopf, fold_flip and strong resonances are named, without coefficients.
+        zero_hopf, hopf_hopf, fold_flip and strong resonances are named, without coefficients. On a line of fixed points
+        kind and coefficients are those on the level set of a conserved quantity; where there is none, hopf and
+        neimark_sacker have r, the change of the growth rate along the line, and s, the drift along it of an oscillation.
+        r s < 0 (elliptic): oscillations carry the state back to where the point is stable; r s > 0 (hyperbolic): away.
 
     Raises
     ------
@@ -155,7 +181,10 @@ def normal_form(system: System, at: Any, parameters: Mapping[str, Any] | None = 
 
     kind = setting.critical.kind
     if kind in ("hopf", "neimark_sacker"):
-        return _pair_form(setting)
+        return _line_form(setting) if setting.on_a_line else _pair_form(setting)
+    if setting.place.free and (setting.on_a_line or kind != "period_doubling"):
+        # the critical eigenvalue joins the one that is neutral by structure
+        return _form(setting, kind, {})
     if kind == "fold":
         return _fold_form(setting, parameter)
     if kind == "period_doubling":
@@ -181,18 +210,18 @@ def _setting(system: Any, at: Any, parameters: Mapping[str, Any] | None, elimina
         raise SpecificationError(f"eliminate: '{eliminate}' is not a parameter of '{system.name}'."
                                  + did_you_mean(eliminate, system.parameters))
     place = place_of(system, at)
-    if place.free:
-        raise DerivationError(f"the point lies on a line of fixed points ({', '.join(place.free)} free); one eigenvalue is "
-                              "0 by structure. Eliminate that state by the conserved quantity first")
     for condition in place.known:
         if abs(condition.xreplace(system.exact_parameters).evalf(20)) <= BORDER:
             raise DerivationError("the point lies on a border between regimes, where the equations have a kink; smooth "
                                   "normal forms do not hold there. Give parameters on one side of it")
+    numbers = {**system.exact_parameters, **line_values(system, place)}
+    invariants = invariants_at(system, place)
     with workdps(DIGITS):
-        local = _local(system, place)
+        local = _local(system, place, numbers, invariants)
         matrix = local.jacobian()
-        critical = critical_eigenvalues(matrix, system.time, _scale(local))
-    return _Setting(system, place, local, matrix, critical, eliminate)
+        across = transverse(matrix, neutral_rows(local, matrix, system.time, len(place.free)))
+        critical = critical_eigenvalues(across, system.time, _scale(local))
+    return _Setting(system, place, numbers, invariants, local, matrix, critical, eliminate)
 
 
 def _scale(local: LocalMap) -> Any:
@@ -204,25 +233,26 @@ def _scale(local: LocalMap) -> Any:
     return mpf(max(magnitude(item, values) for item in jacobian_matrix(local.fields, local.states)))
 
 
-def _local(system: System, place: Place) -> LocalMap:
+def _local(system: System, place: Place, numbers: Mapping[Symbol, Any], invariants: tuple[Expr, ...]) -> LocalMap:
     from mpmath import mpf
 
-    numbers = dict(system.exact_parameters)
+    constants = system.exact_parameters
     states = tuple(Symbol(name) for name in system.states)
     values = {}
     for symbol in states:
-        value = place.state[symbol].xreplace(numbers).evalf(DIGITS + 5)
+        value = place.state[symbol].xreplace(dict(numbers)).evalf(DIGITS + 5)
         if not value.is_real or not value.is_finite:
             raise DerivationError(f"at: '{symbol}' has no finite real value at the current parameters ({value})")
         values[symbol] = value
-    fields = tuple(item.xreplace(numbers) for item in place.fields)
+    fields = tuple(item.xreplace(constants) for item in place.fields)
     for symbol, item in zip(states, fields, strict=True):
         rest = item - symbol if system.time == "discrete" else item
         missed = abs(complex(rest.xreplace(values).evalf(20)))
         if not missed <= AT_REST * (magnitude(rest, values) or 1):
             raise DerivationError(f"the place is no fixed point at these parameters: the equation of '{symbol}' is missed "
                                   f"by {missed:.3g}; take one of fixed_points(system)")
-    return LocalMap(fields, states, tuple(mpf(values[symbol]._to_mpmath(200)) for symbol in states))
+    return LocalMap(fields, states, tuple(mpf(values[symbol]._to_mpmath(200)) for symbol in states),
+                    tuple(item.xreplace(constants) for item in invariants))
 
 
 def _pair_form(setting: _Setting) -> NormalForm:
@@ -243,6 +273,17 @@ def _pair_form(setting: _Setting) -> NormalForm:
                 return _form(setting, "generalized_hopf", numbers)
     name, kind = ("l1", "hopf") if flow else ("d", "neimark_sacker")
     return _form(setting, kind, {name: _coefficient(setting, name, kind, 3, first, -1)})
+
+
+def _line_form(setting: _Setting) -> NormalForm:
+    from mpmath import workdps
+
+    with workdps(DIGITS):
+        r, s = line_coefficients(setting.local, setting.matrix, setting.critical.eigenvalue, setting.system.time)
+    kind = setting.critical.kind
+    side = "degenerate" if abs(r * s) <= NOTHING else ("elliptic" if r * s < 0 else "hyperbolic")
+    return replace(_form(setting, kind, {"r": _number("r", r), "s": _number("s", s)}), equation=_ON_A_LINE[kind],
+                   criticality=side)
 
 
 def _generalized(setting: _Setting, first: Any, size: Any) -> bool:
@@ -298,7 +339,7 @@ def _extended(setting: _Setting, name: str) -> LocalMap:
 def _coefficient(setting: _Setting, name: str, kind: str, power: int, value: Any, stable_sign: int) -> Coefficient:
     """A coefficient with its closed form, and what its sign says where it has a meaning (``stable_sign`` nonzero)."""
     system = setting.system
-    closed = closed_form(system, setting.place, kind, power, value, setting.eliminate)
+    closed = closed_form(system, setting.place, kind, power, value, setting.eliminate, setting.numbers, setting.invariants)
     sides = {1: "supercritical", -1: "subcritical", 0: "degenerate"}
     sign = 0 if abs(value) <= NOTHING or (closed is not None and closed[0] == 0) else (1 if value > 0 else -1)
     criticality = sides[sign * stable_sign] if stable_sign else ""

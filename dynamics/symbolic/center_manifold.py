@@ -16,10 +16,11 @@ from sympy import Expr, Symbol
 from dynamics.errors import DerivationError
 from dynamics.symbolic.jets import Jet, evaluate_jets
 
-__all__ = ["LocalMap", "bogdanov_takens_coefficients", "critical_vectors", "pair_coefficients", "parameter_coefficients",
-           "scalar_coefficients"]
+__all__ = ["LocalMap", "bogdanov_takens_coefficients", "critical_vectors", "line_coefficients", "pair_coefficients",
+           "parameter_coefficients", "scalar_coefficients"]
 
 DIGITS = 50  # eigenvectors and resolvents lose some; 30 are left
+NOT_CONSERVED = 1e-12  # of the size of the terms; the critical parameters may be known to 1e-9 only, the quantity exactly
 
 
 @dataclass(frozen=True)
@@ -32,19 +33,25 @@ class LocalMap:
         Right-hand sides (flow) or images (map), in the states only.
     states : tuple of Symbol
     point : tuple of mpmath numbers
+    invariants : tuple of Expr
+        Conserved quantities with independent gradients at the point; the motion stays on their level set.
     """
 
     fields: tuple[Expr, ...]
     states: tuple[Symbol, ...]
     point: tuple[Any, ...]
+    invariants: tuple[Expr, ...] = ()
 
     def series(self, displacement: Mapping[Any, Sequence[Any]], order: int) -> list[Jet]:
         """Series of the fields where the displacement from the point is a series with vector coefficients."""
+        return self._series(self.fields, displacement, order)
+
+    def _series(self, expressions: Sequence[Expr], displacement: Mapping[Any, Sequence[Any]], order: int) -> list[Jet]:
         origin = (0,) * len(next(iter(displacement)))
         jets = {}
         for index, state in enumerate(self.states):
             jets[state] = {origin: self.point[index], **{key: vector[index] for key, vector in displacement.items()}}
-        return evaluate_jets(self.fields, jets, order)
+        return evaluate_jets(expressions, jets, order)
 
     def coefficient(self, series: Sequence[Jet], key: tuple[int, ...]) -> Any:
         """One coefficient of a series of the fields, as a column."""
@@ -54,12 +61,46 @@ class LocalMap:
 
     def jacobian(self) -> Any:
         """Matrix of first derivatives, shape (n, n)."""
+        return self._first(self.fields)
+
+    def gradients(self) -> Any:
+        """Gradients of the conserved quantities, shape (k, n)."""
+        return self._first(self.invariants)
+
+    def _first(self, expressions: Sequence[Expr]) -> Any:
         from mpmath import matrix, mpf
 
         size = len(self.states)
         units = {tuple(int(i == j) for j in range(size)): [mpf(int(i == j)) for j in range(size)] for i in range(size)}
-        series = self.series(units, 1)
+        series = self._series(expressions, units, 1)
         return matrix([[item.get(key, 0) for key in units] for item in series])
+
+    def on_level(self, resolvent: Any, right: Any, displacement: Mapping[Any, Sequence[Any]], key: tuple[int, ...]) -> Any:
+        """Solve for the coefficient ``key`` of the displacement where the linear part is singular along the invariants.
+
+        The equations leave open where along the line of fixed points the centre lies; the level set tells.
+        """
+        import mpmath
+
+        if not self.invariants:
+            return _solve(resolvent, right)
+        rows, size = self.gradients(), resolvent.rows
+        level = self.coefficient(self._series(self.invariants, displacement, sum(key)), key)
+        count = rows.rows
+        whole, column = mpmath.matrix(size + count, size + count), mpmath.matrix(size + count, 1)
+        for i in range(size):
+            column[i] = right[i]
+            for j in range(size):
+                whole[i, j] = resolvent[i, j]
+            for k in range(count):
+                whole[i, size + k] = whole[size + k, i] = rows[k, i]
+        for k in range(count):
+            column[size + k] = -level[k]
+        solved = _solve(whole, column)
+        missed = mpmath.norm(solved[size:, 0]) * mpmath.mnorm(rows, "F")
+        if missed > NOT_CONSERVED * (mpmath.norm(right) or 1):
+            raise DerivationError("the conserved quantity is none: the second-order terms drive the state off its level set")
+        return solved[:size, 0]
 
 
 def critical_vectors(matrix: Any, eigenvalue: Any) -> tuple[Any, Any]:
@@ -177,6 +218,8 @@ def pair_coefficients(local: LocalMap, matrix: Any, eigenvalue: Any, time: str, 
                 resolvent = eigenvalue**j * mpmath.conj(eigenvalue) ** k * unit - matrix
             if j - k == 1:
                 fresh[j, k], found[j, k] = _bordered(resolvent, q, p, right)
+            elif j == k:
+                fresh[j, k] = local.on_level(resolvent, right, manifold, (j, k))
             else:
                 fresh[j, k] = _solve(resolvent, right)
         for (j, k), vector in fresh.items():
@@ -184,6 +227,39 @@ def pair_coefficients(local: LocalMap, matrix: Any, eigenvalue: Any, time: str, 
             if j != k:
                 manifold[k, j] = vector.conjugate()
     return tuple(found[key] for key in sorted(found))
+
+
+def line_coefficients(local: LocalMap, matrix: Any, eigenvalue: Any, time: str) -> tuple[Any, Any]:
+    """Return ``(r, s)`` at a critical pair on a line of fixed points that no conserved quantity crosses.
+
+    Parameters
+    ----------
+    local : LocalMap
+    matrix : mpmath matrix, shape (n, n)
+    eigenvalue : mpmath complex number
+    time : {"continuous", "discrete"}
+
+    Returns
+    -------
+    r, s : mpmath numbers
+        Of ``dz/dt = (i omega + r y) z``, ``dy/dt = s |z|**2`` with y along the line; unit vectors, the largest component of
+        that along the line positive. For maps ``z -> mu (1 + r y) z``, ``y -> y + s |z|**2``.
+
+    References
+    ----------
+    B. Fiedler, S. Liebscher, J. C. Alexander, Generic Hopf bifurcation from lines of equilibria without parameters: I.
+    Theory, J. Differential Equations 167 (2000) 16-35, doi:10.1006/jdeq.2000.3779.
+    """
+    import mpmath
+
+    q, p = critical_vectors(matrix, eigenvalue)
+    along, across = _real_vectors(matrix, 1 if time == "discrete" else 0)
+    drift = local.coefficient(local.series({(1, 0): q, (0, 1): q.conjugate()}, 2), (1, 1))
+    mixed = local.coefficient(local.series({(1, 0): q, (0, 1): along}, 2), (1, 1))
+    growth = (p * mixed)[0]
+    if time == "discrete":
+        growth *= mpmath.conj(eigenvalue)
+    return mpmath.re(growth), mpmath.re((across * drift)[0])
 
 
 def scalar_coefficients(local: LocalMap, matrix: Any, eigenvalue: int) -> tuple[Any, Any]:
@@ -206,7 +282,7 @@ def scalar_coefficients(local: LocalMap, matrix: Any, eigenvalue: int) -> tuple[
     unit = mpmath.eye(matrix.rows)
     second = local.coefficient(local.series({(1,): q}, 2), (2,))
     if eigenvalue == -1:
-        quadratic, h2 = mpmath.mpf(0), _solve(unit - matrix, second)
+        quadratic, h2 = mpmath.mpf(0), local.on_level(unit - matrix, second, {(1,): q}, (2,))
     else:
         h2, quadratic = _bordered(eigenvalue * unit - matrix, q, p, second)
     third = local.coefficient(local.series({(1,): q, (2,): h2}, 3), (3,))

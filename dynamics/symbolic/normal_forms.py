@@ -53,7 +53,8 @@ def multilinear_forms(fields: Sequence[Expr], states: Sequence[Symbol], point: M
 
     Parameters
     ----------
-    fields : sequence of Expr, length n
+    fields : sequence of Expr
+        As many as there are states, or conserved quantities.
     states : sequence of Symbol, length n
     point : mapping of Symbol to Expr
 
@@ -70,8 +71,8 @@ def multilinear_forms(fields: Sequence[Expr], states: Sequence[Symbol], point: M
     (((a,),), (), ((0, 0, 0, 0, -6),))
     """
     first = jacobian_matrix(fields, states)
-    size, second, third = len(states), [], []
-    for i in range(size):
+    size, count, second, third = len(states), len(fields), [], []
+    for i in range(count):
         for j in range(size):
             for k in range(j, size):
                 twice = first[i, j].diff(states[k])
@@ -83,7 +84,7 @@ def multilinear_forms(fields: Sequence[Expr], states: Sequence[Symbol], point: M
                     if (value := twice.diff(states[m]).xreplace(point)) != 0:
                         third.append((i, j, k, m, value))
     here = first.xreplace(dict(point))
-    return MultilinearForms(tuple(tuple(here[i, j] for j in range(size)) for i in range(size)), tuple(second), tuple(third))
+    return MultilinearForms(tuple(tuple(here[i, j] for j in range(size)) for i in range(count)), tuple(second), tuple(third))
 
 
 def critical_pair(factor: CharacteristicFactor, time: str) -> tuple[Expr, Expr] | None:
@@ -117,7 +118,8 @@ def critical_pair(factor: CharacteristicFactor, time: str) -> tuple[Expr, Expr] 
     return (c[3] - c[1], S.One) if factor.degree == 3 else None
 
 
-def pair_coefficient(forms: MultilinearForms, pair: tuple[Expr, Expr], time: str, bounds: Bounds | None = None) -> Expr:
+def pair_coefficient(forms: MultilinearForms, pair: tuple[Expr, Expr], time: str, bounds: Bounds | None = None,
+                     level: MultilinearForms | None = None) -> Expr:
     """Return the cubic coefficient at a critical pair as one factored expression.
 
     Parameters
@@ -129,6 +131,8 @@ def pair_coefficient(forms: MultilinearForms, pair: tuple[Expr, Expr], time: str
     time : {"continuous", "discrete"}
     bounds : mapping of Symbol to (lower, upper), optional
         Square roots are taken where they make the sign of the root sure.
+    level : MultilinearForms, optional
+        Of conserved quantities, row by row, with independent gradients: the coefficient is that on their level set.
 
     Returns
     -------
@@ -153,16 +157,9 @@ def pair_coefficient(forms: MultilinearForms, pair: tuple[Expr, Expr], time: str
     >>> pair_coefficient(forms, (Integer(0), Integer(1)), "continuous")
     3*a/4
     """
-    size = len(forms.matrix)
-    entries = [item for row in forms.matrix for item in row]
-    form = rational_form([*entries, *(item[-1] for item in forms.second), *(item[-1] for item in forms.third), *pair])
-    elements = list(form.elements)
-    matrix = [elements[row * size : (row + 1) * size] for row in range(size)]
-    start = size * size
-    second = [(*item[:-1], value) for item, value in zip(forms.second, elements[start:], strict=False)]
-    third = [(*item[:-1], value) for item, value in zip(forms.third, elements[start + len(second) :], strict=False)]
-    over = QuadraticExtension(form, elements[-2], elements[-1])
-    squared, size_of_q = _cubic(over, matrix, second, third, time)
+    form, parts, pair_elements = _over_one_field(forms, level, pair)
+    over = QuadraticExtension(form, *pair_elements)
+    squared, size_of_q = _cubic(over, parts, time)
     if time == "continuous":
         value = form.reduce(over.real_part(squared) / (2 * size_of_q))
         return _factored(form, value) / _root(form, over.norm, bounds or {})
@@ -170,7 +167,8 @@ def pair_coefficient(forms: MultilinearForms, pair: tuple[Expr, Expr], time: str
     return _factored(form, form.reduce(over.real_part(turned) / (2 * size_of_q)))
 
 
-def scalar_coefficient(forms: MultilinearForms, eigenvalue: int, power: int, bounds: Bounds | None = None) -> Expr:
+def scalar_coefficient(forms: MultilinearForms, eigenvalue: int, power: int, bounds: Bounds | None = None,
+                       level: MultilinearForms | None = None) -> Expr:
     """Return the coefficient of w**2 or w**3 at a real critical eigenvalue as one factored expression.
 
     Parameters
@@ -182,6 +180,8 @@ def scalar_coefficient(forms: MultilinearForms, eigenvalue: int, power: int, bou
     power : {2, 3}
         The cubic coefficient supposes that the quadratic one vanishes.
     bounds : mapping of Symbol to (lower, upper), optional
+    level : MultilinearForms, optional
+        Of conserved quantities, as for `pair_coefficient`; for eigenvalue -1.
 
     Returns
     -------
@@ -200,15 +200,9 @@ def scalar_coefficient(forms: MultilinearForms, eigenvalue: int, power: int, bou
     >>> scalar_coefficient(multilinear_forms([x - a*x**2], [x], {x: Integer(0)}), 1, 2)
     -a
     """
-    size = len(forms.matrix)
-    entries = [item for row in forms.matrix for item in row]
-    form = rational_form([*entries, *(item[-1] for item in forms.second), *(item[-1] for item in forms.third)])
-    elements = list(form.elements)
+    form, parts, _ = _over_one_field(forms, level, ())
+    matrix, second, third, size = parts.matrix, parts.second, parts.third, len(parts.matrix)
     zero, one = form.field.zero, form.field.one
-    matrix = [elements[row * size : (row + 1) * size] for row in range(size)]
-    start = size * size
-    second = [(*item[:-1], value) for item, value in zip(forms.second, elements[start:], strict=False)]
-    third = [(*item[:-1], value) for item, value in zip(forms.third, elements[start + len(second) :], strict=False)]
     singular = [[item - (one * eigenvalue if i == j else zero) for j, item in enumerate(row)]
                 for i, row in enumerate(matrix)]
     q, p = kernel_vector(form, singular), kernel_vector(form, _transposed(singular))
@@ -221,7 +215,7 @@ def scalar_coefficient(forms: MultilinearForms, eigenvalue: int, power: int, bou
         return _factored(form, form.reduce(value)) / _root(form, length, bounds or {})
     if eigenvalue == -1:
         regular = [[-item + (one if i == j else zero) for j, item in enumerate(row)] for i, row in enumerate(matrix)]
-        h2 = solve_linear(form, regular, [forced])[0]
+        h2 = _on_level(form, regular, forced, parts, _symmetric(form, parts.level_second, (q, q), len(parts.gradients)))
     else:
         bordered = [[*row, q[i]] for i, row in enumerate(singular)] + [[*p, zero]]
         h2 = solve_linear(form, bordered, [[*(-item for item in forced), zero]])[0][:size]
@@ -230,9 +224,56 @@ def scalar_coefficient(forms: MultilinearForms, eigenvalue: int, power: int, bou
     return _factored(form, form.reduce(value))
 
 
-def _symmetric(form: RationalForm, terms: Any, vectors: Any) -> list[Any]:
+@dataclass(frozen=True)
+class _Parts:
+    """The derivatives as elements of one field; gradients and second derivatives of the conserved quantities."""
+
+    matrix: list[list[Any]]
+    second: list[tuple[Any, ...]]
+    third: list[tuple[Any, ...]]
+    gradients: list[list[Any]]
+    level_second: list[tuple[Any, ...]]
+
+
+def _over_one_field(forms: MultilinearForms, level: MultilinearForms | None, others: Sequence[Expr]
+                    ) -> tuple[RationalForm, _Parts, list[Any]]:
+    level = level or MultilinearForms((), (), ())
+    groups = [[item for row in forms.matrix for item in row], [item[-1] for item in forms.second],
+              [item[-1] for item in forms.third], [item for row in level.matrix for item in row],
+              [item[-1] for item in level.second], list(others)]
+    form = rational_form([item for group in groups for item in group])
+    elements = iter(form.elements)
+    matrix, second, third, gradients, bent, rest = ([next(elements) for _ in group] for group in groups)
+    size = len(forms.matrix)
+
+    def indexed(terms: Any, values: list[Any]) -> list[tuple[Any, ...]]:
+        return [(*item[:-1], value) for item, value in zip(terms, values, strict=True)]
+
+    def rows(values: list[Any]) -> list[list[Any]]:
+        return [values[start : start + size] for start in range(0, len(values), size)]
+
+    parts = _Parts(rows(matrix), indexed(forms.second, second), indexed(forms.third, third), rows(gradients),
+                   indexed(level.second, bent))
+    return form, parts, rest
+
+
+def _on_level(form: RationalForm, matrix: Any, right: list[Any], parts: _Parts, bent: list[Any]) -> list[Any]:
+    """Solve a system that is singular along the conserved quantities; the level set tells where on the line h belongs."""
+    zero, rows = form.field.zero, parts.gradients
+    if not rows:
+        return solve_linear(form, matrix, [right])[0]
+    size = len(matrix)
+    bordered = [[*row, *(gradient[i] for gradient in rows)] for i, row in enumerate(matrix)]
+    bordered += [[*gradient, *(zero for _ in rows)] for gradient in rows]
+    solution = solve_linear(form, bordered, [[*right, *(-item for item in bent)]])[0]
+    if any(form.reduce(item) for item in solution[size:]):
+        raise DerivationError("the quantity is not conserved for all values of the symbols")
+    return solution[:size]
+
+
+def _symmetric(form: RationalForm, terms: Any, vectors: Any, count: int | None = None) -> list[Any]:
     """A symmetric multilinear form, given by its sorted indices, of vectors over the field."""
-    result = [form.field.zero] * len(vectors[0])
+    result = [form.field.zero] * (len(vectors[0]) if count is None else count)
     for i, *indices, value in terms:
         for order in set(permutations(indices)):
             product = value
@@ -242,9 +283,9 @@ def _symmetric(form: RationalForm, terms: Any, vectors: Any) -> list[Any]:
     return result
 
 
-def _cubic(over: QuadraticExtension, matrix: Any, second: Any, third: Any, time: str) -> tuple[Any, Any]:
+def _cubic(over: QuadraticExtension, parts: _Parts, time: str) -> tuple[Any, Any]:
     """``<p, C(q,q,q~) + 2 B(q,h11) + B(q~,h20)>`` with <p, q> = 1, and <q, q>, for q of any length."""
-    form, size = over.form, len(matrix)
+    form, matrix, size = over.form, parts.matrix, len(parts.matrix)
     zero, one = form.field.zero, form.field.one
     identity = [[one if i == j else zero for j in range(size)] for i in range(size)]
     square = _product(form, matrix, matrix)
@@ -260,29 +301,30 @@ def _cubic(over: QuadraticExtension, matrix: Any, second: Any, third: Any, time:
     p = [over.multiply(scale, item) for item in p]
     conjugate = [over.conjugate(item) for item in q]
 
-    def bilinear(v: Any, w: Any) -> Any:
-        result = [over.number(zero)] * size
-        for i, j, k, value in second:
+    def bilinear(v: Any, w: Any, terms: Any = parts.second, count: int = size) -> Any:
+        result = [over.number(zero)] * count
+        for i, j, k, value in terms:
             pairs = {(j, k), (k, j)}
             for a, b in pairs:
                 result[i] = over.add(result[i], over.multiply(over.number(value), over.multiply(v[a], w[b])))
         return result
 
-    mean = [item[0] for item in bilinear(q, conjugate)]
+    mean = [-item[0] for item in bilinear(q, conjugate)]
     shifted = matrix if time == "continuous" else _combined(form, (one, matrix), (-one, identity))
-    h11 = [over.number(-item) for item in solve_linear(form, shifted, [mean])[0]]
+    bent = [item[0] for item in bilinear(q, conjugate, parts.level_second, len(parts.gradients))]
+    h11 = [over.number(item) for item in _on_level(form, shifted, mean, parts, bent)]
     resonant = (zero, one + one) if time == "continuous" else over.multiply(eigenvalue, eigenvalue)
     double = over.conjugate(resonant)
     # (r - A)(r~ - A) has entries in the field
     twice = over.real_part(resonant) * 2
     real = _combined(form, (one, square), (-twice, matrix), (over.absolute_square(resonant), identity))
     forced = bilinear(q, q)
-    parts = solve_linear(form, real, [[item[0] for item in forced], [item[1] for item in forced]])
-    solved = list(zip(parts[0], parts[1], strict=True))
+    solutions = solve_linear(form, real, [[item[0] for item in forced], [item[1] for item in forced]])
+    solved = list(zip(*solutions, strict=True))
     image = over.apply(matrix, solved)
     h20 = [over.add(over.multiply(double, item), (-moved[0], -moved[1])) for item, moved in zip(solved, image, strict=True)]
     total = [over.add(x, over.add(x, y)) for x, y in zip(bilinear(q, h11), bilinear(conjugate, h20), strict=True)]
-    for i, j, k, m, value in third:
+    for i, j, k, m, value in parts.third:
         for a, b, c in {(j, k, m), (j, m, k), (k, j, m), (k, m, j), (m, j, k), (m, k, j)}:
             product = over.multiply(over.multiply(q[a], q[b]), over.multiply(conjugate[c], over.number(value)))
             total[i] = over.add(total[i], product)
