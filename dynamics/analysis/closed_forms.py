@@ -42,6 +42,7 @@ def candidates(system: System) -> tuple[Candidate, ...]:
         equations = [e - s for e, s in zip(regime.expressions, states, strict=True)] if system.time == "discrete" \
             else list(regime.expressions)
         for solution in solutions_in_time(equations, states, bounds):
-            found.append(Candidate(solution.values, tuple(s.name for s in solution.free), regime.conditions,
+            found.append(Candidate(solution.values, tuple(s.name for s in solution.free),
+                                   (*regime.conditions, *solution.nonnegative),
                                    regime.expressions, regime.name))
     return tuple(found)

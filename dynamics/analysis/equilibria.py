@@ -11,7 +11,7 @@ from sympy import And, Expr, S, Symbol
 from dynamics.analysis.linearization import fields_of, scalar_system
 from dynamics.errors import DerivationError, SpecificationError, did_you_mean
 from dynamics.results import FixedPoint, FixedPoints, provenance
-from dynamics.symbolic.elimination import solve_numeric
+from dynamics.symbolic.elimination import Solution, solve_numeric
 from dynamics.symbolic.exact_solutions import solutions_in_time
 from dynamics.symbolic.polynomial import jacobian_matrix, roots_numeric
 from dynamics.symbolic.regimes import Regime, regimes
@@ -77,8 +77,8 @@ def fixed_points(system: System, parameters: Mapping[str, Any] | None = None,
             else list(regime.expressions)
         # numbers before derivatives: u**n/u has a value at u = 0 only once n is known
         matrix = jacobian_matrix([e.xreplace(system.exact_parameters) for e in regime.expressions], states)
-        for state, free, exactness in _solutions(system, equations, states, bounds, regime, limits):
-            point = _point(system, regime, matrix, state, free, exactness, bounds)
+        for solution, exactness in _solutions(system, equations, states, bounds, regime, limits):
+            point = _point(system, regime, matrix, solution, exactness, bounds)
             if point is not None and _in_box(point, limits if box is not None else {}):
                 found.append(point)
     ordered = _without_repetitions(found)
@@ -102,18 +102,18 @@ def _box(system: System, box: Mapping[str, tuple[float, float]] | None) -> dict[
 
 def _solutions(system: System, equations: Sequence[Expr], states: Sequence[Symbol], bounds: dict[Symbol, Any],
                regime: Regime, limits: Mapping[str, tuple[Any, Any]]
-               ) -> Iterator[tuple[dict[Symbol, Expr], tuple[str, ...], str]]:
-    """(state, free states, exactness): exact, else certified at the current parameters, else from many starts."""
+               ) -> Iterator[tuple[Solution, str]]:
+    """(solution, exactness): exact, else certified at the current parameters, else from many starts."""
     try:
         for solution in solutions_in_time(equations, states, bounds):
-            yield solution.values, tuple(s.name for s in solution.free), "exact"
+            yield solution, "exact"
         return
     except DerivationError:
         pass
     numbers = [e.xreplace(system.exact_parameters) for e in equations]
     try:
         for root in solve_numeric(numbers, states):
-            yield dict(root), (), "certified"
+            yield Solution(dict(root)), "certified"
         return
     except DerivationError:
         pass
@@ -121,11 +121,12 @@ def _solutions(system: System, equations: Sequence[Expr], states: Sequence[Symbo
 
     conditions = [c.xreplace(system.exact_parameters) for c in regime.conditions]
     for root in search_roots(numbers, states, [limits[s.name] for s in states], conditions):
-        yield root, (), "numeric"
+        yield Solution(root), "numeric"
 
 
-def _point(system: System, regime: Regime, matrix: Any, state: dict[Symbol, Expr], free: tuple[str, ...], exactness: str,
+def _point(system: System, regime: Regime, matrix: Any, solution: Solution, exactness: str,
            bounds: dict[Symbol, Any]) -> FixedPoint | None:
+    state, free = solution.values, tuple(s.name for s in solution.free)
     numbers: dict[Symbol, Any] = dict(system.exact_parameters)
     start = system.initial_state()
     numbers |= {Symbol(name): exact(start[name], f"states.{name}.initial") for name in free}
@@ -137,9 +138,12 @@ def _point(system: System, regime: Regime, matrix: Any, state: dict[Symbol, Expr
         values[symbol.name] = float(number)
         numbers[symbol] = number
     here = {**numbers, **{s: e.xreplace(numbers).evalf(30) for s, e in state.items()}}
+    if any(not _real(c, here) >= -BORDER for c in solution.nonnegative):
+        return None  # a root in the equations would have to be negative at the current parameters
     margins = [_real(c, here) for c in regime.conditions]
     inside = all(m >= -BORDER for m in margins)
-    valid = [reduce_condition(c.xreplace(state), bounds) for c in regime.conditions] if exactness == "exact" else []
+    needed = [*regime.conditions, *solution.nonnegative] if exactness == "exact" else []
+    valid = [reduce_condition(c.xreplace(state), bounds) for c in needed]
     valid_where = And(*(v >= 0 for v in valid)) if exactness == "exact" else (S.true if inside else S.false)
     remarks = [] if inside else ["virtual: it lies outside the regime in which it was derived"]
     remarks += _outside_bounds(system, values) + _ended(system, here)

@@ -13,6 +13,7 @@ from dynamics.errors import DerivationError, SpecificationError, did_you_mean
 from dynamics.results import FixedPoint
 from dynamics.symbolic.polynomial import characteristic_polynomial as _characteristic_polynomial
 from dynamics.symbolic.polynomial import jacobian_matrix
+from dynamics.symbolic.radicals import denested
 from dynamics.symbolic.regimes import Regime, regime_at, regimes
 from dynamics.systems import System
 from dynamics.systems.numbers import exact
@@ -139,8 +140,14 @@ def jacobian(system: System, at: Any = None) -> Matrix:
     states = [Symbol(name) for name in system.states]
     if at is None:
         return jacobian_matrix(fields_of(system), states)
-    place = place_of(system, at)
-    return jacobian_matrix(place.fields, states).xreplace(place.state)
+    return jacobian_at(system, place_of(system, at))
+
+
+def jacobian_at(system: System, place: Place) -> Matrix:
+    """Return the Jacobian at a place, radicals as simple as the bounds of the parameters allow."""
+    bounds = {Symbol(name): part.bounds for name, part in system.parameters.items()}
+    matrix = jacobian_matrix(place.fields, [Symbol(name) for name in system.states]).xreplace(place.state)
+    return matrix.applyfunc(lambda entry: denested(entry, bounds))
 
 
 def characteristic_polynomial(system: System, at: Any) -> Expr:

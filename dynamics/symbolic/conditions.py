@@ -61,6 +61,7 @@ def solve_for(
             continue
         value = solution.values[symbol]
         relations = list(_validity(value, symbol, solution.nonzero, bounds, known))
+        relations += [_not_negative(reduce_condition(item, bounds, known)) for item in solution.nonnegative]
         where = And(*dict.fromkeys(relations))
         if where != S.false:
             found.append((value, where))
@@ -86,15 +87,17 @@ def _validity(
     for node in preorder_traversal(value):
         if isinstance(node, Pow) and node.exp.is_Rational and node.exp.q % 2 == 0:
             reduced = reduce_condition(node.base, bounds, inside)
-            if reduced.is_Integer:
-                yield _truth(reduced + 1)
-            elif reduced not in strict:
-                yield Ge(reduced, 0)
+            if reduced not in strict:
+                yield _not_negative(reduced)
     for item in nonzero:
         reduced = reduce_condition(item, bounds, inside)
         # a factor required to be positive is not zero either
         if not reduced.is_Integer and reduced not in strict and -reduced not in strict:
             yield Ne(reduced, 0)
+
+
+def _not_negative(reduced: Expr) -> Any:
+    return _truth(reduced + 1) if reduced.is_Integer else Ge(reduced, 0)
 
 
 def _truth(constant: Expr) -> Any:

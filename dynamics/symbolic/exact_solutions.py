@@ -59,7 +59,7 @@ def _solve(equations: tuple[Expr, ...], unknowns: tuple[Symbol, ...], bounds: Bo
         values = dict(solution.values)
         for symbol in reversed(found):
             values[symbol] = found[symbol].xreplace(values)
-        whole.append(Solution({u: values[u] for u in unknowns}, solution.free, solution.nonzero))
+        whole.append(Solution({u: values[u] for u in unknowns}, solution.free, solution.nonzero, solution.nonnegative))
     return tuple(whole)
 
 

@@ -22,6 +22,7 @@ __all__ = [
     "exact_rational",
     "powers_of",
     "rational_form",
+    "rationalized",
     "replace_kernels",
 ]
 
@@ -267,3 +268,27 @@ def rational_form(expressions: Iterable[Expr], symbols: Iterable[Symbol] = ()) -
     return RationalForm(
         over, tuple(form.reduce(over.from_expr(expression)) for expression in rational), kernels, relations
     )
+
+
+def rationalized(form: RationalForm, element: Any) -> Any:
+    """Return an element of a form's field with square roots moved from the denominator to the numerator.
+
+    Parameters
+    ----------
+    form : RationalForm
+    element : FracElement
+
+    Returns
+    -------
+    FracElement
+    """
+    over = form.field
+    for symbol, (degree, _) in reversed(form.relations.items()):
+        index = over.symbols.index(symbol)
+        if degree == 2 and element.denom.degree(index) == 1:
+            parts = powers_of(element.denom, index)
+            conjugate = over(parts.get(0, over.ring.zero)) - over(parts[1]) * over.gens[index]
+            below = form.reduce(over(element.denom) * conjugate)
+            if below:
+                element = form.reduce(over(element.numer) * conjugate) / below
+    return element

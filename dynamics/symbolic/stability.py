@@ -11,14 +11,15 @@ from dataclasses import dataclass
 from math import comb
 from typing import Any, Literal
 
-from sympy import Expr, Integer, Mul, S
+from sympy import Add, Expr, Integer, Mul, S
 from sympy.polys.matrices import DomainMatrix
 
 from dynamics.errors import DerivationError
 from dynamics.symbolic.factors import cleared, factors_of
 from dynamics.symbolic.kernels import Bounds, RationalForm, rational_form
 from dynamics.symbolic.polynomial import factor_characteristic
-from dynamics.symbolic.signs import polynomial_sign
+from dynamics.symbolic.radicals import factors_with_roots
+from dynamics.symbolic.signs import polynomial_sign, sign_of
 
 __all__ = [
     "Condition",
@@ -81,6 +82,8 @@ def reduce_condition(expression: Expr, bounds: Bounds | None = None, known: Sequ
 def _reduced(form: RationalForm, element: Any, bounds: Bounds, known: Sequence[Expr]) -> Expr:
     if not element:
         return S.Zero
+    if form.relations:
+        return _reduced_with_roots(form, element, bounds, known)
     content, factors = factors_of(element)
     sign, kept = (1 if content > 0 else -1), []
     for factor, power in factors:
@@ -94,6 +97,22 @@ def _reduced(form: RationalForm, element: Any, bounds: Bounds, known: Sequence[E
     if not kept:
         return Integer(sign)
     return Mul(*(form.expression(-item if sign < 0 and not index else item) for index, item in enumerate(kept)))
+
+
+def _reduced_with_roots(form: RationalForm, element: Any, bounds: Bounds, known: Sequence[Expr]) -> Expr:
+    sign, factors = factors_with_roots(form, element)
+    kept = []
+    for factor, power in factors:
+        decided = sign_of(factor, bounds, known) if power % 2 else 1
+        if decided is None:
+            kept.append(factor)
+        else:
+            sign *= decided
+    if not kept or sign == 0:
+        return Integer(sign)
+    if sign < 0:
+        kept[0] = Add(*(-term for term in Add.make_args(kept[0])))
+    return Mul(*kept)
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,18 @@ from typing import Any
 from sympy import Symbol
 
 from dynamics.symbolic.factors import factored
-from dynamics.symbolic.kernels import evaluate_at, powers_of
+from dynamics.symbolic.kernels import composed, evaluate_at, powers_of
 
-__all__ = ["Branch", "Relation", "rational_branches", "substituted", "with_generator"]
+__all__ = [
+    "Branch",
+    "Relation",
+    "pseudo_remainder",
+    "rational_branches",
+    "reparametrized",
+    "resultant",
+    "substituted",
+    "with_generator",
+]
 
 Relation = tuple[int, Any, Any]  # degree, numerator, denominator: generator**degree = numerator/denominator
 
@@ -179,4 +188,43 @@ def substituted(branch: Branch, symbol: Symbol, numerator: Any, denominator: Any
         unknowns=tuple(name for name in branch.unknowns if name != symbol),
         solved=(*branch.solved, (symbol, numerator, denominator)),
         nonzero=(*(evaluate_at(item, index, numerator, denominator) for item in branch.nonzero), denominator),
+    )
+
+
+def pseudo_remainder(branch: Branch, dividend: Any, divisor: Any, index: int) -> Any:
+    """Return the remainder of a division in one generator, up to factors of the divisor's leading coefficient."""
+    degree = divisor.degree(index)
+    leading = powers_of(divisor, index)[degree]
+    generator = branch.ring.gens[index]
+    while dividend and dividend.degree(index) >= degree:
+        power = dividend.degree(index)
+        top = powers_of(dividend, index)[power]
+        dividend = branch.reduced(leading * dividend - top * generator ** (power - degree) * divisor)
+    return dividend
+
+
+def resultant(branch: Branch, first: Any, second: Any, name: Symbol) -> Any:
+    """Return the resultant of two polynomials with respect to an unknown."""
+    others = tuple(symbol for symbol in branch.ring.symbols if symbol != name)
+    ring = branch.ring.clone(symbols=(name, *others))
+    result = first.set_ring(ring).resultant(second.set_ring(ring))
+    return result.set_ring(branch.ring) if others else branch.ring(result)
+
+
+def reparametrized(branch: Branch, symbol: Symbol, numerator: Any, denominator: Any) -> Branch:
+    """Return the branch with a parameter written as ``numerator/denominator`` in other generators."""
+    index = branch.index(symbol)
+    over = branch.ring.to_field()
+    value = over(numerator) / over(denominator)
+
+    def fraction(above: Any, below: Any) -> tuple[Any, Any]:
+        element = composed(over(above) / over(below), index, value)
+        return element.numer, element.denom
+
+    return replace(
+        branch,
+        equations=tuple(evaluate_at(item, index, numerator, denominator) for item in branch.equations),
+        solved=tuple((name, *fraction(above, below)) for name, above, below in branch.solved),
+        nonzero=tuple(evaluate_at(item, index, numerator, denominator) for item in branch.nonzero),
+        relations={name: (degree, *fraction(above, below)) for name, (degree, above, below) in branch.relations.items()},
     )

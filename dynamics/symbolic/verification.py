@@ -67,11 +67,16 @@ def _points(expressions: Sequence[Expr], bounds: Bounds) -> tuple[list[Symbol], 
 
 
 def satisfies(
-    equations: Sequence[Expr], values: Mapping[Symbol, Expr], bounds: Bounds, free: Sequence[Symbol] = ()
+    equations: Sequence[Expr],
+    values: Mapping[Symbol, Expr],
+    bounds: Bounds,
+    free: Sequence[Symbol] = (),
+    nonnegative: Sequence[Expr] = (),
 ) -> bool:
     """Whether values solve the equations, tested at three random parameter points.
 
-    Points at which the solution is not real are passed over; a solution that is nowhere real is not refuted.
+    Points at which the solution is not real, or a condition negative, are passed over; a solution that is nowhere real
+    is not refuted.
 
     Parameters
     ----------
@@ -80,6 +85,8 @@ def satisfies(
     bounds : mapping of Symbol to (lower, upper)
     free : sequence of Symbol
         Unknowns that stand for themselves.
+    nonnegative : sequence of Expr
+        Conditions in the parameters under which the values are said to be a solution.
 
     Returns
     -------
@@ -93,6 +100,9 @@ def satisfies(
         point: dict[Symbol, Any] = dict(sample_point(parameters, bounds, generator))
         numbers = {name: _number(value, point) for name, value in values.items() if name in unknown}
         if any(number is None for number in numbers.values()):
+            continue
+        margins = [_number(condition, point) for condition in nonnegative]
+        if any(margin is None or margin < 0 for margin in margins):
             continue
         whole = {**point, **numbers}
         for equation in equations:

@@ -76,16 +76,14 @@ def test_basel_map_fixed_point_spectrum_and_line() -> None:
 
 
 def test_conditions_at_a_point_known_in_numbers_are_numbers() -> None:
-    """The unimodal leverage map: x* = (1 + gamma)/(1 + sqrt K), slope omega - (1 - omega)/sqrt K."""
-    parameters = {"omega": dy.Parameter(0.7, bounds=(0, 1)), "gamma": dy.Parameter(100, bounds=(0, None)),
-                  "K": dy.Parameter(0.060516, bounds=(0, None))}
-    bank = dy.System(name="leverage map", time="discrete", states={"x": dy.State(80, bounds=(1, 100))},
-                     parameters=parameters,
-                     equations={"x": "(omega/x**2 + (1 - omega)*K/(1 + gamma - x)**2)**(-1/2)"})
-    point, = dy.fixed_points(bank)
-    assert point.values["x"] == pytest.approx(81.0593900481541, rel=1e-12)
-    assert len(dy.stability_conditions(bank, point)) == 0
-    doubled = bank.with_parameters(omega=0.4)
-    point, = dy.fixed_points(doubled)
-    assert point.eigenvalues[0] == pytest.approx(-2.0390243902, abs=1e-9)
-    assert [c.expression for c in dy.stability_conditions(doubled, point)] == [-1]
+    """Relaxation towards the root x = 1 of a quintic that does not factor for general demand: slope 1 - 7*speed."""
+    market = dy.System(name="quintic", time="discrete", states={"x": dy.State(1, bounds=(0, 2))},
+                       parameters={"speed": dy.Parameter(0.1, bounds=(0, None)), "demand": dy.Parameter(3)},
+                       equations={"x": "x + speed*(demand - x**5 - 2*x)"})
+    point, = dy.fixed_points(market)
+    assert (point.values["x"], point.exactness) == (pytest.approx(1, rel=1e-15), "certified")
+    assert len(dy.stability_conditions(market, point)) == 0
+    faster = market.with_parameters(speed=0.5)
+    point, = dy.fixed_points(faster)
+    assert point.eigenvalues[0] == pytest.approx(-2.5, abs=1e-12)
+    assert [c.expression for c in dy.stability_conditions(faster, point)] == [-1]
