@@ -46,10 +46,14 @@ class Module:
     def declare(self, name: str, returns: str, arguments: Sequence[str]) -> None:
         self._declared[name] = f"declare {returns} @{name}({', '.join(arguments)})"
 
-    def table(self, name: str, numbers: Sequence[float]) -> str:
-        """Add constant doubles to the module; returns the pointer's text."""
-        entries = ", ".join(f"double {_double(number)}" for number in numbers)
-        self._tables[name] = f"@{name} = private unnamed_addr constant [{len(numbers)} x double] [{entries}], align 64"
+    def has(self, name: str) -> bool:
+        """Whether there is a function of this name."""
+        return any(f.name == name for f in self._functions)
+
+    def table(self, name: str, integers: Sequence[int]) -> str:
+        """Add constant 64-bit integers to the module; returns the pointer's text."""
+        entries = ", ".join(f"i64 {number}" for number in integers)
+        self._tables[name] = f"@{name} = private unnamed_addr constant [{len(integers)} x i64] [{entries}], align 64"
         return f"@{name}"
 
     def text(self) -> str:
