@@ -1,0 +1,72 @@
+"""Lanes shared out to threads. No lane depends on another, so any number of threads gives the same digits."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dynamics.compiled.kernels.flow_code import FlowCode
+from dynamics.compiled.kernels.lane_rows import RUNNING
+
+__all__ = ["advance_lanes", "thread_count"]
+
+Array = NDArray[np.float64]
+SMALLEST_SHARE, SHARES = 512, 8  # lanes of the smallest piece of work; pieces for each thread
+
+
+def thread_count(wanted: int | None = None) -> int:
+    """Return how many threads to use: as many as asked for, or as processors are there for this process."""
+    if wanted is not None:
+        return max(1, int(wanted))
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on every system
+        return os.cpu_count() or 1
+
+
+def advance_lanes(code: FlowCode, data: Array, order: NDArray[np.int64], options: Array, *, threads: int | None = None,
+                  progress: Callable[[int], None] | None = None) -> None:
+    """Advance the lanes in ``order`` until each has ended.
+
+    Parameters
+    ----------
+    code : FlowCode
+    data : ndarray, shape (rows, lanes)
+        All lanes; changed in place.
+    order : ndarray of int, shape (n,)
+        Which lanes.
+    options : ndarray
+        Tolerances and limits.
+    threads : int, optional
+        None: one for each processor.
+    progress : callable, optional
+        Called with the number of lanes that have ended since the last call.
+    """
+    workers = thread_count(threads)
+    share = max(SMALLEST_SHARE, -(-order.size // (SHARES * workers)))
+    if workers == 1 and progress is None:
+        share = max(order.size, 1)
+    parts = [order[first: first + share] for first in range(0, order.size, share)]
+
+    def work(part: NDArray[np.int64]) -> int:
+        buffer = np.zeros((code.layout.size + 2, code.width))
+        buffer[code.layout.row("status")] = RUNNING + 1  # every place is free at first
+        buffer[-1].view(np.int64)[:] = -1
+        code.advance(part.size, part.ctypes.data, data.ctypes.data, data.shape[1], options.ctypes.data, buffer.ctypes.data)
+        return part.size
+
+    if workers == 1 or len(parts) == 1:
+        for part in parts:
+            ended = work(part)
+            if progress is not None:
+                progress(ended)
+        return
+    with ThreadPoolExecutor(min(workers, len(parts))) as pool:
+        for future in as_completed([pool.submit(work, part) for part in parts]):
+            ended = future.result()
+            if progress is not None:
+                progress(ended)

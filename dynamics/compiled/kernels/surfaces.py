@@ -1,0 +1,172 @@
+"""Steps that end where a surface is met: events, and borders between the cases of a field.
+
+Within a step every lane keeps the case it started in, so the step is smooth even if it goes beyond the border. Where a
+watched quantity changes sign, the step is tried again, shortened to end there: the cubic through the values and slopes
+at both ends says where, and a second shortening leaves an error far below any tolerance. A quantity that comes close
+to zero and turns back is first followed to its turning point, so that two zeros within one step are not lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dynamics.compiled.kernels.cubics import Cubic
+from dynamics.compiled.kernels.ir import Builder, Value, Variable
+from dynamics.compiled.kernels.lane_rows import Layout, Rows
+
+__all__ = ["Surface", "Watch"]
+
+CLOSE = 1e-10     # of a step: a surface met this closely counts as reached
+NEAR = 0.1        # of the way: a turning point this near to a surface is looked at
+MOST_TRIALS = 12.0
+MOST_TROUBLE = 20.0
+FAR = 1e300       # a bias that holds a case whatever the quantity
+
+
+@dataclass(frozen=True)
+class Surface:
+    """One watched quantity along a step.
+
+    Attributes
+    ----------
+    number : int
+        Place among the switching quantities or the events.
+    event : bool
+    direction : int
+        -1, 0, 1: which crossings count.
+    terminal : bool
+    sign : Value
+        1 or -1: the side the lane is on; 0 where it is not watched.
+    before, before_slope, after, after_slope : Value
+        Values and rates of change at the ends.
+    """
+
+    number: int
+    event: bool
+    direction: int
+    terminal: bool
+    sign: Value
+    before: Value
+    before_slope: Value
+    after: Value
+    after_slope: Value
+
+    def cubic(self, step: Value) -> Cubic:
+        """Return its course over the step, positive on the side the lane is on."""
+        along = step * self.sign
+        return Cubic(self.before * self.sign, self.before_slope * along, self.after * self.sign, self.after_slope * along)
+
+    def wanted(self) -> Value:
+        """Whether leaving this side counts."""
+        if self.direction == 0:
+            return self.sign.differs(0.0)
+        return self.sign.equals(float(-self.direction))
+
+
+class Watch:
+    """Looks at all surfaces after a step that would be accepted."""
+
+    def __init__(self, build: Builder, layout: Layout, rows: Rows) -> None:
+        self.build, self.layout, self.rows = build, layout, rows
+
+    def alarm(self, surfaces: Sequence[Surface], step: Value, accepted: Value) -> Value:
+        """Whether in some lane a surface may have been met; a lane on its way to one is always looked at."""
+        build = self.build
+        alarm = self.rows.get("trials") > 0.0
+        for s in surfaces:
+            c = s.cubic(step)
+            back = (c.start_slope < 0.0) & (c.end_slope > 0.0)
+            close = build.minimum(c.start, c.end) < 0.5 * build.maximum(-c.start_slope, c.end_slope)
+            alarm = alarm | ((c.end <= 0.0) & s.sign.differs(0.0)) | (back & close)
+        return alarm & accepted
+
+    def inspect(self, surfaces: Sequence[Surface], step: Value, whole: Value, arrival: Value, accepted: Variable,
+                forced: Variable, moved: Variable) -> None:
+        """Decide for every lane that met a surface: shorten the step, or end it there.
+
+        Parameters
+        ----------
+        surfaces : sequence of Surface
+        step, whole : Value
+            Length of the step, and what the step-size control had asked for.
+        arrival : Value
+            Time at its end.
+        accepted : Variable
+            Lanes whose step is accepted; those to be shortened are taken out.
+        forced : Variable
+            The next step where it is not left to the step-size control, else -1.
+        moved : Variable
+            Lanes that changed their side of a switching surface.
+        """
+        build, rows = self.build, self.rows
+        good = accepted.get()
+        trials = rows.get("trials")
+        resume = build.select(trials > 0.0, rows.get("resume"), whole)
+        first_time = trials.equals(0.0)
+        spent = trials >= MOST_TRIALS
+        nearest, ahead = build.constant(2.0), build.constant(1e300)
+        details = []
+        for s in surfaces:
+            c = s.cubic(step)
+            tolerance = CLOSE * build.absolute(c.end_slope) * (resume / step)
+            wanted = s.wanted()
+            beyond = good & wanted & (c.end < -tolerance) & ~spent
+            back = good & s.sign.differs(0.0) & (c.start_slope < 0.0) & (c.end_slope > 0.0) & (c.end > -tolerance)
+            turn = c.turning()
+            least = c.at(turn)
+            through = back & (least < 0.0) & wanted & ~spent
+            closer = back & (least < -NEAR * c.start_slope) & first_time & ~through
+            root = c.root(build.select(through, turn, 1.0))
+            fraction = build.select(beyond | through, root, build.select(closer, turn, 2.0))
+            nearest = build.minimum(nearest, fraction)
+            reached = good & s.sign.differs(0.0) & (c.end <= tolerance) & (
+                (c.end_slope < 0.0) | (spent & (c.end < 0.0)))
+            left = build.select((c.end > 0.0) & (c.end_slope < 0.0) & wanted, -c.end * step / c.end_slope, 1e300)
+            ahead = build.minimum(ahead, left)
+            details.append((s, wanted, reached, fraction, c.end < 0.0))
+        shorten = good & (nearest < 1.0)
+        # a zero at the very start: the lane changes sides without moving
+        at_start = shorten & (nearest * step <= CLOSE * resume)
+        short = shorten & ~at_start
+        kept = good & ~shorten
+        accepted.set(kept)
+        any_reached = at_start
+        for s, wanted, reached, fraction, negative in details:
+            here = (kept & reached) | (at_start & (fraction <= nearest))
+            any_reached = any_reached | here
+            flip = here | (kept & negative & s.sign.differs(0.0))
+            if s.event:
+                rows.set("side", build.select(flip, -s.sign, s.sign), s.number)
+                self._record(s, here & wanted, arrival, at_start, step)
+            else:
+                bias = rows.get("bias", s.number)
+                rows.set("bias", build.select(flip, -bias, bias), s.number)
+                moved.set(moved.get() | flip)
+        # a lane that has accepted a shortened step short of its surface goes on to it by Newton's method
+        newton = kept & ~any_reached & (trials > 0.0) & (ahead < 0.5 * resume)
+        on = build.select(short, nearest * step, build.select(newton, ahead, resume))
+        forced.set(build.select(short | newton | at_start | (kept & (trials > 0.0)), on, forced.get()))
+        rows.set("trials", build.select(short | newton, trials + 1.0, build.select(kept | at_start, 0.0, trials)))
+        rows.set("resume", build.select(short | newton, resume, rows.get("resume")))
+        if self.layout.switches:
+            self._trouble(any_reached, kept)
+
+    def _record(self, s: Surface, here: Value, arrival: Value, at_start: Value, step: Value) -> None:
+        build, rows = self.build, self.rows
+        when = build.select(at_start, arrival - step, arrival)
+        first = rows.get("first", s.number)
+        rows.set("first", build.select(here & first.differs(first), when, first), s.number)
+        rows.set("count", build.select(here, rows.get("count", s.number) + 1.0, rows.get("count", s.number)), s.number)
+        if s.terminal:
+            ended = rows.get("event")
+            rows.set("event", build.select(here & (ended < 0.0), float(s.number), ended))
+
+    def _trouble(self, reached: Value, kept: Value) -> None:
+        """Lanes that only go to and fro across borders decide by the sign of the moment from then on."""
+        build, rows = self.build, self.rows
+        trouble = rows.get("trouble") + build.select(reached, 1.0, 0.0)
+        rows.set("trouble", trouble)
+        plain = trouble > MOST_TROUBLE
+        for number in range(self.layout.switches):
+            rows.set("bias", build.select(plain, 0.0, rows.get("bias", number)), number)

@@ -1,0 +1,369 @@
+"""From SymPy expressions to vector instructions: the value of an expression, and its exact derivatives.
+
+Equal subexpressions are computed once. What depends on parameters alone is grouped, so that the optimiser moves it out
+of the loop over steps; above all divisions by parameters, which become multiplications there.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sympy import (
+    Abs,
+    Add,
+    And,
+    Expr,
+    Heaviside,
+    Max,
+    Min,
+    Mul,
+    Not,
+    Or,
+    Piecewise,
+    Pow,
+    Symbol,
+    atan,
+    cos,
+    erf,
+    exp,
+    log,
+    sin,
+    tanh,
+)
+from sympy import sign as signum
+from sympy.core.relational import Equality, GreaterThan, LessThan, Relational, StrictGreaterThan, StrictLessThan, Unequality
+from sympy.logic.boolalg import BooleanFalse, BooleanTrue
+
+from dynamics.compiled.kernels import mathematics
+from dynamics.compiled.kernels.ir import Builder, Operand, Value
+from dynamics.compiled.kernels.switches import Switches, pairs
+from dynamics.errors import DerivationError
+from dynamics.expressions.functions import expm1, hill, log1p, logistic, softplus
+
+__all__ = ["Tracer", "count_operations"]
+
+MOST_FACTORS = 64  # whole powers up to this are products
+_UNARY = {exp: "exp", log: "log", sin: "sin", cos: "cos", tanh: "tanh", atan: "atan", erf: "erf", log1p: "log1p",
+          expm1: "expm1", logistic: "logistic"}
+
+
+class Tracer:
+    """Appends the instructions for expressions to a function under construction.
+
+    Parameters
+    ----------
+    build : Builder
+    symbols : mapping of Symbol to Value or float
+        The value of every symbol.
+    varying : iterable of Symbol
+        Symbols that change from step to step; the others are parameters.
+    switches : Switches, optional
+        Quantities whose case is held fixed.
+    biases : sequence of Value
+        One per switch: far above zero where its quantity counts as positive, far below where as negative, and zero
+        where the sign of the moment decides. Other cases are always decided by the sign of the moment.
+    fixed : dict of Expr to Value, optional
+        Values of expressions in parameters alone, shared by the tracers of one function; new ones are added.
+
+    Examples
+    --------
+    >>> from sympy import Symbol
+    >>> from dynamics.compiled.kernels.ir import Module, POINTER
+    >>> module, x = Module(4), Symbol("x")
+    >>> build = module.function("square", {"x": POINTER})
+    >>> place = build.argument("x")
+    >>> Tracer(build, {x: build.load(place)}, [x]).value(x**2).type
+    '<4 x double>'
+    """
+
+    def __init__(self, build: Builder, symbols: Mapping[Symbol, Operand], varying: Iterable[Symbol] = (),
+                 switches: Switches | None = None, biases: Sequence[Value] = (),
+                 fixed: dict[Expr, Operand] | None = None) -> None:
+        self.build, self.varying = build, frozenset(varying)
+        self._fixed = {} if fixed is None else fixed
+        self._values: dict[Any, Operand] = dict(symbols)
+        self._switches, self._biases = switches or Switches(), tuple(biases)
+        self._moving: dict[Expr, bool] = dict.fromkeys(self.varying, True)
+        self._uses: Counter[Expr] = Counter()
+
+    # ---- arithmetic with folding ------------------------------------------------------------------------------------
+
+    def add(self, a: Operand, b: Operand) -> Operand:
+        if isinstance(a, float) and a == 0.0:
+            return b
+        if isinstance(b, float) and b == 0.0:
+            return a
+        return a + b
+
+    def multiply(self, a: Operand, b: Operand) -> Operand:
+        for one, other in ((a, b), (b, a)):
+            if isinstance(one, float):
+                if one == 1.0:
+                    return other
+                if one == -1.0:
+                    return -other
+                if one == 0.0:
+                    return 0.0
+        return a * b
+
+    def multiply_add(self, a: Operand, b: Operand, c: Operand) -> Operand:
+        """Return a*b + c, rounded once where it has to be computed."""
+        if isinstance(a, float) and isinstance(b, float):
+            return self.add(a * b, c)
+        for one, other in ((a, b), (b, a)):
+            if isinstance(one, float) and abs(one) in (0.0, 1.0):
+                return self.add(self.multiply(one, other), c)
+        if isinstance(c, float) and c == 0.0:
+            return self.multiply(a, b)
+        return self.build.fma(a, b, c)
+
+    def reciprocal(self, a: Operand) -> Operand:
+        return 1.0 / a if isinstance(a, Value) or a else float("inf")
+
+    def vector(self, a: Operand) -> Value:
+        return self.build.lift(a, self.build.doubles)
+
+    # ---- values -----------------------------------------------------------------------------------------------------
+
+    def announce(self, expressions: Sequence[Expr]) -> None:
+        """Say what will be asked for: a product used once is fused with the sum around it."""
+        seen: set[Expr] = set()
+        for expression in expressions:
+            self._uses[expression] += 2
+            stack = [expression]
+            while stack:
+                node = stack.pop()
+                if node in seen:
+                    continue
+                seen.add(node)
+                for argument in node.args:
+                    self._uses[argument] += 1
+                    stack.append(argument)
+
+    def values(self, expressions: Sequence[Expr]) -> list[Value]:
+        """Return the values of expressions as vectors."""
+        self.announce(expressions)
+        return [self.vector(self.value(e)) for e in expressions]
+
+    def moves(self, expression: Expr) -> bool:
+        """Whether the expression changes from step to step."""
+        if expression not in self._moving:
+            self._moving[expression] = any(self.moves(a) for a in expression.args)
+        return self._moving[expression]
+
+    def known(self, expression: Expr) -> bool:
+        """Whether the value has been computed already."""
+        return expression in self._values or expression in self._fixed
+
+    def value(self, expression: Expr) -> Operand:
+        """Return the value of an expression; numbers stay Python floats."""
+        known = self._values if self.moves(expression) or expression.is_Symbol else self._fixed
+        if expression not in known:
+            known[expression] = self._compute(expression)
+        return known[expression]
+
+    def _compute(self, e: Expr) -> Operand:
+        if e.is_Number or e.is_NumberSymbol:
+            return float(e)
+        if isinstance(e, Add):
+            return self._sum(e)
+        if isinstance(e, Mul):
+            return self._product(e)
+        if isinstance(e, Pow):
+            return self._power(e.base, e.exp)
+        if isinstance(e, Max | Min):
+            return self._extreme(e)
+        if isinstance(e, Piecewise):
+            return self._cases(e)
+        if isinstance(e, Heaviside):
+            return self.choose(e.args[0], 1.0, 0.0)
+        if isinstance(e, Abs):
+            inner = self.value(e.args[0])
+            return self.choose(e.args[0], inner, -inner)
+        if isinstance(e, signum):
+            return self.choose(e.args[0], 1.0, -1.0)
+        if isinstance(e, softplus):
+            return self._softplus(e)
+        if isinstance(e, hill):
+            return self._hill(*e.args)
+        for kind, name in _UNARY.items():
+            if isinstance(e, kind):
+                return getattr(mathematics, name)(self.build, self.vector(self.value(e.args[0])))
+        raise DerivationError(f"no vector instructions for {type(e).__name__} in '{e}'")
+
+    def _sum(self, e: Add) -> Operand:
+        fixed = [a for a in e.args if not self.moves(a)]
+        total: Operand = 0.0
+        if len(fixed) == len(e.args) or len(fixed) < 2:
+            fixed = []
+        else:
+            total = self.value(Add(*fixed))
+        # sums before products: a product joins what is there by one fused operation
+        rest = [a for a in e.args if a not in fixed]
+        for argument in sorted(rest, key=lambda a: isinstance(a, Mul) and not self.known(a)):
+            if isinstance(argument, Mul) and not self.known(argument) and self._uses[argument] < 2:
+                first, second = self._factors(argument)
+                total = self.multiply_add(first, second, total)
+            else:
+                total = self.add(total, self.value(argument))
+        return total
+
+    def _product(self, e: Mul) -> Operand:
+        return self.multiply(*self._factors(e))
+
+    def _factors(self, e: Mul) -> tuple[Operand, Operand]:
+        """Return two numbers whose product is the product: what is fixed or comes first, and the last factor."""
+        fixed = [a for a in e.args if not self.moves(a)]
+        moving = [a for a in e.args if self.moves(a)]
+        parts: list[Operand] = []
+        if fixed:
+            parts.append(self.value(Mul(*fixed)) if moving and len(fixed) > 1 else self._plain_product(fixed))
+        parts += [self.value(a) for a in moving]
+        total = parts[0]
+        for part in parts[1:-1]:
+            total = self.multiply(total, part)
+        return (total, parts[-1]) if len(parts) > 1 else (1.0, total)
+
+    def _plain_product(self, factors: Sequence[Expr]) -> Operand:
+        above: Operand = 1.0
+        below: Operand = 1.0
+        for factor in factors:
+            if isinstance(factor, Pow) and factor.exp.could_extract_minus_sign():
+                below = self.multiply(below, self.value(Pow(factor.base, -factor.exp)))
+            else:
+                above = self.multiply(above, self.value(factor))
+        return above if isinstance(below, float) and below == 1.0 else above / below
+
+    def _power(self, base: Expr, exponent: Expr) -> Operand:
+        if exponent.is_Rational and (2 * exponent).is_Integer and abs(exponent) <= MOST_FACTORS:
+            if exponent.is_negative:
+                return self.reciprocal(self.value(Pow(base, -exponent)))
+            whole, root = int(exponent), not exponent.is_Integer
+            value = self.value(base)
+            result: Operand = 1.0
+            square, left = value, whole
+            while left:
+                if left & 1:
+                    result = self.multiply(result, square)
+                left >>= 1
+                if left:
+                    square = self.multiply(square, square)
+            return self.multiply(result, self.build.sqrt(self.vector(value))) if root else result
+        return mathematics.power(self.build, self.vector(self.value(base)), self.vector(self.value(exponent)))
+
+    def _softplus(self, e: Expr) -> Operand:
+        if len(e.args) == 1:
+            return mathematics.softplus(self.build, self.vector(self.value(e.args[0])))
+        z, scale = e.args
+        return self.multiply(self.value(scale), self.value(softplus(z / scale)))
+
+    def _hill(self, x: Expr, k: Expr, n: Expr) -> Operand:
+        """x**n/(k**n + x**n): through logistic for positive x, where the powers may overflow."""
+        build, at = self.build, self.vector(self.value(x))
+        positive = at > 0.0
+        inner = self.multiply(self.value(n), self.value(log(x)) - self.value(log(k)))
+        smooth = mathematics.logistic(build, self.vector(inner))
+        if n.is_Integer or not self.moves(n):
+            above, below = self.vector(self.value(Pow(x, n))), self.vector(self.value(Pow(k, n)))
+            return build.select(positive, smooth, build.select(at.equals(0.0), 0.0, above / (above + below)))
+        return build.select(positive, smooth, 0.0)
+
+    # ---- cases ------------------------------------------------------------------------------------------------------
+
+    def positive(self, difference: Expr, value: Operand) -> Value | bool:
+        """Whether a quantity counts as positive, its value being known."""
+        if not isinstance(value, Value):
+            return value > 0.0
+        place = self._switches.place(difference)
+        if place is None:
+            return value > 0.0
+        number, turned = place
+        if turned:
+            return value > self._biases[number]
+        return value > -self._biases[number]
+
+    def choose(self, difference: Expr, a: Operand, b: Operand) -> Operand:
+        """Return a where a quantity counts as positive, else b."""
+        return self._select(self.positive(difference, self.value(difference)), a, b)
+
+    def _select(self, condition: Value | bool, a: Operand, b: Operand) -> Operand:
+        if isinstance(condition, bool):
+            return a if condition else b
+        if isinstance(a, float) and isinstance(b, float) and a == b:
+            return a
+        return self.build.select(condition, a, b)
+
+    def _extreme(self, e: Expr) -> Operand:
+        result = self.value(e.args[0])
+        for before, argument in pairs(e):
+            other = self.value(argument)
+            first = self.comparison(before, argument, result, other)
+            result = self._select(first, *((result, other) if isinstance(e, Max) else (other, result)))
+        return result
+
+    def comparison(self, a: Expr, b: Expr, at_a: Operand, at_b: Operand) -> Value | bool:
+        """Whether a - b counts as positive."""
+        if isinstance(at_b, float) and at_b == 0.0:
+            return self.positive(a - b, at_a)
+        if isinstance(at_a, float) and at_a == 0.0:
+            return self.positive(a - b, -at_b)
+        return self.positive(a - b, at_a - at_b)
+
+    def _cases(self, e: Piecewise) -> Operand:
+        result: Operand = float("nan")
+        for expression, condition in reversed(e.args):
+            result = self._select(self.condition(condition), self.value(expression), result)
+        return result
+
+    def condition(self, e: Any) -> Value | bool:
+        """Whether a condition holds."""
+        if isinstance(e, BooleanTrue | BooleanFalse):
+            return bool(e)
+        if isinstance(e, And | Or):
+            parts = [self.condition(a) for a in e.args]
+            decided = isinstance(e, Or)
+            if decided in [p for p in parts if isinstance(p, bool)]:
+                return decided
+            vectors = [p for p in parts if isinstance(p, Value)]
+            if not vectors:
+                return not decided
+            total = vectors[0]
+            for part in vectors[1:]:
+                total = total | part if decided else total & part
+            return total
+        if isinstance(e, Not):
+            inner = self.condition(e.args[0])
+            return not inner if isinstance(inner, bool) else ~inner
+        if isinstance(e, Relational):
+            return self._relation(e)
+        raise DerivationError(f"no vector instructions for the condition '{e}'")
+
+    def _relation(self, e: Relational) -> Value | bool:
+        left, right = self.value(e.lhs), self.value(e.rhs)
+        if isinstance(e, StrictGreaterThan):
+            return self.comparison(e.lhs, e.rhs, left, right)
+        if isinstance(e, StrictLessThan):
+            return self.comparison(e.rhs, e.lhs, right, left)
+        if isinstance(e, LessThan | GreaterThan):
+            big, small = (e.lhs, e.rhs) if isinstance(e, LessThan) else (e.rhs, e.lhs)
+            at_big, at_small = (left, right) if isinstance(e, LessThan) else (right, left)
+            opposite = self.comparison(big, small, at_big, at_small)
+            return not opposite if isinstance(opposite, bool) else ~opposite
+        if not isinstance(left, Value) and not isinstance(right, Value):
+            return (left == right) == isinstance(e, Equality)
+        relation = {Equality: "==", Unequality: "!="}[type(e)]
+        return self.build.compare(relation, left, right)
+
+
+def count_operations(expressions: Sequence[Expr]) -> int:
+    """Return how many different operations the expressions have, a measure of the size of their code."""
+    seen: set[Any] = set()
+    stack: list[Any] = list(expressions)
+    while stack:
+        node = stack.pop()
+        if node not in seen:
+            seen.add(node)
+            stack.extend(node.args)
+    return sum(8 if type(node) in (*_UNARY, softplus, hill) else max(len(node.args) - 1, 1) for node in seen if node.args)
