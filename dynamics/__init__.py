@@ -25,6 +25,7 @@ _HOME = {
     "dynamics.analysis.certification": ("certified_fixed_points",),
     "dynamics.analysis.equilibria": ("fixed_points",),
     "dynamics.analysis.feedback_loops": ("feedback_loops", "loop_dominance"),
+    "dynamics.analysis.fixed_point_continuation": ("continue_fixed_points",),
     "dynamics.analysis.conserved_quantities": ("conserved_quantities",),
     "dynamics.analysis.linearization": ("characteristic_polynomial", "jacobian"),
     "dynamics.analysis.normal_forms": ("first_lyapunov_coefficient", "normal_form"),
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from dynamics.analysis.conserved_quantities import conserved_quantities
     from dynamics.analysis.equilibria import fixed_points
     from dynamics.analysis.feedback_loops import feedback_loops, loop_dominance
+    from dynamics.analysis.fixed_point_continuation import continue_fixed_points
     from dynamics.analysis.linearization import characteristic_polynomial, jacobian
     from dynamics.analysis.nonsmooth import border_collisions, nonsmooth_regimes
     from dynamics.analysis.normal_forms import first_lyapunov_coefficient, normal_form

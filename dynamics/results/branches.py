@@ -42,8 +42,9 @@ def numbered(points: Iterable[SpecialPoint], counts: Mapping[str, int] | None = 
 
 
 def branch(kind: str, columns: Mapping[str, NDArray[Any]], varied: Sequence[str],
-           special: Sequence[tuple[int, SpecialPoint]], ends: Sequence[str], attributes: Mapping[str, Any], *, eigenvalues: NDArray[Any] | None = None,
-           time: str = "continuous", units: Mapping[str, str] | None = None) -> Branch:
+           special: Sequence[tuple[int, SpecialPoint]], ends: Sequence[str], attributes: Mapping[str, Any], *,
+           eigenvalues: NDArray[Any] | None = None, time: str = "continuous",
+           units: Mapping[str, str] | None = None) -> Branch:
     """Return a Branch: one row per point, special points flagged in the column ``special_point``.
 
     Parameters

@@ -1,0 +1,231 @@
+"""The equations of fixed points in states and varied parameters, one regime at a time, with exact derivatives."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sympy import Symbol
+
+from dynamics.analysis.arclength import CurveProblem, Limit
+from dynamics.analysis.linearization import fields_of, scalar_system
+from dynamics.compiled.expansions import Expansion, composed, expansion_function, expression_function
+from dynamics.errors import DerivationError, SpecificationError, did_you_mean
+from dynamics.symbolic.regimes import Regime, regimes
+from dynamics.systems import System
+
+__all__ = ["FixedPointEquations", "equations_of", "limits_of", "prepared"]
+
+Array = NDArray[np.float64]
+LARGEST = 24
+UNBOUNDED = 1e5  # states this many times larger than at the start are said to grow without bound
+
+
+@dataclass(frozen=True, eq=False)
+class FixedPointEquations:
+    """``H(z) = 0`` for ``z`` = (states, varied parameters): f(x, p) of a flow, the iterated map minus x of a map.
+
+    Attributes
+    ----------
+    system : System
+    varied : tuple of str
+    regime : Regime
+        Whose smooth equations these are.
+    period : int
+        Maps: fixed points of this iterate.
+    scale : array, shape (n,)
+        Sizes below which changes of the states do not matter for the length of steps.
+    spans : array
+        Of the varied parameters.
+    reach : array, shape (n,)
+        Sizes of states beyond which they count as unbounded.
+    """
+
+    system: System
+    varied: tuple[str, ...]
+    regime: Regime
+    period: int
+    scale: Array
+    spans: Array
+    reach: Array
+
+    @property
+    def dimension(self) -> int:
+        """Number of states."""
+        return len(self.system.states)
+
+    @property
+    def discrete(self) -> bool:
+        """Whether it is a map."""
+        return self.system.time == "discrete"
+
+    @cached_property
+    def _variables(self) -> tuple[Symbol, ...]:
+        return tuple(Symbol(name) for name in (*self.system.states, *self.varied))
+
+    @cached_property
+    def _constants(self) -> tuple[tuple[Symbol, ...], tuple[float, ...]]:
+        values = {name: value for name, value in self.system.parameter_values.items() if name not in self.varied}
+        return tuple(Symbol(name) for name in values), tuple(float(value) for value in values.values())
+
+    @cached_property
+    def _function(self) -> Any:
+        return expansion_function(self.regime.expressions, self._variables, self._constants[0])
+
+    def expansion(self, z: Array, order: int = 1) -> Expansion:
+        """Field of a flow, iterate of a map, with derivatives by z."""
+        size, numbers = self.dimension, self._constants[1]
+        result: Expansion = self._function(z[:len(self._variables)], numbers, order)
+        for _ in range(self.period - 1):
+            place = np.concatenate([result.value, z[size:len(self._variables)]])
+            result = composed(self._function(place, numbers, order), result)
+        return result
+
+    def residual(self, z: Array) -> Array:
+        """``H(z)``, shape (n,)."""
+        value = self.expansion(z, 0).value if self.period == 1 else self._iterated(z)
+        return value - z[:self.dimension] if self.discrete else value
+
+    def _iterated(self, z: Array) -> Array:
+        place, size = z.copy(), self.dimension
+        for _ in range(self.period):
+            place[:size] = self._function(place, self._constants[1], 0).value
+        return place[:size]
+
+    def jacobian(self, z: Array) -> Array:
+        """Derivatives of H by z, shape (n, n + number of varied parameters)."""
+        first = self.expansion(z).first
+        return self._minus_identity(first) if self.discrete else first
+
+    def _minus_identity(self, first: Array) -> Array:
+        result = first.copy()
+        result[:, :self.dimension] -= np.eye(self.dimension)
+        return result
+
+    def matrix(self, z: Array) -> Array:
+        """Jacobian of the flow, multiplier matrix of the map, shape (n, n)."""
+        return self.expansion(z).first[:, :self.dimension]
+
+    def eigenvalues(self, z: Array) -> NDArray[np.complex128]:
+        """Of ``matrix``, largest real part (modulus for maps) first; nan where it is not finite."""
+        matrix = self.matrix(z)
+        if not np.all(np.isfinite(matrix)):
+            return np.full(self.dimension, np.nan + 0j)
+        found = np.linalg.eigvals(matrix).astype(complex)
+        return found[np.lexsort((found.imag, -(np.abs(found) if self.discrete else found.real)))]
+
+    def weights(self, z: Array) -> Array:
+        """Of lengths: relative for states, spans for parameters."""
+        states = 1 / (self.scale + np.abs(z[:self.dimension]))
+        return np.concatenate([states, 1 / self.spans, np.full(len(z) - self.dimension - len(self.spans), 1.0)])
+
+    @property
+    def problem(self) -> CurveProblem:
+        """As a curve problem, for one varied parameter."""
+        return CurveProblem(self.residual, self.jacobian, weights=self.weights)
+
+    # ---- borders ---------------------------------------------------------------------------------------------------
+
+    def conditions(self, z: Array) -> Array:
+        """Values that are >= 0 in the closed regime."""
+        function = expression_function(self.regime.conditions, self._variables, self._constants[0], 0)
+        with np.errstate(all="ignore"):
+            return function(z[:len(self._variables)].tolist(), self._constants[1])
+
+    def condition_gradients(self, z: Array) -> Array:
+        """Their derivatives by z, shape (conditions, m)."""
+        function = expression_function(self.regime.conditions, self._variables, self._constants[0], 1)
+        return function(z[:len(self._variables)].tolist(), self._constants[1])
+
+    # ---- names -----------------------------------------------------------------------------------------------------
+
+    def states_of(self, z: Array) -> dict[str, float]:
+        """State name to value."""
+        return dict(zip(self.system.states, map(float, z[:self.dimension]), strict=True))
+
+    def parameters_of(self, z: Array) -> dict[str, float]:
+        """All parameters by name."""
+        values = {name: float(value) for name, value in self.system.parameter_values.items()}
+        return values | {name: float(z[self.dimension + k]) for k, name in enumerate(self.varied)}
+
+
+def prepared(system: System, varied: Sequence[str], purpose: str, period: int = 1) -> System:
+    """Return the scalar System for a continuation.
+
+    Raises
+    ------
+    SpecificationError
+        For unknown parameters, or a period that makes no sense.
+    DerivationError
+        For systems without fixed points or with too many states.
+    """
+    system = scalar_system(system, purpose)
+    if not system.autonomous:
+        raise DerivationError(f"{purpose}: '{system.name}' depends on time and has no fixed points; integrate it instead")
+    for name in varied:
+        if name not in system.parameters:
+            raise SpecificationError(f"{purpose}: '{name}' is not a parameter of '{system.name}'."
+                                     + did_you_mean(name, system.parameters))
+    if len(set(varied)) < len(varied):
+        raise SpecificationError(f"{purpose}: the parameters must be different, not {', '.join(varied)}")
+    if len(system.states) > LARGEST:
+        raise DerivationError(f"{purpose}: '{system.name}' has {len(system.states)} states; at most {LARGEST} are continued")
+    if isinstance(period, bool) or not isinstance(period, int) or period < 1:
+        raise SpecificationError(f"{purpose}: period must be a positive whole number, not {period!r}")
+    if period > 1 and system.time == "continuous":
+        raise SpecificationError(f"{purpose}: '{system.name}' is a flow; its cycles are found by continue_cycles")
+    return system
+
+
+def equations_of(system: System, varied: Sequence[str], spans: Sequence[float], states: Mapping[str, float],
+                 period: int = 1) -> tuple[FixedPointEquations, ...]:
+    """Return the equations of every regime of a system.
+
+    Parameters
+    ----------
+    system : System
+        From `prepared`.
+    varied : sequence of str
+    spans : sequence of float
+        Ranges of the varied parameters.
+    states : mapping of str to float
+        A typical state, for the scale of steps.
+    period : int
+
+    Returns
+    -------
+    tuple of FixedPointEquations
+
+    Raises
+    ------
+    DerivationError
+        For periodic points of maps with regimes.
+    """
+    bounds = {Symbol(name): part.bounds for name, part in system.parameters.items()}
+    found = regimes(fields_of(system), bounds)
+    if period > 1 and len(found) > 1:
+        raise DerivationError(f"'{system.name}' has {len(found)} regimes; periodic points are continued in smooth maps only")
+    initial = system.initial_state()
+    sizes = [max(abs(float(states[name])), abs(float(initial[name]))) for name in system.states]
+    # relative steps far out, absolute ones near zero; a state at rest in 0 says nothing about its scale
+    scale = np.array([min(1.0, size) if size > 1e-9 and math.isfinite(size) else 1.0 for size in sizes])
+    reach = np.array([UNBOUNDED * max(1.0, size) for size in sizes])
+    return tuple(FixedPointEquations(system, tuple(varied), regime, period, scale, np.array(spans, dtype=float), reach)
+                 for regime in found)
+
+
+def limits_of(equations: FixedPointEquations, bounds: Sequence[tuple[float, float]],
+              box: Mapping[str, tuple[float, float]]) -> tuple[Limit, ...]:
+    """Return the limits of a curve: the varied parameters first, then the states."""
+    size = equations.dimension
+    found = [Limit(size + k, name, *pair) for k, (name, pair) in enumerate(zip(equations.varied, bounds, strict=True))]
+    for index, name in enumerate(equations.system.states):
+        low, high = box.get(name, (-math.inf, math.inf))
+        reach = float(equations.reach[index])
+        found.append(Limit(index, name, max(low, -reach), min(high, reach)))
+    return tuple(found)
