@@ -22,7 +22,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from dynamics.errors import IntegrationError, MissingExtraError
+from dynamics.errors import IntegrationError
 
 __all__ = ["ADDRESS", "Kernel", "Target", "available", "cache_directory", "compile_kernel", "native_target"]
 
@@ -75,14 +75,15 @@ def native_target() -> Target:
 
     Raises
     ------
-    MissingExtraError
+    IntegrationError
         If llvmlite is not installed.
     """
     try:
         import llvmlite
         from llvmlite import binding
     except ImportError as error:
-        raise MissingExtraError("llvmlite", "kernels", "Compiling a kernel") from error
+        raise IntegrationError("Compiling a kernel needs the package 'llvmlite', which is not installed; "
+                               "run: python -m pip install llvmlite") from error
     with _LOCK:
         try:
             binding.initialize()
@@ -140,10 +141,8 @@ def compile_kernel(text: str, target: Target | None = None) -> Kernel:
 
     Raises
     ------
-    MissingExtraError
-        If llvmlite is not installed.
     IntegrationError
-        If LLVM refuses the text.
+        If llvmlite is not installed or LLVM refuses the text.
     """
     target = target or native_target()
     key = hashlib.sha256("\0".join((_MAGIC.decode(), target.triple, target.cpu, target.features, target.version,

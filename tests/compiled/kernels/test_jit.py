@@ -1,0 +1,110 @@
+"""Compiling and keeping: damaged, foreign and unwritable caches do no harm; threads may compile at once."""
+
+import ctypes
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+
+from dynamics.compiled.kernels import jit
+from dynamics.errors import IntegrationError
+
+
+def text(number):
+    return f"define i64 @answer() {{\n  ret i64 {number}\n}}\n"
+
+
+def answer(number):
+    return jit.compile_kernel(text(number)).function("answer", [], ctypes.c_int64)()
+
+
+@pytest.fixture(autouse=True)
+def directory(tmp_path, monkeypatch):
+    monkeypatch.setenv("DYNAMICS_CACHE", str(tmp_path))
+    monkeypatch.setattr(jit, "_KERNELS", type(jit._KERNELS)())
+    return tmp_path / "kernels"
+
+
+def forget(monkeypatch):
+    monkeypatch.setattr(jit, "_KERNELS", type(jit._KERNELS)())
+
+
+def test_a_kernel_is_kept_and_not_compiled_again(directory, monkeypatch):
+    assert answer(41) == 41
+    assert [p.suffix for p in directory.iterdir()] == [".kernel"]
+    monkeypatch.setattr(jit, "_object_code", lambda *_: pytest.fail("compiled again"))
+    assert answer(41) == 41
+    forget(monkeypatch)
+    assert answer(41) == 41
+
+
+@pytest.mark.parametrize("damage", [lambda c: b"", lambda c: c[:-9], lambda c: c[:-1] + bytes([c[-1] ^ 1]),
+                                    lambda c: b"x" * 99])
+def test_a_damaged_entry_is_made_again(directory, monkeypatch, damage):
+    answer(7)
+    (path,) = directory.iterdir()
+    whole = path.read_bytes()
+    path.write_bytes(damage(whole))
+    forget(monkeypatch)
+    assert answer(7) == 7
+    assert path.read_bytes() == whole
+
+
+def test_code_for_another_processor_or_version_is_not_used(directory):
+    answer(5)
+    target = jit.native_target()
+    jit.compile_kernel(text(5), replace(target, version="another"))
+    jit.compile_kernel(text(5), replace(target, features=target.features + ","))
+    assert len(list(directory.iterdir())) == 3
+
+
+def test_nothing_is_kept_where_that_is_switched_off_or_impossible(tmp_path, monkeypatch):
+    monkeypatch.setenv("DYNAMICS_CACHE", "off")
+    assert jit.cache_directory() is None
+    assert answer(3) == 3
+    occupied = tmp_path / "file"
+    occupied.write_text("")
+    monkeypatch.setenv("DYNAMICS_CACHE", str(occupied))
+    assert answer(4) == 4
+
+
+def test_the_oldest_kernels_go_first(directory, monkeypatch):
+    monkeypatch.setattr(jit, "MOST_FILES", 3)
+    for number in range(6):
+        answer(number)
+    assert len(list(directory.glob("*.kernel"))) == 3
+    assert not list(directory.glob("*.part"))
+
+
+def test_the_usual_place_follows_the_system(monkeypatch, tmp_path):
+    monkeypatch.delenv("DYNAMICS_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "x"))
+    monkeypatch.setenv("LOCALAPPDATA", str(tmp_path / "l"))
+    for platform, part in (("linux", "x"), ("win32", "l"), ("darwin", "Caches")):
+        monkeypatch.setattr(jit.sys, "platform", platform)
+        assert part in jit.cache_directory().parts
+
+
+def test_many_threads_and_processes_compile_at_once(directory):
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(answer, [n % 5 for n in range(40)])) == [n % 5 for n in range(40)]
+    code = ("import ctypes\nfrom dynamics.compiled.kernels.jit import compile_kernel\n"
+            f"for n in range(20):\n    text = {text('%d')!r} % n\n"
+            "    f = compile_kernel(text).function('answer', [], ctypes.c_int64)\n    assert f() == n")
+    children = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(3)]
+    assert [child.wait() for child in children] == [0, 0, 0]
+    assert not list(directory.glob("*.part"))
+
+
+def test_faults_are_sentences(monkeypatch):
+    with pytest.raises(IntegrationError, match="LLVM refuses"):
+        jit.compile_kernel("define nonsense")
+    with pytest.raises(IntegrationError, match="no function 'other'"):
+        jit.compile_kernel(text(1)).function("other", [])
+    jit.native_target.cache_clear()
+    monkeypatch.setitem(sys.modules, "llvmlite", None)
+    with pytest.raises(IntegrationError, match="'llvmlite', which is not installed"):
+        jit.native_target()
+    jit.native_target.cache_clear()
