@@ -31,6 +31,7 @@ _HOME = {
     "dynamics.analysis.normal_forms": ("first_lyapunov_coefficient", "normal_form"),
     "dynamics.analysis.stability": ("bifurcation_conditions", "region", "stability_conditions"),
     "dynamics.analysis.trajectories": ("apply_shock", "integrate"),
+    "dynamics.analysis.cycle_continuation": ("continue_cycles",),
     "dynamics.analysis.orbits": ("iterate",),
     "dynamics.analysis.nonsmooth": ("border_collisions", "nonsmooth_regimes"),
     "dynamics.analysis.sliding_motion": ("sliding",),
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from dynamics.analysis.certification import certified_fixed_points
     from dynamics.analysis.competing_paths import cascade_number, competing_paths, path_ratio
     from dynamics.analysis.conserved_quantities import conserved_quantities
+    from dynamics.analysis.cycle_continuation import continue_cycles
     from dynamics.analysis.equilibria import fixed_points
     from dynamics.analysis.feedback_loops import feedback_loops, loop_dominance
     from dynamics.analysis.fixed_point_continuation import continue_fixed_points
