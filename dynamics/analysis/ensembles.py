@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sympy import Expr, Symbol
 
+from dynamics.analysis.ensemble_runs import EnsembleRun, Lanes
 from dynamics.analysis.lane_points import LanePoints, lane_points
-from dynamics.analysis.ramps import RAMP_DURATION, RAMP_SIZE, ramped
+from dynamics.analysis.ramps import RAMP_DURATION, RAMP_SIZE
 from dynamics.compiled.functions import SystemFunctions, functions_of
-from dynamics.compiled.lanes import LaneProblem, integrate_lanes
+from dynamics.compiled.lanes import LaneResult
 from dynamics.errors import DerivationError, SpecificationError
 from dynamics.results import STATUS
-from dynamics.symbolic.polynomial import jacobian_matrix
 from dynamics.systems import MAGNITUDE, System
 
 __all__ = ["Ensemble", "Outcome"]
 
 Array = NDArray[np.float64]
-_DIRECTIONS = {"falling": -1, "rising": 1, "both": 0}
 SETTLED = 1e-3
 NEAR = 1e-6
 
@@ -83,6 +80,7 @@ class Ensemble:
         for row, name in enumerate(self.functions.parameter_names):
             self.p[row] = parameters.get(name, current[name])
         self.points: LanePoints | None
+        self._runs: dict[Any, EnsembleRun] = {}
         try:
             self.points = lane_points(system, self.p)
         except DerivationError:
@@ -132,8 +130,12 @@ class Ensemble:
     def run(self, shock: str | None = None, magnitude: Any = 0.0, *, event: str | None = "insolvency", ramp: float = 0.0,
             duration: Any = None, measures: Sequence[str] = (), relative_tolerance: float = 1e-6,
             absolute_tolerance: float = 1e-9, lanes: NDArray[np.intp] | None = None,
-            extremes: bool = False, settle: bool = True, progress: Callable[[int, int], None] | None = None) -> Outcome:
+            extremes: bool = False, settle: bool = True, progress: Callable[[int, int], None] | None = None,
+            engine: str = "auto", threads: int | None = None) -> Outcome:
         """Run every lane (or those in ``lanes``) after a shock of its own magnitude.
+
+        ``engine`` is "auto" (compiled code where it can be used, else arrays), "kernel" or "numpy"; ``threads`` is how many
+        threads compiled code uses, None for one per processor. Neither changes which way a trajectory ends.
 
         Returns
         -------
@@ -144,7 +146,7 @@ class Ensemble:
             return self._subset(lanes).run(shock, np.asarray(magnitude), event=event, ramp=ramp, duration=duration,
                                            measures=measures, relative_tolerance=relative_tolerance,
                                            absolute_tolerance=absolute_tolerance, extremes=extremes,
-                                           settle=settle, progress=progress)
+                                           settle=settle, progress=progress, engine=engine, threads=threads)
         magnitude = np.broadcast_to(np.asarray(magnitude, dtype=float), (self.lanes,))
         duration = self.durations(relative_tolerance) if duration is None else np.broadcast_to(duration, (self.lanes,))
         state = self.start.copy() if shock is None or ramp else self.shocked(shock, magnitude)
@@ -156,14 +158,45 @@ class Ensemble:
         lowest = np.minimum(self.start, state) if extremes else np.empty((0, self.lanes))
         running = np.nonzero(~at_once & np.all(np.isfinite(state), axis=0))[0]
         if running.size:
-            piece = _Piece(self, measures, event, shock if ramp else None, extremes, settle)
-            result = piece.run(running, state, magnitude, ramp, duration, relative_tolerance, absolute_tolerance, progress)
-            status[running], final_state[:, running], final_time[running] = result[:3]
-            for name in measures:
-                values[name][running] = result[3][name]
+            work = self._prepared(tuple(measures), event, shock if ramp else None, extremes, settle)
+            lanes_run = self._lanes(work, running, state, magnitude, ramp, duration)
+            result = work.run(replace(lanes_run, relative_tolerance=relative_tolerance, engine=engine, threads=threads,
+                                      absolute_tolerance=absolute_tolerance, progress=progress))
+            status[running] = _codes(work, result)
+            final_state[:, running], final_time[running] = result.final_state[: work.size], result.final_time
+            for name, found in work.values(result, lanes_run.parameters).items():
+                values[name][running] = found
             if extremes:
-                lowest[:, running] = np.fmin(lowest[:, running], result[4])
+                lowest[:, running] = np.fmin(lowest[:, running], result.minimum[len(work.reduced):])
         return Outcome(status, at_once, final_state, final_time, values, lowest)
+
+    def _prepared(self, *choice: Any) -> EnsembleRun:
+        if choice not in self._runs:
+            self._runs[choice] = EnsembleRun(self.system, *choice)
+        return self._runs[choice]
+
+    def _lanes(self, work: EnsembleRun, which: NDArray[np.intp], state: Array, magnitude: Array, ramp: float,
+               duration: Array) -> Lanes:
+        """The lanes that are run, with the box around each one's fixed point in which it counts as settled."""
+        p = self.p[:, which]
+        if ramp:
+            rows = {n: k for k, n in enumerate(work.functions.parameter_names)}
+            extra = np.empty((2, which.size))
+            extra[rows[RAMP_SIZE] - len(p)], extra[rows[RAMP_DURATION] - len(p)] = magnitude[which], ramp
+            p = np.concatenate([p, extra])
+        points = self.points
+        target = points.state[:, which] if points is not None else np.full((work.size, which.size), np.nan)
+        stable = points.stable[which] if points is not None else np.zeros(which.size, dtype=bool)
+        free = set() if points is None else {n for c in points.candidates for n in c.free}
+        arriving = np.array([n not in free for n in self.functions.names])
+        distance = _distance(state[:, which], target, arriving)
+        reach = np.where(stable, np.maximum(NEAR, SETTLED * np.minimum(np.nan_to_num(distance, nan=1.0), 1.0)), -1.0)
+        if ramp:
+            reach = np.where(stable, SETTLED * 1e-1, -1.0)
+        margin = np.where(arriving[:, None], reach * (np.abs(target) + 0.01), np.inf)
+        # where nothing is stable the box is empty, whichever states need not arrive
+        margin = np.where(stable, margin, -1.0)
+        return Lanes(state[:, which], p, target - margin, target + margin, np.asarray(duration)[which], 1e-6, 1e-9, ramp)
 
     def _subset(self, lanes: NDArray[np.intp]) -> Ensemble:
         twin = object.__new__(Ensemble)
@@ -175,113 +208,14 @@ class Ensemble:
         return twin
 
 
-class _Piece:
-    """The lane problem of a system: its field with the integrals of measures as extra states, events, settling."""
-
-    def __init__(self, ensemble: Ensemble, measures: Sequence[str], event: str | None, ramp_shock: str | None,
-                 extremes: bool, settle: bool) -> None:
-        self.ensemble = ensemble
-        base = ensemble.system
-        system = ramped(base, ramp_shock) if ramp_shock else base
-        self.system, self.functions = system, functions_of(system)
-        names = list(system.states)
-        self.size, self.parameters = len(names), len(self.functions.parameter_names)
-        reductions = {name: system.measures[name].reduction for name in measures}
-        unsuitable = [n for n, r in reductions.items() if r == "drawdown"]
-        if unsuitable:
-            raise SpecificationError(f"measure '{unsuitable[0]}': a drawdown needs the whole path; "
-                                     "use integrate for single runs")
-        self.measures = tuple(measures)
-        self.integrals = [n for n, r in reductions.items() if r == "integral"]
-        self.running = [n for n, r in reductions.items() if r != "integral"]
-        parsed = system._parsed
-        extended: list[Expr] = [system.field[n] for n in names]
-        extended += [system.resolve(parsed.measures[n]) for n in self.integrals]
-        states = [Symbol(n) for n in names] + [Symbol(f"_integral_{k}") for k in range(len(self.integrals))]
-        self.field = self.functions.lane_function(extended)
-        self.jacobian = self.functions.lane_function(_derivatives(tuple(extended), tuple(states)))
-        self.event = event
-        self.watched = [n for n in system.events if n == event or system.events[n].terminal]
-        self.event_function = self.functions.lane_function([parsed.events[n][0] for n in self.watched])
-        self.extremes, self.settle = extremes, settle
-        tracked = [Symbol(n) for n in names] if extremes else []
-        self.running_function = self.functions.lane_function([*(parsed.measures[n] for n in self.running), *tracked])
-
-    def run(self, lanes: NDArray[np.intp], state: Array, magnitude: Array, ramp: float, duration: Array, relative: float,
-            absolute: float, progress: Callable[[int, int], None] | None
-            ) -> tuple[Any, Array, Array, dict[str, Array], Array]:
-        e = self.ensemble
-        p = e.p[:, lanes]
-        if ramp:
-            rows = {n: k for k, n in enumerate(self.functions.parameter_names)}
-            extra = np.empty((2, lanes.size))
-            extra[rows[RAMP_SIZE] - len(p)], extra[rows[RAMP_DURATION] - len(p)] = magnitude[lanes], ramp
-            p = np.concatenate([p, extra])
-        y = np.concatenate([state[:, lanes], np.zeros((len(self.integrals), lanes.size))])
-        target = e.points.state[:, lanes] if e.points is not None else np.full((self.size, lanes.size), np.nan)
-        stable = e.points.stable[lanes] if e.points is not None else np.zeros(lanes.size, dtype=bool)
-        free = set() if e.points is None else {n for c in e.points.candidates for n in c.free}
-        arriving = np.array([n not in free for n in e.functions.names])
-        distance = _distance(y[: self.size], target, arriving)
-        reach = np.where(stable, np.maximum(NEAR, SETTLED * np.minimum(np.nan_to_num(distance, nan=1.0), 1.0)), -1.0)
-        if ramp:
-            reach = np.where(stable, SETTLED * 1e-1, -1.0)
-        full = np.concatenate([p, target, reach[None]])
-        n = self.parameters
-        size = self.size
-        problem = LaneProblem(
-            field=lambda t, y, q: self.field(t, y[:size], q[:n]),
-            jacobian=lambda t, y, q: self.jacobian(t, y[:size], q[:n]).reshape(len(y), len(y), -1),
-            events=(lambda t, y, q: self.event_function(t, y[:size], q[:n])) if self.watched else None,
-            directions=tuple(_DIRECTIONS[self.system.events[w].direction] for w in self.watched),
-            terminal=tuple(True for _ in self.watched),
-            running=(lambda t, y, q: self.running_function(t, y[:size], q[:n])) if self.running or self.extremes else None,
-            settled=(lambda t, y, q: _distance(y[:size], q[n: n + size], arriving) <= q[-1]) if self.settle else None)
-        length = np.asarray(duration)[lanes]
-        options: dict[str, Any] = {"relative_tolerance": relative, "absolute_tolerance": absolute}
-        if ramp:
-            # two smooth pieces: the ramp, and what follows; a step across the end of the ramp would lose its order
-            during = LaneProblem(**{**problem.__dict__, "settled": None})
-            first = integrate_lanes(during, y, full, ramp * (1 - 1e-12), **options)
-            going = first.status == 0
-            second = integrate_lanes(problem, first.final_state, full, np.where(going, length, 0.0),
-                                     initial_time=ramp, progress=progress, **options)
-            status = np.where(going, second.status, first.status)
-            which = np.where(going, second.event_index, first.event_index)
-            final = np.where(going, second.final_state, first.final_state)
-            times = np.where(going, second.final_time, first.final_time)
-            high = np.where(going, np.fmax(first.maximum, second.maximum), first.maximum)
-            low = np.where(going, np.fmin(first.minimum, second.minimum), first.minimum)
-            last = np.where(going, second.final_running, first.final_running)
-        else:
-            result = integrate_lanes(problem, y, full, length, progress=progress, **options)
-            status, which, final, times = result.status, result.event_index, result.final_state, result.final_time
-            high, low, last = result.maximum, result.minimum, result.final_running
-        codes = status.astype(np.int64)
-        codes[codes == STATUS["completed"]] = STATUS["not_settled"]
-        if self.event is not None and self.watched:
-            # another terminal event ended the path without the one asked for
-            codes[(codes == STATUS["event"]) & (which != self.watched.index(self.event))] = STATUS["completed"]
-        values = self._values(final, high, low, last, p[: self.parameters])
-        return codes, final[:size], times, values, low[len(self.running):]
-
-    def _values(self, final: Array, high: Array, low: Array, last: Array, p: Array) -> dict[str, Array]:
-        values = {}
-        for name in self.measures:
-            reduction = self.system.measures[name].reduction
-            if reduction == "integral":
-                raw = final[self.size + self.integrals.index(name)]
-            else:
-                raw = {"max": high, "min": low, "final": last}[reduction][self.running.index(name)]
-            transform = self.functions.lane_function([self.system._parsed.transforms[name]], Symbol("value"))
-            values[name] = transform(np.zeros(raw.size), final[: self.size], p, raw)[0]
-        return values
-
-
-@functools.lru_cache(maxsize=128)
-def _derivatives(expressions: tuple[Expr, ...], states: tuple[Symbol, ...]) -> tuple[Expr, ...]:
-    """Entries of the Jacobian; every round of a search asks for the same ones."""
-    return tuple(jacobian_matrix(list(expressions), list(states)))
+def _codes(work: EnsembleRun, result: LaneResult) -> NDArray[np.int64]:
+    codes = result.status.astype(np.int64)
+    codes[codes == STATUS["completed"]] = STATUS["not_settled"]
+    if work.event is not None and work.watched:
+        # another terminal event ended the path without the one asked for
+        other = result.event_index != work.watched.index(work.event)
+        codes[(codes == STATUS["event"]) & other] = STATUS["completed"]
+    return codes
 
 
 def _distance(state: Array, target: Array, arriving: NDArray[np.bool_]) -> Array:
