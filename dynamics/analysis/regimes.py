@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import time as _time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dynamics.analysis.boundaries import boundaries
-from dynamics.analysis.ensembles import Ensemble, Outcome
+from dynamics.analysis.refinement import refined
+from dynamics.analysis.regime_flags import REGIMES, decided_without_trajectory
+from dynamics.analysis.spreading import check_executor, spread
+from dynamics.analysis.sweep_arguments import described
+from dynamics.analysis.sweep_cells import Job, Plan, columns_of, compute, ensemble_of
+from dynamics.analysis.sweep_grid import Filled, ProgressBar, axes_record, filled, finished
 from dynamics.errors import DerivationError, SpecificationError, did_you_mean
-from dynamics.results import STATUS, provenance, status_attributes
+from dynamics.results import STATUS, provenance
 from dynamics.systems import System
 
 if TYPE_CHECKING:
@@ -19,15 +26,16 @@ if TYPE_CHECKING:
 
 __all__ = ["REGIMES", "phase_diagram"]
 
-REGIMES = {"stable": 0, "cascades_after_shock": 1, "unstable": 2, "insolvent_at_once": 3, "target_above_venue_limit": 4,
-           "not_settled": 5, "no_fixed_point": 6, "invalid": 7}
+Array = NDArray[np.float64]
+CELLS = 4096
 
 
 def phase_diagram(system: System, x: tuple[str, Sequence[float]], y: tuple[str, Sequence[float]], *, shock: str = "price",
                   magnitude: float = 0.1, event: str = "insolvency", duration: float | None = None,
                   initial_state: Mapping[str, float] | None = None, measures: Sequence[str] = (),
                   parameters: Mapping[str, Any] | None = None, relative_tolerance: float = 1e-6,
-                  absolute_tolerance: float = 1e-9, progress: bool = False) -> xr.Dataset:
+                  absolute_tolerance: float = 1e-9, refine: bool = False, executor: Any = None,
+                  store: str | Path | None = None, progress: bool = False) -> xr.Dataset:
     """phase_diagram(system, x=("price_impact", array), y=("target_leverage", array)): regimes over a plane.
 
     Each cell starts at its own admissible fixed point, is shocked, and is followed until the event, or until it has settled.
@@ -51,21 +59,32 @@ def phase_diagram(system: System, x: tuple[str, Sequence[float]], y: tuple[str, 
         Measures of the system to store for each cell.
     parameters : mapping of str to float, optional
     relative_tolerance, absolute_tolerance : float
+    refine : bool
+        Compute trajectories only near borders between regimes, usually a tenth of the cells; the others take the regime of
+        the rectangle around them, and have the status not_run and no measures. Off by default, because a region smaller
+        than a rectangle of the coarse grid that touches no other border can be missed.
+    executor : optional
+        What computes the cells, as in ``sweep``.
+    store : str or Path, optional
+        A ``.zarr`` directory to continue in, as in ``sweep``; not with ``refine``.
     progress : bool
-        Show a progress bar.
+        Show a progress bar with rate and remaining time.
 
     Returns
     -------
     xarray.Dataset
         Dims (y, x): ``regime`` (stable, cascades_after_shock, unstable: the fixed point is, from its eigenvalues;
         insolvent_at_once: by the shock alone; target_above_venue_limit: survives, in a regime where forced sales never stop;
-        not_settled; no_fixed_point; invalid), ``status``, ``growth_rate`` (largest real part of the eigenvalues), measures.
-        ``attrs["boundaries"]``: lines of the closed-form conditions, regime by regime.
+        not_settled; no_fixed_point; invalid; not_run: stopped by Ctrl-C before), ``status``, ``growth_rate`` (largest real
+        part of the eigenvalues), ``end_time``, measures; with ``refine`` also ``evaluated``.
+        ``attrs["boundaries"]``: lines of the closed-form conditions, regime by regime; ``attrs["trajectories"]``.
 
     Raises
     ------
     SpecificationError
         For unknown names or axes.
+    DataError
+        If ``store`` holds another result; the message says what differs.
 
     Examples
     --------
@@ -75,46 +94,117 @@ def phase_diagram(system: System, x: tuple[str, Sequence[float]], y: tuple[str, 
     >>> diagram["regime"].shape
     (4, 5)
     """
-    import xarray as xr
-
     started = _time.perf_counter()
+    check_executor(executor)
+    path = None if store is None else Path(store)
+    if path is not None and (refine or path.suffix != ".zarr"):
+        raise SpecificationError("store: a phase diagram is continued in a .zarr directory, and not with refine=True; "
+                                 "write the finished one with save")
     if parameters:
         system = system.with_parameters(parameters)
-    axes = [_axis(system, *axis) for axis in (x, y)]
-    if axes[0][0] == axes[1][0]:
-        raise SpecificationError(f"both axes are '{axes[0][0]}'; give two different quantities")
-    (x_name, x_values), (y_name, y_values) = axes
+    (x_name, x_values), (y_name, y_values) = axes = [_axis(system, *axis) for axis in (x, y)]
+    if x_name == y_name:
+        raise SpecificationError(f"both axes are '{x_name}'; give two different quantities")
     for name, known, what in ((shock, system.shocks, "shock"), (event, system.events, "event")):
         if name not in known:
             raise SpecificationError(f"'{name}' is not a {what} of '{system.name}'.{did_you_mean(name, known)}")
-    grid_y, grid_x = np.meshgrid(y_values, x_values, indexing="ij")
-    flat = {x_name: grid_x.reshape(-1), y_name: grid_y.reshape(-1)}
-    ensemble, size, shock = _ensemble(system, flat, initial_state, shock, magnitude)
-    with _bar(progress, grid_x.size) as report:
-        outcome = ensemble.run(shock, size, event=event, duration=duration, measures=measures,
-                               relative_tolerance=relative_tolerance, absolute_tolerance=absolute_tolerance, progress=report)
-    regime = _regimes(ensemble, outcome)
-    shape = grid_x.shape
-    variables: dict[str, Any] = {
-        "regime": ((y_name, x_name), regime.reshape(shape),
-                   {"units": "1", "flag_values": list(REGIMES.values()), "flag_meanings": " ".join(REGIMES)}),
-        "status": ((y_name, x_name), outcome.status.reshape(shape), status_attributes()),
-    }
-    if ensemble.points is not None:
-        variables["growth_rate"] = ((y_name, x_name), ensemble.points.growth.reshape(shape),
-                                    {"units": f"1/{system.time_unit}", "long_name": "largest real part of the eigenvalues"})
     for name in measures:
-        variables[name] = ((y_name, x_name), outcome.measures[name].reshape(shape),
-                           {"units": system.measures[name].unit, "long_name": system.measures[name].meaning})
-    unsettled = int(np.sum(regime == REGIMES["not_settled"]))
+        if name not in system.measures:
+            raise SpecificationError(f"measures: '{name}' is not a measure of '{system.name}'."
+                                     f"{did_you_mean(name, system.measures)}")
+    if x_name.startswith("shock:") and y_name.startswith("shock:"):
+        raise SpecificationError("only one axis can be a shock")
+    grid = {y_name: y_values, x_name: x_values}
+    options = {"duration": None if duration is None else float(duration), "initial_state": dict(initial_state or {}),
+               "fixed_points": True, "shock": shock, "magnitude": float(magnitude), "event": event,
+               "relative_tolerance": float(relative_tolerance), "absolute_tolerance": float(absolute_tolerance),
+               "measures": list(measures), "axes": axes_record(grid)}
+    plan = Plan(system, tuple(grid), ("regime", *measures), options)
+    corner = ensemble_of(plan, Job(plan, {name: values[:1] for name, values in grid.items()}, np.zeros(1, dtype=np.int64)))
+    if corner.points is not None:
+        plan = Plan(system, tuple(grid), ("regime", "growth_rate", *measures), options)
     attributes = provenance(
-        "phase_diagram", system, method="Rodas5P lanes", relative_tolerance=relative_tolerance,
-        absolute_tolerance=absolute_tolerance, shock=shock, magnitude=None if "shock:" in x_name + y_name else magnitude,
-        event=event, trajectories=int(grid_x.size),
-        message=f"{unsettled} of {grid_x.size} cells had not settled" if unsettled else "every cell was decided",
-        boundaries=_boundaries(system, axes), wall_time_s=_time.perf_counter() - started)
-    coordinates = {name: (name, values, _describe(system, name)) for name, values in axes}
-    return xr.Dataset(variables, coords=coordinates, attrs=attributes)
+        "phase_diagram", system, method="lanes", relative_tolerance=relative_tolerance, options=options,
+        absolute_tolerance=absolute_tolerance, event=event, boundaries=_boundaries(system, axes),
+        shock=next((n[6:] for n in grid if n.startswith("shock:")), shock),
+        magnitude=None if "shock:" in x_name + y_name else magnitude, trajectories=x_values.size * y_values.size)
+    coordinates = {name: (values, described(system, name)) for name, values in grid.items()}
+    if refine:
+        found = _near_borders(plan, coordinates, attributes, executor, progress)
+    else:
+        found = filled(plan, coordinates, attributes, executor=executor, store=path, progress=progress)
+    return finished(found, path, _message(found), _time.perf_counter() - started)
+
+
+def _message(found: Filled) -> str:
+    regime = found.dataset["regime"]
+    if found.left:
+        return f"stopped: {found.left} of {regime.size} cells were not run"
+    unsettled = int(np.sum(regime.values == REGIMES["not_settled"]))
+    return f"{unsettled} of {regime.size} cells had not settled" if unsettled else "every cell was decided"
+
+
+def _near_borders(plan: Plan, coordinates: Mapping[str, tuple[Array, Mapping[str, Any]]], attributes: Mapping[str, Any],
+                  executor: Any, progress: bool) -> Filled:
+    """Regimes from the trajectories of few cells; what eigenvalues and the shock alone decide needs none."""
+    import xarray as xr
+
+    axes = {name: values for name, (values, _) in coordinates.items()}
+    shape = tuple(values.size for values in axes.values())
+    cells = {name: grid.reshape(-1) for name, grid in zip(axes, np.meshgrid(*axes.values(), indexing="ij"), strict=True)}
+    columns = columns_of(plan)
+    arrays = {name: np.full(shape, c.fill, dtype=c.dtype) for name, c in columns.items()}
+    known = np.empty(shape, dtype=np.int64)
+    for first in range(0, known.size, 16 * CELLS):
+        part = np.arange(first, min(first + 16 * CELLS, known.size))
+        known.flat[part], growth = _decided(plan, _picked(plan, cells, part))
+        if "growth_rate" in arrays:
+            arrays["growth_rate"].flat[part] = growth
+    with ProgressBar(progress, 0) as bar:
+        stopped = False
+
+        def evaluate(wanted: NDArray[np.intp]) -> NDArray[np.int64]:
+            nonlocal stopped
+            flags = np.full(wanted.size, -1)
+            if stopped:
+                return flags
+            bar.expect(wanted.size)
+            pieces = [slice(k, k + CELLS) for k in range(0, wanted.size, CELLS)]
+            try:
+                for number, values in spread(compute, range(len(pieces)),
+                                             lambda k: _picked(plan, cells, wanted[pieces[k]]), executor):
+                    for name, array in arrays.items():
+                        array.flat[wanted[pieces[number]]] = values[name]
+                    flags[pieces[number]] = values["regime"]
+                    bar.ended(len(values["regime"]))
+            except KeyboardInterrupt:
+                stopped = True
+            return flags
+
+        flags, evaluated = refined(known, evaluate)
+    # between cells that were run before a stop nothing is guessed
+    regime = np.where(evaluated | (known >= 0), flags, -1) if stopped else flags
+    arrays["regime"] = np.where(regime < 0, REGIMES["not_run"], regime).astype(np.int8)
+    dims = tuple(axes)
+    variables: dict[str, Any] = {name: (dims, array, dict(columns[name].attributes)) for name, array in arrays.items()}
+    variables["evaluated"] = (dims, evaluated, {"long_name": "whether the trajectory of the cell was computed"})
+    count = int(evaluated.sum())
+    result = xr.Dataset(variables, coords={n: (n, v, dict(a)) for n, (v, a) in coordinates.items()},
+                        attrs={**attributes, "trajectories": count, "refine": True})
+    return Filled(result, count, int(np.sum(regime < 0)))
+
+
+def _picked(plan: Plan, cells: Mapping[str, Array], numbers: NDArray[np.intp]) -> Job:
+    return Job(plan, {name: values[numbers] for name, values in cells.items()}, numbers.astype(np.int64))
+
+
+def _decided(plan: Plan, job: Job) -> tuple[NDArray[np.int64], Any]:
+    """Regimes of cells that need no trajectory (-1 for the others), and growth rates."""
+    ensemble = ensemble_of(plan, job)
+    shock = next((n[6:] for n in job.cells if n.startswith("shock:")), plan.options["shock"])
+    size = np.broadcast_to(job.cells.get(f"shock:{shock}", plan.options["magnitude"]), (ensemble.lanes,))
+    at_once = ensemble.at_once(plan.options["event"], ensemble.shocked(shock, np.asarray(size, dtype=float)))
+    return decided_without_trajectory(ensemble, at_once), np.nan if ensemble.points is None else ensemble.points.growth
 
 
 def _axis(system: System, name: str, values: Sequence[float]) -> tuple[str, Any]:
@@ -135,47 +225,6 @@ def _axis(system: System, name: str, values: Sequence[float]) -> tuple[str, Any]
     return name, array
 
 
-def _ensemble(system: System, flat: Mapping[str, Any], initial_state: Mapping[str, float] | None, shock: str,
-              magnitude: float) -> tuple[Ensemble, Any, str]:
-    lanes = next(iter(flat.values())).size
-    states: dict[str, Any] = dict(initial_state or {})
-    states.update({name: values for name, values in flat.items() if name in system.states})
-    varied = {name: values for name, values in flat.items() if name in system.parameters}
-    sizes = [(name[6:], values) for name, values in flat.items() if name.startswith("shock:")]
-    if len(sizes) > 1:
-        raise SpecificationError("only one axis can be a shock")
-    size: Any = magnitude
-    if sizes:
-        shock, size = sizes[0]
-    if states and initial_state is None:
-        # an axis of states varies around the fixed point of each cell
-        base = Ensemble(system, varied, lanes)
-        for row, name in enumerate(base.functions.names):
-            if name in states:
-                base.start[row] = states[name]
-        return base, size, shock
-    return Ensemble(system, varied, lanes, states or None), size, shock
-
-
-def _regimes(ensemble: Ensemble, outcome: Outcome) -> Any:
-    regime = np.full(ensemble.lanes, REGIMES["invalid"])
-    settled = np.isin(outcome.status, [STATUS["settled"], STATUS["completed"]])
-    regime[settled] = REGIMES["stable"]
-    regime[outcome.status == STATUS["not_settled"]] = REGIMES["not_settled"]
-    regime[outcome.happened] = REGIMES["cascades_after_shock"]
-    regime[outcome.status == STATUS["diverged"]] = REGIMES["cascades_after_shock"]
-    points = ensemble.points
-    if points is not None:
-        beyond = np.isin(points.which, [k for k, c in enumerate(points.candidates) if ": True" in c.regime])
-        # forced sales that never stop are a matter of the margin-call port; other switches mean other things
-        beyond &= "margin_call_rate" in ensemble.system.definitions
-        regime[settled & beyond] = REGIMES["target_above_venue_limit"]
-        regime[(points.which >= 0) & ~points.stable] = REGIMES["unstable"]
-        regime[points.which < 0] = REGIMES["no_fixed_point"]
-    regime[outcome.at_once & (regime != REGIMES["unstable"])] = REGIMES["insolvent_at_once"]
-    return regime
-
-
 def _boundaries(system: System, axes: Sequence[tuple[str, Any]]) -> list[dict[str, Any]]:
     (x, x_values), (y, y_values) = axes
     if x not in system.parameters or y not in system.parameters:
@@ -184,34 +233,3 @@ def _boundaries(system: System, axes: Sequence[tuple[str, Any]]) -> list[dict[st
         return boundaries(system, x, x_values, y, y_values)
     except DerivationError:
         return []
-
-
-def _describe(system: System, name: str) -> dict[str, Any]:
-    if name.startswith("shock:"):
-        part: Any = system.shocks[name[6:]]
-        return {"units": part.unit, "long_name": part.meaning or f"size of the {name[6:]} shock", "symbol": "s"}
-    part = system.parameters.get(name) or system.states[name]
-    return {"units": part.unit, "long_name": part.meaning or name.replace("_", " "), "symbol": part.symbol or name}
-
-
-class _bar:
-    """A tqdm bar over lanes, or nothing."""
-
-    def __init__(self, show: bool, total: int) -> None:
-        self.show, self.total = show, total
-
-    def __enter__(self) -> Callable[[int, int], None] | None:
-        if not self.show:
-            return None
-        from tqdm.auto import tqdm
-
-        self.bar = tqdm(total=self.total, unit="cell", leave=False)
-
-        def report(ended: int, lanes: int) -> None:
-            self.bar.update(ended - self.bar.n)
-
-        return report
-
-    def __exit__(self, *details: Any) -> None:
-        if self.show:
-            self.bar.close()

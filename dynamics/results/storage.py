@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dynamics.errors import DataError, MissingExtraError, SpecificationError
+from dynamics.results.chunked_store import is_chunked, opened_lazily
 from dynamics.results.containers import portable, restored
 from dynamics.results.documents import decode, encode, is_result
 from dynamics.results.provenance import SCHEMA, SCHEMA_VERSION
@@ -148,6 +149,8 @@ def _read_arrays(path: Path) -> Any:
     if path.suffix == ".nc":
         with xr.open_dataset(path, engine="h5netcdf", decode_timedelta=False) as opened:
             dataset = opened.load()
+    elif is_chunked(path):
+        return opened_lazily(path)
     else:
         dataset = xr.open_zarr(path, consolidated=False, decode_timedelta=False).load()
     schema, _, version = str(dataset.attrs.pop(_FILE, "")).rpartition(" ")

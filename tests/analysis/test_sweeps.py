@@ -110,14 +110,14 @@ def test_events_end_cells(core: dy.System) -> None:
 # ---- executors and files ------------------------------------------------------------------------------------------------
 
 def test_an_executor_changes_nothing(core: dy.System, monkeypatch: pytest.MonkeyPatch) -> None:
-    from dynamics.analysis import sweeps
+    from dynamics.analysis import sweep_grid
 
-    monkeypatch.setattr(sweeps, "CHUNK", 4)
+    monkeypatch.setattr(sweep_grid, "CELLS", (4, 4))
     over = {"price_impact": np.linspace(0.05, 0.6, 5), "shock:price": [0.1, 0.175]}
     serial = dy.sweep(core, over, "max_leverage", duration=30)
     with ThreadPoolExecutor(2) as pool:
         threaded = dy.sweep(core, over, "max_leverage", duration=30, executor=pool)
-    monkeypatch.setattr(sweeps, "CHUNK", 100)
+    monkeypatch.setattr(sweep_grid, "CELLS", (100, 100))
     whole = dy.sweep(core, over, "max_leverage", duration=30)
     for other in (threaded, whole):
         assert other.drop_attrs().identical(serial.drop_attrs())
@@ -125,9 +125,9 @@ def test_an_executor_changes_nothing(core: dy.System, monkeypatch: pytest.Monkey
 
 @pytest.mark.slow
 def test_processes_change_nothing(core: dy.System, monkeypatch: pytest.MonkeyPatch) -> None:
-    from dynamics.analysis import sweeps
+    from dynamics.analysis import sweep_grid
 
-    monkeypatch.setattr(sweeps, "CHUNK", 4)
+    monkeypatch.setattr(sweep_grid, "CELLS", (4, 4))
     over = {"price_impact": np.linspace(0.05, 0.6, 5), "shock:price": [0.1, 0.175]}
     serial = dy.sweep(core, over, "max_leverage", duration=30)
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
@@ -137,27 +137,27 @@ def test_processes_change_nothing(core: dy.System, monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("suffix", [".json", ".nc", ".zarr"])
 def test_store_is_reused_for_the_same_call_and_refused_for_another(tmp_path, monkeypatch, suffix: str) -> None:
-    from dynamics.analysis import sweeps
+    from dynamics.analysis import sweep_grid
 
     store = tmp_path / f"sweep{suffix}"
     first = dy.sweep(decay(), {"b": [1.0, 2.0]}, "end", duration=1, store=store)
 
-    def fail(job):
+    def fail(job, progress=None):
         raise AssertionError("computed again")
 
     with monkeypatch.context() as patched:
-        patched.setattr(sweeps, "_chunk", fail)
+        patched.setattr(sweep_grid, "compute", fail)
         again = dy.sweep(decay(), {"b": [1.0, 2.0]}, "end", duration=1, store=store)
     assert np.array_equal(again["end"], first["end"])
-    with pytest.raises(DataError, match=r"other options \(duration\)"):
+    with pytest.raises(DataError, match=r"duration: 1\.0 there, 2\.0 here"):
         dy.sweep(decay(), {"b": [1.0, 2.0]}, "end", duration=2, store=store)
-    with pytest.raises(DataError, match=r"other options \(axes\)"):
+    with pytest.raises(DataError, match=r"axes\.b: 2 values from 1 to 2.* there, 2 values from 1 to 3.* here"):
         dy.sweep(decay(), {"b": [1.0, 3.0]}, "end", duration=1, store=store)
-    with pytest.raises(DataError, match="another system or other parameter values"):
+    with pytest.raises(DataError, match=r"parameter a: 1\.0 there, 2\.0 here"):
         dy.sweep(decay().with_parameters(a=2), {"b": [1.0, 2.0]}, "end", duration=1, store=store)
     points = tmp_path / f"points{suffix}"
     dy.save(dy.integrate(decay(), 1), points)
-    with pytest.raises(DataError, match="holds no sweep"):
+    with pytest.raises(DataError, match="holds no sweep|that can be continued"):
         dy.sweep(decay(), {"b": [1.0]}, "end", store=points)
 
 

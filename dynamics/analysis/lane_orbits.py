@@ -1,0 +1,227 @@
+"""Many orbits of one map at once: measures, periods, Lyapunov exponents; a lane never raises, it has a status."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sympy import Symbol
+
+from dynamics.compiled.functions import SystemFunctions, functions_of
+from dynamics.results import STATUS
+from dynamics.systems import System
+
+__all__ = ["Attractors", "Orbits", "attractors_of", "orbits_of"]
+
+Array = NDArray[np.float64]
+DIVERGED = 1e12
+PERIOD_TOLERANCE = 1e-8
+
+
+@dataclass(frozen=True)
+class Orbits:
+    """What became of each lane.
+
+    Attributes
+    ----------
+    status : ndarray of int, shape (lanes,)
+        completed, event, diverged or invalid_state.
+    final_state : ndarray, shape (dimension, lanes)
+        The last finite state.
+    final_time : ndarray, shape (lanes,)
+        Steps made.
+    measures : dict of str to ndarray, shape (lanes,)
+        nan where the orbit broke.
+    """
+
+    status: NDArray[np.int64]
+    final_state: Array
+    final_time: Array
+    measures: dict[str, Array]
+
+
+@dataclass(frozen=True)
+class Attractors:
+    """Where each lane ends up.
+
+    Attributes
+    ----------
+    status : ndarray of int, shape (lanes,)
+    lyapunov : ndarray, shape (lanes,)
+        Largest Lyapunov exponent per step; -inf where the derivative vanishes along the orbit, nan where it broke.
+    period : ndarray of int, shape (lanes,)
+        Smallest period up to the longest looked for; 0 where there is none, -1 where the orbit broke.
+    final_state : ndarray, shape (dimension, lanes)
+    """
+
+    status: NDArray[np.int64]
+    lyapunov: Array
+    period: NDArray[np.int64]
+    final_state: Array
+
+
+def orbits_of(system: System, p: Array, start: Array, steps: int, measures: Sequence[str] = (), event: str | None = None
+              ) -> Orbits:
+    """Iterate every lane; the same numbers as ``iterate`` cell by cell.
+
+    Parameters
+    ----------
+    system : System
+        In discrete time, scalar states, events that assign nothing.
+    p : ndarray, shape (parameters, lanes)
+    start : ndarray, shape (dimension, lanes)
+    steps : int
+    measures : sequence of str
+        An integral is the sum over all times but the last.
+    event : str, optional
+        Ends orbits, beside the terminal ones.
+
+    Returns
+    -------
+    Orbits
+    """
+    functions = functions_of(system)
+    lanes = start.shape[1]
+    watched = [n for n, e in system.events.items() if e.terminal or n == event]
+    level_of = functions.lane_function([system._parsed.events[n][0] for n in watched])
+    values_of = functions.lane_function([system._parsed.measures[n] for n in measures])
+    status = np.full(lanes, STATUS["completed"])
+    state, time = start.copy(), np.zeros(lanes)
+    zero = np.zeros(lanes)
+    running = _Running(values_of(zero, state, p), [system.measures[n].reduction for n in measures])
+    level = level_of(zero, state, p)
+    active = np.all(np.isfinite(state), axis=0)
+    status[~active] = STATUS["invalid_state"]
+    for step in range(1, steps + 1):
+        if not active.any():
+            break
+        after = functions.lane_field(np.full(lanes, step - 1.0), state, p)
+        finite = np.all(np.isfinite(after), axis=0)
+        broke = active & ~finite
+        status[broke] = _broken(state[:, broke])
+        active &= finite
+        state = np.where(active, after, state)
+        time[active] = step
+        running.add(values_of(np.full(lanes, float(step)), state, p), active)
+        if watched:
+            now = level_of(np.full(lanes, float(step)), state, p)
+            for row, name in enumerate(watched):
+                falls, rises = (level[row] > 0) & (now[row] <= 0), (level[row] < 0) & (now[row] >= 0)
+                crossed = active & {"falling": falls, "rising": rises, "both": falls | rises}[system.events[name].direction]
+                status[crossed] = STATUS["event"]
+            active &= status != STATUS["event"]
+            level = now
+    broke = np.isin(status, [STATUS["diverged"], STATUS["invalid_state"]])
+    found = {}
+    for row, name in enumerate(measures):
+        raw = np.where(broke, np.nan, running.reduced(row))
+        transform = functions.lane_function([system._parsed.transforms[name]], Symbol("value"))
+        found[name] = transform(time, state, p, raw)[0]
+    return Orbits(status, state, time, found)
+
+
+class _Running:
+    """Running reductions of the measures."""
+
+    def __init__(self, values: Array, reductions: Sequence[str]) -> None:
+        self.reductions = reductions
+        self.last, self.high, self.low, self.total = values.copy(), values.copy(), values.copy(), np.zeros_like(values)
+        self.fall = np.zeros_like(values)
+
+    def add(self, values: Array, active: NDArray[np.bool_]) -> None:
+        if not len(values):
+            return
+        self.total += np.where(active, self.last, 0.0)
+        self.last = np.where(active, values, self.last)
+        self.high, self.low = np.maximum(self.high, self.last), np.minimum(self.low, self.last)
+        self.fall = np.maximum(self.fall, self.high - self.last)
+
+    def reduced(self, row: int) -> Array:
+        chosen = {"max": self.high, "min": self.low, "final": self.last, "integral": self.total, "drawdown": self.fall}
+        return chosen[self.reductions[row]][row]
+
+
+def attractors_of(system: System, p: Array, start: Array, steps: int, discard: int, longest_period: int = 64,
+                  lyapunov: bool = True) -> Attractors:
+    """Iterate every lane to its attractor; measure the largest Lyapunov exponent over ``steps`` and look for a period.
+
+    Parameters
+    ----------
+    system : System
+        In discrete time, scalar states.
+    p : ndarray, shape (parameters, lanes)
+    start : ndarray, shape (dimension, lanes)
+    steps, discard : int
+        Steps measured, and steps before them.
+    longest_period : int
+    lyapunov : bool
+        Without it the exponent is nan and its work is saved.
+
+    Returns
+    -------
+    Attractors
+
+    Notes
+    -----
+    One tangent vector is carried along with the exact derivative; after each step its binary exponent is taken off, so
+    that it neither grows nor vanishes and no logarithm is needed on the way.
+    """
+    functions = functions_of(system)
+    dimension, lanes = start.shape
+    state, status = start.copy(), np.full(lanes, STATUS["completed"])
+    active = np.all(np.isfinite(state), axis=0)
+    status[~active] = STATUS["invalid_state"]
+    # a direction without any symmetry of its own
+    tangent = np.repeat(np.sqrt(np.arange(1.0, dimension + 1.0))[:, None], lanes, axis=1)
+    exponent = np.zeros(lanes)
+    vanished = np.zeros(lanes, dtype=bool)
+    beginning = np.log(np.max(np.abs(tangent), axis=0))
+    for step in range(discard + steps):
+        if not active.any():
+            break
+        if lyapunov and step >= discard:
+            matrix = functions.lane_jacobian(np.full(lanes, float(step)), state, p)
+            with np.errstate(all="ignore"):
+                tangent, power = _binary(sum(matrix[:, k] * tangent[k] for k in range(dimension)))
+            vanished |= active & np.all(tangent == 0, axis=0)
+            exponent += power
+        state, active, status = _advance(functions, float(step), state, p, active, status)
+    with np.errstate(all="ignore"):
+        grown = exponent * np.log(2.0) + np.log(np.max(np.abs(tangent), axis=0)) - beginning
+        exponents = np.where(vanished, -np.inf, grown / max(steps, 1)) if lyapunov else np.full(lanes, np.nan)
+    final, period = state.copy(), np.zeros(lanes, dtype=np.int64)
+    for k in range(1, longest_period + 1):
+        open_ = active & (period == 0)
+        if not open_.any():
+            break
+        state, active, status = _advance(functions, float(discard + steps + k - 1), state, p, active, status)
+        near = np.all(np.abs(state - final) <= PERIOD_TOLERANCE * (np.abs(final) + 1e-2), axis=0)
+        period[open_ & active & near] = k
+    period[~active] = -1
+    return Attractors(status, np.where(active, exponents, np.nan), period, final)
+
+
+def _advance(functions: SystemFunctions, time: float, state: Array, p: Array, active: NDArray[np.bool_],
+             status: NDArray[np.int64]) -> tuple[Array, NDArray[np.bool_], NDArray[np.int64]]:
+    after = functions.lane_field(np.full(state.shape[1], time), state, p)
+    finite = np.all(np.isfinite(after), axis=0)
+    broke = active & ~finite
+    if broke.any():
+        status = status.copy()
+        status[broke] = _broken(state[:, broke])
+        active = active & finite
+    return np.where(active, after, state), active, status
+
+
+def _broken(last: Array) -> NDArray[np.int64]:
+    """What a state that is not finite means: the orbit had left every bound before, or the map has no value there."""
+    far = np.any(np.abs(last) > DIVERGED, axis=0)
+    return np.where(far, STATUS["diverged"], STATUS["invalid_state"])
+
+
+def _binary(vector: Array) -> tuple[Array, Array]:
+    """The vector with its largest entry between 1/2 and 1, and the exponent of 2 taken off."""
+    _, power = np.frexp(np.max(np.abs(vector), axis=0))
+    return np.ldexp(vector, -power), power.astype(float)

@@ -1,0 +1,113 @@
+"""Arguments of sweeps and phase diagrams, checked before anything is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dynamics.analysis.sweep_cells import FLOW_MEASURES, MAP_MEASURES
+from dynamics.compiled.functions import functions_of
+from dynamics.errors import SpecificationError, did_you_mean
+from dynamics.systems import System
+
+__all__ = ["axis_of", "check_event", "check_measures", "check_shock", "described"]
+
+Array = NDArray[np.float64]
+
+
+def axis_of(system: Any, name: str, values: Sequence[float], initial_state: Mapping[str, Any] | None = None) -> Array:
+    """Return the values of an axis; they are within the bounds of what it names."""
+    array = np.asarray(values, dtype=float)
+    if array.ndim != 1 or not array.size or not np.all(np.isfinite(array)):
+        raise SpecificationError(f"over.{name}: needs a list of finite numbers")
+    states = system.states if isinstance(system, System) else dict(initial_state or {})
+    shocks = getattr(system, "shocks", {})
+    known = [*system.parameters, *states, *(f"shock:{s}" for s in shocks)]
+    if name not in known:
+        raise SpecificationError(f"over.{name}: no parameter, state or shock of '{system.name}'.{did_you_mean(name, known)}")
+    if name in system.parameters:
+        if getattr(system.parameters[name], "over", ()):
+            raise SpecificationError(f"over.{name}: an axis needs a parameter that is one number; this one is indexed")
+        for value in {float(array.min()), float(array.max())}:
+            # bounds are an interval: its ends decide
+            system.with_parameters({name: value})
+    elif name.startswith("shock:"):
+        _within_bounds(system, name[6:], [float(array.min()), float(array.max())], f"over.{name}")
+    elif isinstance(system, System) and system.states[name].over:
+        raise SpecificationError(f"over.{name}: an axis needs a state that is one number; this one is indexed")
+    if isinstance(system, System):
+        functions_of(system).initial_state(system, initial_state)
+    return array
+
+
+def check_measures(system: Any, measure: str | Sequence[str] | None) -> tuple[str, ...]:
+    """Return the measures to compute."""
+    given = None if measure is None else (measure,) if isinstance(measure, str) else tuple(measure)
+    if not isinstance(system, System):
+        if not given:
+            raise SpecificationError(f"measure: '{system.name}' is a Process; name the states, or the numbers of its "
+                                     "solution, to keep")
+        return given
+    states = list(system.states) if system.time == "discrete" else []
+    known = [*system.measures, *system.states, *(MAP_MEASURES if system.time == "discrete" else FLOW_MEASURES)]
+    if given is None:
+        return tuple(n for n in (*system.measures, *states)
+                     if n not in system.measures or system.measures[n].reduction != "drawdown")
+    for name in given:
+        if name not in known:
+            raise SpecificationError(f"measure '{name}' is not one of '{system.name}'.{did_you_mean(name, known)}"
+                                     f" There are {', '.join(known)}")
+    return tuple(dict.fromkeys(given))
+
+
+def check_shock(system: Any, shock: str | None, magnitude: float, threshold: bool, axes: Mapping[str, Array]) -> str | None:
+    """Return the shock of every cell; a search for thresholds needs one whose size is free."""
+    shocks = getattr(system, "shocks", {})
+    if shock is not None and shock not in shocks:
+        raise SpecificationError(f"'{shock}' is not a shock of '{system.name}'.{did_you_mean(shock, shocks)}")
+    if threshold:
+        if shock is None:
+            shock = next(iter(shocks)) if len(shocks) == 1 else "price" if "price" in shocks else None
+        if shock is None:
+            raise SpecificationError(f"measure 'threshold': say with shock= which shock of '{system.name}'; there are "
+                                     f"{', '.join(shocks) or 'none'}")
+        if any(name.startswith("shock:") for name in axes):
+            raise SpecificationError("measure 'threshold' looks for the size of a shock, so no axis can be one")
+    elif shock is not None:
+        _within_bounds(system, shock, [magnitude], "magnitude")
+    return shock
+
+
+def check_event(system: Any, event: str | None, threshold: bool) -> str | None:
+    """Return the event that ends trajectories; a search for thresholds needs one."""
+    events = getattr(system, "events", {})
+    if event is not None and event not in events:
+        raise SpecificationError(f"'{event}' is not an event of '{system.name}'.{did_you_mean(event, events)}")
+    if threshold and event is None:
+        event = next((n for n, e in events.items() if e.terminal), None)
+        if event is None:
+            raise SpecificationError(f"measure 'threshold': say with event= which event of '{system.name}'; there are "
+                                     f"{', '.join(events) or 'none'}")
+    return event
+
+
+def described(system: Any, name: str) -> dict[str, Any]:
+    """Attributes of an axis."""
+    if name.startswith("shock:"):
+        part: Any = system.shocks[name[6:]]
+        return {"units": part.unit, "long_name": part.meaning or f"size of the {name[6:]} shock", "symbol": "s"}
+    part = system.parameters.get(name) or getattr(system, "states", {}).get(name)
+    if part is None:
+        return {"long_name": name.replace("_", " ")}
+    return {"units": part.unit, "long_name": part.meaning or name.replace("_", " "), "symbol": part.symbol or name}
+
+
+def _within_bounds(system: System, shock: str, magnitudes: Sequence[float], where: str) -> None:
+    low, high = system.shocks[shock].bounds
+    for value in magnitudes:
+        if not np.isfinite(value) or (low is not None and value < low) or (high is not None and value > high):
+            raise SpecificationError(f"{where}: {value!r} is outside the bounds of the shock '{shock}' "
+                                     f"[{'-inf' if low is None else low}, {'inf' if high is None else high}]")

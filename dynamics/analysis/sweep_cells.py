@@ -1,0 +1,321 @@
+"""The cells of a sweep: what is measured in each, computed many at a time; nothing here raises for a cell."""
+
+from __future__ import annotations
+
+import functools
+import pickle
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dynamics.analysis.ensembles import Ensemble, Outcome
+from dynamics.analysis.lane_orbits import attractors_of, orbits_of
+from dynamics.analysis.lane_thresholds import OUTCOMES, lane_thresholds
+from dynamics.analysis.regime_flags import REGIMES, regimes_of
+from dynamics.analysis.single_cells import process_cell, system_cell
+from dynamics.compiled.functions import functions_of
+from dynamics.errors import DynamicsError
+from dynamics.results import STATUS, status_attributes
+from dynamics.results.chunked_store import Column
+from dynamics.systems import MAGNITUDE, System
+
+__all__ = ["FLOW_MEASURES", "MAP_MEASURES", "Job", "Plan", "columns_of", "compute", "ensemble_of", "one_by_one", "own_name"]
+
+Array = NDArray[np.float64]
+Report = Callable[[int, int], None]
+FLOW_MEASURES = ("regime", "growth_rate", "settled_state", "threshold")
+MAP_MEASURES = ("lyapunov", "period", "settled_state")
+DURATION, STEPS, DISCARD = 200.0, 2000, 1000
+AT_REST = 1e-6
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is computed in every cell; travels to workers as text and numbers.
+
+    Attributes
+    ----------
+    system : System or Process
+    axes : tuple of str
+    measures : tuple of str
+    options : mapping
+        duration, initial_state, fixed_points (start there), shock, magnitude, event, tolerances, seed, ...
+    """
+
+    system: Any
+    axes: tuple[str, ...]
+    measures: tuple[str, ...]
+    options: Mapping[str, Any]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # a worker gets many jobs of one plan: it reads the system once
+        return _read, (pickle.dumps((self.system, self.axes, self.measures, dict(self.options))),)
+
+    @property
+    def declared(self) -> tuple[str, ...]:
+        """Measures that the system declares."""
+        return tuple(m for m in self.measures if m in getattr(self.system, "measures", {}))
+
+    @property
+    def final(self) -> tuple[str, ...]:
+        """States whose final value is measured."""
+        return tuple(m for m in self.measures if m not in self.declared and m in getattr(self.system, "states", {}))
+
+    @property
+    def special(self) -> tuple[str, ...]:
+        """Measures that mean an analysis of each cell: regime, threshold, lyapunov, ..."""
+        return tuple(m for m in self.measures if m not in self.declared and m not in self.final)
+
+
+@functools.lru_cache(maxsize=8)
+def _read(content: bytes) -> Plan:
+    return Plan(*pickle.loads(content))
+
+
+@dataclass(frozen=True)
+class Job:
+    """Some cells of a plan: the value of every axis in each, and their numbers in the whole grid."""
+
+    plan: Plan
+    cells: Mapping[str, Array]
+    numbers: NDArray[np.int64]
+
+
+def own_name(plan: Plan, name: str) -> str:
+    """Name of a variable: an axis of initial values has the name of the state, so its final values need another."""
+    return f"final_{name}" if name in plan.axes else name
+
+
+def columns_of(plan: Plan) -> dict[str, Column]:
+    """Return the variables of the result, in order."""
+    system, found = plan.system, {}
+    unit = f"1/{getattr(system, 'time_unit', '1')}"
+    for name in plan.measures:
+        if name in plan.declared:
+            part = system.measures[name]
+            found[own_name(plan, name)] = _number(part.unit, part.meaning or name.replace("_", " "))
+        elif name in plan.final:
+            found[own_name(plan, name)] = _number(system.states[name].unit, f"final {name.replace('_', ' ')}")
+        elif not isinstance(system, System):
+            found[own_name(plan, name)] = Column()
+        elif name == "regime":
+            found[name] = _flag(REGIMES, "not_run")
+        elif name == "growth_rate":
+            found[name] = _number(unit, "largest real part of the eigenvalues")
+        elif name == "settled_state":
+            found |= {f"settled_{s}": _number(p.unit, f"{s.replace('_', ' ')} where it settled")
+                      for s, p in system.states.items()}
+        elif name == "threshold":
+            shock = plan.options["shock"]
+            found[name] = _number(system.shocks[shock].unit, f"smallest {shock} shock with the event")
+            found["threshold_status"] = _flag({**OUTCOMES, "not_run": 7}, "not_run")
+        elif name == "lyapunov":
+            found[name] = _number(unit, "largest Lyapunov exponent")
+        elif name == "period":
+            found[name] = Column("int32", -1, {"units": system.time_unit, "long_name": "period of the attractor; 0: none "
+                                               "up to the longest looked for, -1: no attractor reached"})
+    found["status"] = _flag(STATUS, "not_run")
+    if set(plan.measures) - {"threshold", "growth_rate", "lyapunov", "period"}:
+        found["end_time"] = _number(getattr(system, "time_unit", "1"), "time at which the trajectory ended")
+    return found
+
+
+def _number(unit: str, meaning: str) -> Column:
+    return Column("float64", float("nan"), {"units": unit, "long_name": meaning})
+
+
+def _flag(codes: Mapping[str, int], absent: str) -> Column:
+    return Column("int8", codes[absent], status_attributes(codes))
+
+
+def compute(job: Job, progress: Report | None = None) -> dict[str, NDArray[Any]]:
+    """Compute some cells: every column of the plan, flat. At module level, so that it can be sent to a process.
+
+    Parameters
+    ----------
+    job : Job
+    progress : callable, optional
+        Called as ``progress(ended, cells)``.
+    """
+    plan, columns = job.plan, columns_of(job.plan)
+    values = {name: np.full(len(job.numbers), c.fill, dtype=c.dtype) for name, c in columns.items()}
+    try:
+        if not isinstance(plan.system, System):
+            found = _each(plan, job, process_cell)
+        elif plan.system.indices or one_by_one(plan):
+            found = _each(plan, job, system_cell)
+        elif plan.system.time == "discrete":
+            found = _map(plan, job)
+        else:
+            found = _flow(plan, job, progress)
+        values |= {own_name(plan, n) if n in plan.measures else n: v for n, v in found.items()}
+    except DynamicsError:
+        values["status"][:] = STATUS["error"]
+    return {name: values[name].astype(columns[name].dtype, copy=False) for name in columns}
+
+
+def one_by_one(plan: Plan) -> bool:
+    """Whether cells go through the functions for single trajectories: for what lanes do not know."""
+    system = plan.system
+    resets = any(e.assign for e in system.events.values())
+    return resets or (system.time == "continuous" and not plan.special and any(
+        system.measures[m].reduction == "drawdown" for m in plan.declared))
+
+
+def _each(plan: Plan, job: Job, one: Callable[..., dict[str, float]]) -> dict[str, NDArray[Any]]:
+    names = (*plan.measures, "status", "end_time")
+    values = {name: np.full(len(job.numbers), np.nan) for name in names}
+    for row, number in enumerate(job.numbers.tolist()):
+        cell = {n: float(v[row]) for n, v in job.cells.items()}
+        for key, value in one(plan.system, cell, plan.measures, {**plan.options, "number": number}).items():
+            values[key][row] = value
+    return values
+
+
+# ---- maps ---------------------------------------------------------------------------------------------------------------
+
+def _map(plan: Plan, job: Job) -> dict[str, NDArray[Any]]:
+    system, o = plan.system, plan.options
+    p, start = _parameters(plan, job), _declared_starts(plan, job)
+    shock, size = _shock(plan, job)
+    if shock is not None:
+        assign = system._parsed.shocks[shock]
+        rows = [functions_of(system).names.index(name) for name in assign]
+        function = functions_of(system).lane_function(list(assign.values()), MAGNITUDE)
+        start[rows] = function(np.zeros(start.shape[1]), start, p, np.broadcast_to(size, start.shape[1:]))
+    found: dict[str, NDArray[Any]] = {}
+    if plan.special:
+        steps, discard = int(o["duration"] or STEPS), DISCARD if o["discard"] is None else int(o["discard"])
+        ends = attractors_of(system, p, start, steps, discard, o["longest_period"], "lyapunov" in plan.special)
+        found = {"lyapunov": ends.lyapunov, "period": ends.period, "status": ends.status,
+                 "end_time": np.full(len(job.numbers), float(steps + discard))}
+        found |= {f"settled_{n}": np.where(ends.period == 1, v, np.nan)
+                  for n, v in zip(system.states, ends.final_state, strict=True)}
+    if plan.declared or plan.final:
+        orbits = orbits_of(system, p, start, int(o["duration"] or DURATION), plan.declared, o["event"])
+        broke = np.isin(orbits.status, [STATUS["diverged"], STATUS["invalid_state"]])
+        final = dict(zip(system.states, np.where(broke, np.nan, orbits.final_state), strict=True))
+        found |= {**orbits.measures, **{n: final[n] for n in plan.final}, "status": orbits.status,
+                  "end_time": orbits.final_time}
+    wanted = columns_of(plan)
+    return {n: v for n, v in found.items() if n in plan.measures or n in wanted}
+
+
+# ---- flows --------------------------------------------------------------------------------------------------------------
+
+def ensemble_of(plan: Plan, job: Job) -> Ensemble:
+    """The lanes of a job at the states where they start, before a shock."""
+    system, lanes = plan.system, len(job.numbers)
+    parameters = {n: v for n, v in job.cells.items() if n in system.parameters}
+    given = {**plan.options["initial_state"], **{n: v for n, v in job.cells.items() if n in system.states}}
+    if plan.options["fixed_points"] and not plan.options["initial_state"]:
+        ensemble = Ensemble(system, parameters, lanes)
+        if given:
+            # an axis of states varies around the fixed point of each cell
+            ensemble.start = ensemble.start.copy()
+            for name, values in given.items():
+                ensemble.start[ensemble.functions.names.index(name)] = values
+        return ensemble
+    start = dict(zip(functions_of(system).names, _declared_starts(plan, job), strict=True))
+    return Ensemble(system, parameters, lanes, start)
+
+
+def _flow(plan: Plan, job: Job, progress: Report | None) -> dict[str, NDArray[Any]]:
+    o, ensemble = plan.options, ensemble_of(plan, job)
+    found: dict[str, NDArray[Any]] = {}
+    if "growth_rate" in plan.special:
+        growth = np.full(ensemble.lanes, np.nan) if ensemble.points is None else ensemble.points.growth
+        found = {"growth_rate": growth, "status": np.where(np.isfinite(growth), STATUS["completed"], STATUS["not_run"])}
+    if "threshold" in plan.special:
+        search = lane_thresholds(ensemble, o["shock"], o["event"], duration=o["duration"], tolerance=o["tolerance"])
+        status = np.full(ensemble.lanes, STATUS["completed"])
+        status[search.status == OUTCOMES["no_fixed_point"]] = STATUS["not_run"]
+        status[search.status == OUTCOMES["not_settled"]] = STATUS["not_settled"]
+        found |= {"threshold": search.value, "threshold_status": search.status, "status": status}
+    settling = bool({"regime", "settled_state"} & set(plan.special))
+    if settling or plan.declared or plan.final:
+        found |= _trajectories(plan, job, ensemble, settling, progress)
+    return found
+
+
+def _trajectories(plan: Plan, job: Job, ensemble: Ensemble, settling: bool, progress: Report | None
+                  ) -> dict[str, NDArray[Any]]:
+    system, o = plan.system, plan.options
+    terminal = next((n for n, e in system.events.items() if e.terminal), None)
+    falls = [m for m in plan.declared if system.measures[m].reduction == "drawdown"]
+    shock, size = _shock(plan, job)
+    duration = o["duration"] if o["duration"] or settling else DURATION
+    outcome = ensemble.run(shock, size, event=o["event"] or terminal, duration=duration, settle=settling,
+                           measures=[m for m in plan.declared if m not in falls], progress=progress,
+                           relative_tolerance=o["relative_tolerance"], absolute_tolerance=o["absolute_tolerance"])
+    status = outcome.status
+    if not settling:
+        status = np.where(status == STATUS["not_settled"], STATUS["completed"], status)
+    found = {**outcome.measures, "status": status, "end_time": outcome.final_time}
+    found |= {n: outcome.final_state[ensemble.functions.names.index(n)] for n in plan.final}
+    if "regime" in plan.special:
+        found["regime"] = regimes_of(ensemble, outcome)
+    if "settled_state" in plan.special:
+        rest = _at_rest(ensemble, outcome)
+        found |= {f"settled_{n}": np.where(rest, row, np.nan)
+                  for n, row in zip(ensemble.functions.names, outcome.final_state, strict=True)}
+    if falls:
+        # a drawdown needs the order of highs and lows along the path, which the running extremes of lanes do not keep
+        found |= _drawdowns(plan, job, ensemble, falls, shock, size, outcome)
+    return found
+
+
+def _at_rest(ensemble: Ensemble, outcome: Outcome) -> NDArray[np.bool_]:
+    if ensemble.points is not None:
+        return outcome.status == STATUS["settled"]
+    speed = ensemble.functions.lane_field(outcome.final_time, outcome.final_state, ensemble.p)
+    scaled = np.max(np.abs(speed) / (np.abs(outcome.final_state) + 0.01), axis=0)
+    return (outcome.status == STATUS["not_settled"]) & (scaled < AT_REST)
+
+
+def _drawdowns(plan: Plan, job: Job, ensemble: Ensemble, names: list[str], shock: str | None, size: Any, outcome: Outcome
+               ) -> dict[str, NDArray[Any]]:
+    values = {name: np.full(ensemble.lanes, np.nan) for name in names}
+    sizes = np.broadcast_to(np.asarray(size, dtype=float), (ensemble.lanes,))
+    for row in np.flatnonzero((outcome.status != STATUS["not_run"]) & (outcome.final_time > 0)):
+        start = dict(zip(ensemble.functions.names, ensemble.start[:, row].tolist(), strict=True))
+        cell = {n: float(v[row]) for n, v in job.cells.items() if n in plan.system.parameters}
+        options = {**plan.options, "initial_state": start, "shock": shock, "magnitude": float(sizes[row]),
+                   "duration": float(outcome.final_time[row])}
+        found = system_cell(plan.system, cell, tuple(names), options)
+        for name in names:
+            values[name][row] = found.get(name, np.nan)
+    return values
+
+
+# ---- starts and shocks ---------------------------------------------------------------------------------------------------
+
+def _parameters(plan: Plan, job: Job) -> Array:
+    current = plan.system.parameter_values
+    p = np.empty((len(current), len(job.numbers)))
+    for row, name in enumerate(functions_of(plan.system).parameter_names):
+        p[row] = job.cells.get(name, current[name])
+    return p
+
+
+def _declared_starts(plan: Plan, job: Job) -> Array:
+    """Initial states: declared ones at the parameters of each lane, replaced by given ones and by axes."""
+    functions, lanes = functions_of(plan.system), len(job.numbers)
+    initial = functions.lane_function([plan.system._parsed.initial[n] for n in functions.names])
+    start = initial(np.zeros(lanes), np.zeros((functions.dimension, lanes)), _parameters(plan, job))
+    for row, name in enumerate(functions.names):
+        if name in job.cells:
+            start[row] = job.cells[name]
+        elif name in plan.options["initial_state"]:
+            start[row] = plan.options["initial_state"][name]
+    return start
+
+
+def _shock(plan: Plan, job: Job) -> tuple[str | None, Any]:
+    for name, values in job.cells.items():
+        if name.startswith("shock:"):
+            return name[6:], values
+    return plan.options["shock"], plan.options["magnitude"]

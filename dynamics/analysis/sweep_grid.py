@@ -1,0 +1,206 @@
+"""The grid of a sweep: cut into chunks, spread, gathered in memory or in a store; a stop keeps what is done."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dynamics.analysis.spreading import spread
+from dynamics.analysis.sweep_cells import Job, Plan, columns_of, compute, one_by_one
+from dynamics.errors import DataError
+from dynamics.results.chunked_store import ChunkedStore, Column, digest, is_chunked, slices_of
+from dynamics.results.identity import differences
+from dynamics.systems import System
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["Filled", "ProgressBar", "axes_record", "check_same", "chunk_shape", "finished", "filled"]
+
+Array = NDArray[np.float64]
+Coordinates = Mapping[str, tuple[Array, Mapping[str, Any]]]
+logger = logging.getLogger(__name__)
+
+CELLS = (4096, 65536)
+FEW_CELLS = (32, 1024)
+CHUNKS = 256
+
+
+@dataclass(frozen=True)
+class Filled:
+    """A result with the number of cells computed now, and of those not run because of a stop."""
+
+    dataset: xr.Dataset
+    computed: int
+    left: int
+
+
+def chunk_shape(plan: Plan, shape: Sequence[int]) -> tuple[int, ...]:
+    """Cells of a chunk along each axis: whole trailing axes as far as they fit.
+
+    Chunks are large enough for lanes to be fast and small enough that a stop loses little; where one cell takes long
+    (thresholds, single trajectories) they are smaller.
+    """
+    singly = not isinstance(plan.system, System) or plan.system.indices or one_by_one(plan)
+    low, high = FEW_CELLS if singly or "threshold" in plan.measures else CELLS
+    room = min(max(math.prod(shape) // CHUNKS, low), high)
+    chunk = []
+    for size in reversed(shape):
+        chunk.append(max(1, min(size, room)))
+        room //= chunk[-1]
+    return tuple(reversed(chunk))
+
+
+def axes_record(axes: Mapping[str, Array]) -> dict[str, Any]:
+    """What identifies the axes, without their values."""
+    return {name: f"{len(values)} values from {values[0]:.17g} to {values[-1]:.17g}, checksum {digest(values):016x}"
+            for name, values in axes.items()}
+
+
+def filled(plan: Plan, coordinates: Coordinates, attributes: Mapping[str, Any], *, executor: Any = None,
+           store: Path | None = None, progress: bool = False) -> Filled:
+    """Compute every cell of a grid that is not yet in the store.
+
+    Parameters
+    ----------
+    plan : Plan
+    coordinates : mapping of str to (values, attributes)
+    attributes : mapping
+        Provenance; with a store also what tells whether it belongs to this computation.
+    executor, store, progress
+        As in ``sweep``; the store is a ``.zarr`` directory.
+
+    Returns
+    -------
+    Filled
+    """
+    axes = {name: values for name, (values, _) in coordinates.items()}
+    shape = tuple(values.size for values in axes.values())
+    if store is None:
+        sink: _Memory | ChunkedStore = _Memory(columns_of(plan), shape, chunk_shape(plan, shape))
+    else:
+        sink = _store(store, plan, coordinates, shape, attributes)
+    missing = list(sink.remaining())
+    cells = [math.prod(s.stop - s.start for s in piece) for piece in sink.pieces]
+    wanted = left = sum(cells[k] for k in missing)
+    with ProgressBar(progress, sum(cells), sum(cells) - left) as bar:
+        job = functools.partial(_job, plan, axes, shape, sink.pieces)
+        function = functools.partial(compute, progress=bar.within) if executor is None else compute
+        try:
+            for number, values in spread(function, missing, job, executor):
+                sink.write(number, values)
+                left -= cells[number]
+                bar.ended(cells[number])
+        except KeyboardInterrupt:
+            logger.warning("stopped: %d of %d cells were not run", left, sum(cells))
+    dataset = sink.dataset() if isinstance(sink, ChunkedStore) else sink.dataset(coordinates, attributes)
+    return Filled(dataset, wanted - left, left)
+
+
+def _job(plan: Plan, axes: Mapping[str, Array], shape: tuple[int, ...], pieces: Sequence[tuple[slice, ...]], number: int
+         ) -> Job:
+    piece = pieces[number]
+    grids = np.meshgrid(*(values[s] for values, s in zip(axes.values(), piece, strict=True)), indexing="ij")
+    cells = {name: grid.reshape(-1) for name, grid in zip(axes, grids, strict=True)}
+    positions = np.meshgrid(*(np.arange(s.start, s.stop) for s in piece), indexing="ij")
+    return Job(plan, cells, np.ravel_multi_index([p.reshape(-1) for p in positions], shape))
+
+
+def _store(path: Path, plan: Plan, coordinates: Coordinates, shape: tuple[int, ...], attributes: Mapping[str, Any]
+           ) -> ChunkedStore:
+    if not path.exists():
+        return ChunkedStore.create(path, coordinates, columns_of(plan), chunk_shape(plan, shape), attributes)
+    if not is_chunked(path):
+        raise DataError(f"{path}: holds no sweep or phase diagram that can be continued; give another store")
+    store = ChunkedStore(path)
+    check_same(path, store.attributes, attributes)
+    return store
+
+
+def finished(result: Filled, store: Path | None, message: str, seconds: float) -> xr.Dataset:
+    """Return the result with what is known at the end; the time stays that of the call that computed it."""
+    ended: dict[str, Any] = {"message": message}
+    if result.computed or "wall_time_s" not in result.dataset.attrs:
+        ended["wall_time_s"] = seconds
+    if store is not None:
+        ChunkedStore(store).describe(ended)
+    return result.dataset.assign_attrs(ended)
+
+
+def check_same(path: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Raise DataError where a stored result is of another computation, and say what differs."""
+    if before.get("analysis") != now["analysis"]:
+        wanted = str(now["analysis"]).replace("_", " ")
+        raise DataError(f"{path}: holds no {wanted}, but {before.get('analysis', 'another result')}; give another store")
+    found = differences(before, now)
+    if found:
+        raise DataError(f"{path}: was made with another system or other options ({'; '.join(found)}); give another store, "
+                        "or delete it")
+
+
+class _Memory:
+    """Chunks gathered in arrays."""
+
+    def __init__(self, columns: Mapping[str, Column], shape: tuple[int, ...], chunk: tuple[int, ...]) -> None:
+        self.columns, self.pieces = columns, slices_of(shape, chunk)
+        self.arrays = {name: np.full(shape, c.fill, dtype=c.dtype) for name, c in columns.items()}
+
+    def remaining(self) -> Iterable[int]:
+        return range(len(self.pieces))
+
+    def write(self, number: int, values: Mapping[str, NDArray[Any]]) -> None:
+        piece = self.pieces[number]
+        for name, array in self.arrays.items():
+            array[piece] = values[name].reshape(array[piece].shape)
+
+    def dataset(self, coordinates: Coordinates, attributes: Mapping[str, Any]) -> xr.Dataset:
+        import xarray as xr
+
+        dims = tuple(coordinates)
+        variables = {name: (dims, array, dict(self.columns[name].attributes)) for name, array in self.arrays.items()}
+        return xr.Dataset(variables, coords={n: (n, v, dict(a)) for n, (v, a) in coordinates.items()},
+                          attrs=dict(attributes))
+
+
+class ProgressBar:
+    """A tqdm bar over cells with rate and remaining time, or nothing."""
+
+    def __init__(self, show: bool, total: int, done: int = 0) -> None:
+        self.bar: Any = None
+        self.base = done
+        if show:
+            from tqdm.auto import tqdm
+
+            self.bar = tqdm(total=total, initial=done, unit="cell", unit_scale=True, leave=False)
+
+    def __enter__(self) -> ProgressBar:
+        return self
+
+    def __exit__(self, *details: Any) -> None:
+        if self.bar is not None:
+            self.bar.close()
+
+    def expect(self, cells: int) -> None:
+        """More cells are to be computed than known before."""
+        if self.bar is not None:
+            self.bar.total += cells
+            self.bar.refresh()
+
+    def within(self, ended: int, cells: int) -> None:
+        """Some of the cells now computed have ended."""
+        if self.bar is not None:
+            self.bar.update(max(self.base + ended - self.bar.n, 0))
+
+    def ended(self, cells: int) -> None:
+        """A chunk has ended."""
+        self.base += cells
+        if self.bar is not None:
+            self.bar.update(max(self.base - self.bar.n, 0))
