@@ -13,6 +13,7 @@ from dynamics.errors import DerivationError, SpecificationError, did_you_mean
 from dynamics.results import FixedPoint, FixedPoints, provenance
 from dynamics.symbolic.elimination import Solution, solve_numeric
 from dynamics.symbolic.exact_solutions import solutions_in_time
+from dynamics.symbolic.kernels import rational_form
 from dynamics.symbolic.polynomial import jacobian_matrix, roots_numeric
 from dynamics.symbolic.regimes import Regime, regimes
 from dynamics.symbolic.stability import reduce_condition
@@ -103,7 +104,10 @@ def _box(system: System, box: Mapping[str, tuple[float, float]] | None) -> dict[
 def _solutions(system: System, equations: Sequence[Expr], states: Sequence[Symbol], bounds: dict[Symbol, Any],
                regime: Regime, limits: Mapping[str, tuple[Any, Any]]
                ) -> Iterator[tuple[Solution, str]]:
-    """(solution, exactness): exact, else certified at the current parameters, else from many starts."""
+    """(solution, exactness): exact, else certified at the current parameters, else from many starts.
+
+    Where algebra does not find all points, the declared initial state is still exact if it is a point of rest.
+    """
     try:
         for solution in solutions_in_time(equations, states, bounds):
             yield solution, "exact"
@@ -119,9 +123,25 @@ def _solutions(system: System, equations: Sequence[Expr], states: Sequence[Symbo
         pass
     from dynamics.analysis.root_search import search_roots  # SciPy only when algebra fails
 
+    rest = _initial_rest(system, equations)
+    if rest is not None:
+        yield Solution(rest), "exact"
+        at_rest = {symbol: value.xreplace(system.exact_parameters).evalf(17) for symbol, value in rest.items()}
     conditions = [c.xreplace(system.exact_parameters) for c in regime.conditions]
     for root in search_roots(numbers, states, [limits[s.name] for s in states], conditions):
-        yield Solution(root), "numeric"
+        if rest is None or any(abs(value - at_rest[s]) > 1e-8 * (1 + abs(value)) for s, value in root.items()):
+            yield Solution(root), "numeric"
+
+
+def _initial_rest(system: System, equations: Sequence[Expr]) -> dict[Symbol, Expr] | None:
+    """The declared initial state, if every equation vanishes there identically in the parameters."""
+    state = {Symbol(name): value for name, value in system._parsed.initial.items()}
+    residuals = [equation.xreplace(state) for equation in equations]
+    if any(residual.has(S.NaN, S.ComplexInfinity, S.Infinity, S.NegativeInfinity) for residual in residuals):
+        return None
+    if any(residual != 0 and rational_form([residual]).elements[0] for residual in residuals):
+        return None
+    return state
 
 
 def _point(system: System, regime: Regime, matrix: Any, solution: Solution, exactness: str,

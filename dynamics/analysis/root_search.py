@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -52,10 +53,13 @@ def search_roots(equations: Sequence[Expr], unknowns: Sequence[Symbol], box: Seq
 
     found: list[Array] = []
     for start in _starts(values, box, size):
-        root = _newton(values, jacobian, start)
+        # starts far out may overflow on their way: they are dropped, without a warning
+        with np.errstate(over="ignore", invalid="ignore"):
+            root = _newton(values, jacobian, start)
         if root is None or any((low is not None and r < float(low) - 1e-12) or (high is not None and r > float(high) + 1e-12)
                                for r, (low, high) in zip(root, box, strict=True)):
             continue
+        root = _without_dust(values, root)
         if not any(np.all(np.abs(root - other) <= 1e-8 * (1 + np.abs(other))) for other in found):
             found.append(root)
     for root in sorted(found, key=lambda r: r.tolist()):
@@ -91,11 +95,36 @@ def _starts(values: Any, box: Sequence[tuple[Any, Any]], size: int) -> Iterator[
         return
     from scipy.stats import qmc
 
-    points = qmc.Halton(size, scramble=False).random(STARTS)
+    points = qmc.Halton(size, scramble=False).random(2 * STARTS)
     axes = [_axis(low, high, 1001) for low, high in box]
-    for point in points:
+    for point in points[:STARTS]:
+        yield np.array([_moderate(p, low, high) for p, (low, high) in zip(point, box, strict=True)])
+    for point in points[STARTS:]:
         yield np.array([axis[round(p * 1000)] if len(axis) == 1001 else axis[int(p * (len(axis) - 1))]
                         for p, axis in zip(point, axes, strict=True)])
+
+
+def _moderate(p: float, low: Any, high: Any) -> float:
+    """A point of the interval at the share p of a law whose median is one away from the finite end, or 0 without ends."""
+    p = min(max(p, 1e-3), 1 - 1e-3)
+    if low is not None and high is not None:
+        return float(low) + p * (float(high) - float(low))
+    if low is not None:
+        return float(low) + p / (1 - p)
+    if high is not None:
+        return float(high) - p / (1 - p)
+    return math.log(p / (1 - p))
+
+
+def _without_dust(values: Any, root: Array) -> Array:
+    """Set tiny components to zero where that satisfies the equations as well: the root is there, not next to it."""
+    for position in np.nonzero((np.abs(root) < 1e-12) & (root != 0))[0]:
+        trial = root.copy()
+        trial[position] = 0.0
+        residual = values(trial)
+        if np.all(np.isfinite(residual)) and math.hypot(*residual) <= math.hypot(*values(root)):
+            root = trial
+    return root
 
 
 def _newton(values: Any, jacobian: Any, x: Array) -> Array | None:
@@ -115,7 +144,7 @@ def _newton(values: Any, jacobian: Any, x: Array) -> Array | None:
         while damping > 1e-4:
             trial = x + damping * step
             new = values(trial)
-            if np.all(np.isfinite(new)) and (np.linalg.norm(new) < np.linalg.norm(residual) or np.all(new == 0)):
+            if np.all(np.isfinite(new)) and (math.hypot(*new) < math.hypot(*residual) or np.all(new == 0)):
                 break
             damping /= 2
         else:

@@ -222,3 +222,20 @@ def test_table_and_parameters_argument() -> None:
     assert table["eigenvalue_real"].values.tolist() == [[-1.0]]
     assert table.attrs["parameters"] == {"a": 4.0}
     assert table.attrs["exactness"] == "exact"
+
+
+def test_a_declared_point_of_rest_stays_exact_where_the_others_have_no_closed_form():
+    crowd = dy.System(name="crowd", states={"s": dy.State(0, "1", (-1, 1)), "y": dy.State("1/k", "1", (0, None))},
+                      parameters={"beta": dy.Parameter(1.5, "1", (0, None)), "k": dy.Parameter(2, "1", (0, None))},
+                      equations={"s": "tanh(beta*s) - s", "y": "(1 - k*y)*(1 + s**2)"})
+    points = dy.fixed_points(crowd)
+    beta, k = Symbol("beta"), Symbol("k")
+    rest = next(p for p in points if p.values["s"] == 0)
+    assert rest.exactness == "exact"
+    assert rest.state == {"s": 0, "y": 1 / k}
+    (condition,) = [c.expression for c in dy.stability_conditions(crowd, rest) if beta in c.expression.free_symbols]
+    assert condition == 1 - beta
+    moods = sorted(p.values["s"] for p in points)
+    mood = brentq(lambda s: math.tanh(1.5 * s) - s, 0.5, 1, xtol=1e-15)
+    assert moods == pytest.approx([-mood, 0, mood], abs=1e-12)
+    assert all(p.exactness == "numeric" for p in points if p is not rest)
