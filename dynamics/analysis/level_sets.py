@@ -12,7 +12,7 @@ from dynamics.symbolic.center_manifold import LocalMap
 from dynamics.systems import System
 from dynamics.systems.numbers import exact
 
-__all__ = ["invariants_at", "line_values", "neutral_rows", "transverse"]
+__all__ = ["invariants_at", "line_values", "neutral_by_structure", "neutral_rows", "transverse"]
 
 NOTHING = 1e-20  # relative, of numbers with 50 digits
 
@@ -48,6 +48,22 @@ def invariants_at(system: System, place: Place) -> tuple[Expr, ...]:
 
     if len(system.states) > MOST_STATES:
         return ()
+    return _independent(system, place, [quantity.expression for quantity in conserved_quantities(system)])
+
+
+def neutral_by_structure(system: System, place: Place) -> int:
+    """Return how many eigenvalues are 0 (flow) or 1 (map) at a place for all parameters.
+
+    Free directions along a set of fixed points, or declared invariants where they are more.
+    """
+    if not system.invariants:
+        return len(place.free)
+    declared = [system.resolve(item) for item in system._parsed.invariants.values()]
+    return max(len(place.free), len(_independent(system, place, declared)))
+
+
+def _independent(system: System, place: Place, quantities: Sequence[Expr]) -> tuple[Expr, ...]:
+    """Those whose gradients at the place are not zero and not combinations of earlier ones."""
     from sympy import Matrix
 
     states = [Symbol(name) for name in system.states]
@@ -55,14 +71,14 @@ def invariants_at(system: System, place: Place) -> tuple[Expr, ...]:
     here = {symbol: value.xreplace(numbers) for symbol, value in place.state.items()}
     kept: list[Expr] = []
     rows: list[list[Expr]] = []
-    for quantity in conserved_quantities(system):
-        gradient = [quantity.expression.diff(s).xreplace({**system.exact_parameters, **here}).evalf(30) for s in states]
+    for quantity in quantities:
+        gradient = [quantity.diff(s).xreplace({**system.exact_parameters, **here}).evalf(30) for s in states]
         if not all(item.is_real and item.is_finite for item in gradient):
             continue
         # a singular level set, as at the rest point of an oscillator without friction, takes no dimension away
         gram = Matrix([*rows, gradient])
         if (gram * gram.T).det() > NOTHING * max((gram * gram.T).trace(), 1) ** gram.rows:
-            kept.append(quantity.expression)
+            kept.append(quantity)
             rows.append(gradient)
     return tuple(kept)
 

@@ -22,7 +22,7 @@ from dynamics.symbolic.center_manifold import (
     parameter_coefficients,
     scalar_coefficients,
 )
-from dynamics.symbolic.critical_eigenvalues import Critical, critical_eigenvalues
+from dynamics.symbolic.critical_eigenvalues import Critical, balanced_size, critical_eigenvalues
 from dynamics.symbolic.jets import magnitude
 from dynamics.symbolic.polynomial import jacobian_matrix
 from dynamics.symbolic.signs import sign_of
@@ -182,7 +182,7 @@ def normal_form(system: System, at: Any, parameters: Mapping[str, Any] | None = 
     kind = setting.critical.kind
     if kind in ("hopf", "neimark_sacker"):
         return _line_form(setting) if setting.on_a_line else _pair_form(setting)
-    if setting.place.free and (setting.on_a_line or kind != "period_doubling"):
+    if (setting.place.free or setting.invariants) and (setting.on_a_line or kind != "period_doubling"):
         # the critical eigenvalue joins the one that is neutral by structure
         return _form(setting, kind, {})
     if kind == "fold":
@@ -230,7 +230,8 @@ def _scale(local: LocalMap) -> Any:
     from sympy import Float
 
     values = {symbol: Float(value, 20) for symbol, value in zip(local.states, local.point, strict=True)}
-    return mpf(max(magnitude(item, values) for item in jacobian_matrix(local.fields, local.states)))
+    matrix = jacobian_matrix(local.fields, local.states)
+    return mpf(balanced_size([[magnitude(item, values) for item in matrix.row(i)] for i in range(matrix.rows)]))
 
 
 def _local(system: System, place: Place, numbers: Mapping[Symbol, Any], invariants: tuple[Expr, ...]) -> LocalMap:

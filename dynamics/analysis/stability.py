@@ -10,11 +10,11 @@ from sympy.logic.boolalg import Boolean
 
 from dynamics.analysis.branch_points import zero_eigenvalue_kind
 from dynamics.analysis.closed_forms import candidates
-from dynamics.analysis.linearization import Place, place_of, scalar_system
+from dynamics.analysis.level_sets import neutral_by_structure
+from dynamics.analysis.linearization import Place, jacobian_at, place_of, scalar_system
 from dynamics.errors import DerivationError, SpecificationError, did_you_mean
 from dynamics.results import BifurcationCondition, Records, StabilityCondition
 from dynamics.symbolic.conditions import inequality, solve_for
-from dynamics.symbolic.polynomial import jacobian_matrix
 from dynamics.symbolic.stability import Condition, reduce_condition, stability_of_matrix
 from dynamics.systems import System
 
@@ -162,13 +162,12 @@ def bifurcation_conditions(system: System, at: Any, parameter: str | None = None
 
 
 def _conditions(system: System, place: Place, bounds: Mapping[Symbol, Any]) -> tuple[Condition, ...]:
-    states = [Symbol(name) for name in system.states]
-    matrix = jacobian_matrix(place.fields, states).xreplace(place.state)
+    matrix = jacobian_at(system, place)
     if place.numeric:
         # a state known in numbers belongs to the current parameters: conditions in symbols would mix the two
         matrix = matrix.xreplace(system.exact_parameters)
     known = [k for k in place.known if not k.is_number]
-    return stability_of_matrix(matrix, system.time, len(place.free), bounds, known)
+    return stability_of_matrix(matrix, system.time, neutral_by_structure(system, place), bounds, known)
 
 
 def _kind(system: System, place: Place, condition: Condition, bounds: Mapping[Symbol, Any]) -> str:

@@ -98,7 +98,7 @@ class LocalMap:
             column[size + k] = -level[k]
         solved = _solve(whole, column)
         missed = mpmath.norm(solved[size:, 0]) * mpmath.mnorm(rows, "F")
-        if missed > NOT_CONSERVED * (mpmath.norm(right) or 1):
+        if missed > NOT_CONSERVED * (mpmath.norm(column) or 1):
             raise DerivationError("the conserved quantity is none: the second-order terms drive the state off its level set")
         return solved[:size, 0]
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from dynamics.errors import DerivationError
 
-__all__ = ["Critical", "critical_eigenvalues"]
+__all__ = ["Critical", "balanced_size", "critical_eigenvalues"]
 
 SIMPLE = 1e-9  # relative; the contract of the public functions
 DOUBLE = 1e-12  # the product of two eigenvalues that should both be zero feels a perturbation linearly
@@ -42,7 +43,7 @@ def critical_eigenvalues(matrix: Any, time: str, scale: Any = 0) -> Critical:
     matrix : mpmath matrix, shape (n, n)
     time : {"continuous", "discrete"}
     scale : mpmath number
-        Size of the terms that the entries of the matrix are sums of; where they cancel, the matrix itself has no scale.
+        What counts as one for the eigenvalues, see `balanced_size`; by default the norm of the matrix.
 
     Returns
     -------
@@ -57,8 +58,49 @@ def critical_eigenvalues(matrix: Any, time: str, scale: Any = 0) -> Critical:
 
     found = [matrix[0, 0]] if matrix.rows == 1 else mpmath.eig(matrix, left=False, right=False)
     eigenvalues = [mpmath.mpc(item) for item in found]
-    scale = max(scale, mpmath.mnorm(matrix, "F")) or mpmath.mpf(1)
+    scale = scale or mpmath.mnorm(matrix, "F") or mpmath.mpf(1)
     return _of_flow(eigenvalues, scale) if time == "continuous" else _of_map(eigenvalues, scale)
+
+
+def balanced_size(magnitudes: Sequence[Sequence[float]]) -> float:
+    """Return the size of a matrix in the units of its states that make it smallest.
+
+    Parameters
+    ----------
+    magnitudes : sequence of sequences of float, shape (n, n)
+        Sizes of the terms that the entries are sums of; where they cancel, the entries themselves have no scale.
+
+    Returns
+    -------
+    float
+        Frobenius norm after balancing: one state in thousands and another in millionths do not hide the eigenvalues.
+
+    References
+    ----------
+    E. E. Osborne, On pre-conditioning of matrices, J. ACM 7 (1960) 338-345, doi:10.1145/321043.321048.
+
+    Examples
+    --------
+    >>> balanced_size([[0.0, 1e8], [1e-8, 0.0]])
+    1.4142135623730951
+    """
+    entries = [list(map(float, row)) for row in magnitudes]
+    size = len(entries)
+    for _ in range(50):
+        changed = False
+        for k in range(size):
+            row = math.sqrt(sum(entries[k][j] ** 2 for j in range(size) if j != k))
+            column = math.sqrt(sum(entries[i][k] ** 2 for i in range(size) if i != k))
+            if not (row and column) or abs(math.log(row / column)) < 1e-6:
+                continue
+            changed, factor = True, math.sqrt(row / column)
+            for other in range(size):
+                if other != k:
+                    entries[k][other] /= factor
+                    entries[other][k] *= factor
+        if not changed:
+            break
+    return math.sqrt(sum(item**2 for row in entries for item in row))
 
 
 def _double(eigenvalues: Sequence[Any], target: int, scale: Any) -> bool:
