@@ -76,7 +76,7 @@ def flow_code(problem: FlowProblem, method: str, width: int, stiff_test: bool) -
     """
     import ctypes
 
-    kernel = compile_kernel(flow_text(problem, method, width, stiff_test))
+    kernel = compile_kernel(flow_text(problem, method, width, stiff_test), clean=True)
     integer = ctypes.c_int64
     return FlowCode(layout_of(problem), width,
                     kernel.function("prepare", [integer, ADDRESS, integer, ADDRESS]),

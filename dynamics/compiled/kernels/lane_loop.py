@@ -111,6 +111,7 @@ class LaneLoop:
         self.v: dict[str, Variable] = {name: build.variable(rows.get(name)) for name in _CHANGING}
         self.state = [build.variable(rows.get("state", k)) for k in range(dimension)]
         self.stop = rows.get("stop")
+        self.early = EARLIEST * build.absolute(self.stop)
         self.active = build.load(build.at(build.argument("buffer"), self.layout.size * build.width)) > 0.5
         self.biases = [rows.get("bias", k) for k in range(self.layout.switches)]
         self.places = Places(problem, build, [rows.get("parameter", k) for k in range(self.layout.parameters)])
@@ -261,7 +262,7 @@ class LaneLoop:
     def _ends(self, good: Value, free: Value, last: Value, sizes: Value, following: Value, moved: Value) -> None:
         """Go on, or leave the loop where a lane has ended or changed its case."""
         build, rows, problem = self.build, self.rows, self.problem
-        early = build.maximum(build.absolute(self.v["time"].get()), EARLIEST * build.absolute(self.stop))
+        early = build.maximum(build.absolute(self.v["time"].get()), self.early)
         marks = {
             "limit": self.v["steps"].get() + self.v["rejected"].get() >= self.option["max_steps"],
             "completed": good & last,
