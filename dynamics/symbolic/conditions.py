@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sympy import And, Expr, Ge, Gt, Lt, Ne, Pow, S, Symbol, preorder_traversal
+from sympy import And, Expr, Ge, Gt, Lt, Mul, Ne, Pow, S, Symbol, preorder_traversal
 
 from dynamics.symbolic.elimination import solve_system
 from dynamics.symbolic.factors import layout
@@ -44,19 +44,23 @@ def solve_for(
 
     Examples
     --------
-    >>> from sympy import Symbol
+    >>> from sympy import Rational, Symbol
     >>> eta, theta, kappa, leverage = (Symbol(name) for name in ("eta", "theta", "kappa", "leverage"))
     >>> positive = {item: (0, None) for item in (eta, theta, kappa, leverage)}
     >>> solve_for(kappa + theta - theta * eta * (leverage - 1), leverage, positive)
     ((1 + (kappa/theta + 1)/eta, True),)
     >>> solve_for(kappa + theta - theta * eta * (leverage - 1), eta, positive)
     (((kappa + theta)/(theta*(leverage - 1)), leverage - 1 > 0),)
+    >>> solve_for(-((leverage - eta) ** Rational(1, 2)), eta, positive)
+    ((leverage, True),)
     """
     bounds = dict(bounds or {})
     if not expression.has(symbol):
         return ()
     found = []
-    for solution in solve_system([expression], [symbol], bounds=bounds):
+    # a root vanishes where its radicand does; as a polynomial in its own unknown it would have no zero to find
+    plain = Mul(*(_radicand(item) for item in Mul.make_args(expression)))
+    for solution in solve_system([plain], [symbol], bounds=bounds):
         if solution.free:
             continue
         value = solution.values[symbol]
@@ -66,6 +70,11 @@ def solve_for(
         if where != S.false:
             found.append((value, where))
     return tuple(found)
+
+
+def _radicand(factor: Expr) -> Expr:
+    rational_root = factor.is_Pow and factor.exp.is_Rational and factor.exp.is_positive
+    return _radicand(factor.base) if rational_root and not factor.exp.is_Integer else factor
 
 
 def _validity(
