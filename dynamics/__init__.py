@@ -32,6 +32,7 @@ _HOME = {
     "dynamics.analysis.stability": ("bifurcation_conditions", "region", "stability_conditions"),
     "dynamics.analysis.trajectories": ("apply_shock", "integrate"),
     "dynamics.analysis.cycle_continuation": ("continue_cycles",),
+    "dynamics.analysis.lyapunov": ("lyapunov_exponents",),
     "dynamics.analysis.orbits": ("iterate",),
     "dynamics.analysis.nonsmooth": ("border_collisions", "nonsmooth_regimes"),
     "dynamics.analysis.sliding_motion": ("sliding",),
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from dynamics.analysis.feedback_loops import feedback_loops, loop_dominance
     from dynamics.analysis.fixed_point_continuation import continue_fixed_points
     from dynamics.analysis.linearization import characteristic_polynomial, jacobian
+    from dynamics.analysis.lyapunov import lyapunov_exponents
     from dynamics.analysis.nonsmooth import border_collisions, nonsmooth_regimes
     from dynamics.analysis.normal_forms import first_lyapunov_coefficient, normal_form
     from dynamics.analysis.observed_falls import compare_falls, worst_days

@@ -80,7 +80,7 @@ def eliminate(left: Array, right: Array, constant: Array) -> Chain:
     >>> import numpy as np
     >>> half = np.full((3, 1, 1), 0.5)
     >>> chain = eliminate(-half, np.ones((3, 1, 1)), np.zeros((3, 1, 1)))
-    >>> float(-chain.first[0, 0] / chain.last[0, 0])
+    >>> round(float(-chain.first[0, 0] / chain.last[0, 0]), 12)
     0.125
     """
     levels = []

@@ -24,6 +24,7 @@ Array = NDArray[np.float64]
 # field(z, unknowns): z (n, L) -> values (n, L), derivatives by z (n, n, L) and by the unknowns (n, r, L)
 PhaseField = Callable[[Array, Array], tuple[Array, Array, Array]]
 QUIET = 1e-10
+SINGULAR = 1e-11
 STALLED = 1e-8  # rounding keeps updates above the tolerance only where they are this small
 
 
@@ -221,7 +222,8 @@ def _solutions(problem: OrbitProblem, orbit: Orbit, linear: Linearization) -> tu
     rows = np.abs(matrix).max(axis=1, keepdims=True)
     known = (chain.constant[:, -1] + chain.last @ gap) / rows[:, 0]
     u, s, vt = np.linalg.svd(matrix / rows)
-    particular = vt[:n].T @ ((u.T @ known) / s)
+    # at a branch point of cycles the smallest singular value vanishes, and the residual along it as well
+    particular = vt[:n].T @ (np.where(s > SINGULAR * s[0], 1.0, 0.0) * (u.T @ known) / np.maximum(s, np.finfo(float).tiny))
     basis = np.column_stack([vt[n:].T, particular]) * size[:, None]
     ones = np.zeros(basis.shape[1])
     ones[-1] = 1.0
@@ -258,7 +260,7 @@ def corrected_orbit(problem: OrbitProblem, orbit: Orbit, *, tolerance: float = 1
     Parameters
     ----------
     problem : OrbitProblem
-        With as many conditions as scalars.
+        With as many conditions as scalars; with less, the nearest solution is looked for.
     orbit : Orbit
         First guess.
     tolerance : float
@@ -279,7 +281,10 @@ def corrected_orbit(problem: OrbitProblem, orbit: Orbit, *, tolerance: float = 1
                 linear = linearized(problem, orbit)
                 nodes, scalars, ones = _solutions(problem, orbit, linear)
                 values, rows = _rows(problem, orbit, nodes, scalars)
-                shares = np.append(np.linalg.solve(rows[:, :-1], -values - rows[:, -1]), 1.0)
+                square = rows.shape[1] - 1 == rows.shape[0]
+                solved = np.linalg.solve(rows[:, :-1], -values - rows[:, -1]) if square else \
+                    np.linalg.lstsq(rows[:, :-1], -values - rows[:, -1], rcond=None)[0]
+                shares = np.append(solved, 1.0)
             except np.linalg.LinAlgError:
                 return None
             along, by_scalar = nodes @ shares, scalars @ shares

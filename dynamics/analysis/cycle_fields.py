@@ -81,7 +81,8 @@ class CycleFields:
         if self.conserved:
             self.gradients = jacobian_matrix(self.conserved, self.states)
             added = [sum(f * self.gradients[k, i] for k, f in enumerate(frictions)) for i in range(self.dimension)]
-            self.pieces = tuple(replace(piece, expressions=tuple(map(add, piece.expressions, added))) for piece in self.pieces)
+            self.pieces = tuple(replace(piece, expressions=tuple(map(add, piece.expressions, added)))
+                                for piece in self.pieces)
         self._fields: dict[tuple[int, str, int], PhaseField] = {}
         self._levels: dict[int, Callable[[Array, Array], Array]] = {}
 

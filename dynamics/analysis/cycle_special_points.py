@@ -26,7 +26,7 @@ Array = NDArray[np.float64]
 KIND = {"fold": "fold_of_cycles", "flip": "period_doubling", "torus": "neimark_sacker", "branch": "branch_point_of_cycles"}
 SETTLED = 2e-12  # relative change of the parameter under halving of the mesh
 FINEST = 640
-TRIALS = 12
+TRIALS = 30
 VANISHED = 1e-3
 
 
@@ -50,16 +50,9 @@ def candidates(before: CyclePoint, after: CyclePoint) -> list[Candidate]:
         found.append(Candidate("branch"))
     if changed[1]:
         found.append(Candidate("flip"))
-    if changed[2] and any(abs(value.imag) > 0 and np.sign(abs(value) - 1) != np.sign(abs(other) - 1)
-                          for value in before.multipliers.values
-                          for other in [_nearest(after.multipliers.values, value)]):
-        # a pair of real multipliers whose product passes one is a neutral saddle cycle, no bifurcation
+    if changed[2]:
         found.append(Candidate("torus"))
     return found
-
-
-def _nearest(values: NDArray[np.complex128], wanted: complex) -> complex:
-    return complex(values[np.argmin(np.abs(values - wanted))])
 
 
 def _test(point: CyclePoint, name: str) -> float:
@@ -77,6 +70,15 @@ def _test(point: CyclePoint, name: str) -> float:
         return float("nan")
     target = -1.0 if name == "flip" else 1.0
     return float(real[np.argmin(np.abs(real - target))] - target)
+
+
+def _signed(point: CyclePoint, name: str) -> float:
+    """The test with the sign that counts all multipliers: the nearest one alone may belong to different ones at the ends."""
+    value = _test(point, name)
+    if name == "fold":
+        return value
+    sign = point.multipliers.tests()[("branch", "flip", "torus").index(name)]
+    return float(sign * (abs(value) if np.isfinite(value) else 1.0))
 
 
 def _bracketed(before: CyclePoint, distance: float, after: CyclePoint, test: Callable[[CyclePoint], float]) -> CyclePoint:
@@ -204,9 +206,9 @@ def special_point(before: CyclePoint, distance: float, after: CyclePoint, candid
     candidate : Candidate
     """
     name = candidate.name
-    near = _bracketed(before, distance, after, lambda point: _test(point, name))
-    if name == "torus" and not np.isfinite(_test(near, name)):
-        return None
+    near = _bracketed(before, distance, after, lambda point: _signed(point, name))
+    if name == "torus" and not abs(_test(near, name)) < VANISHED:
+        return None  # the product of two real multipliers passed one: a neutral saddle cycle, no bifurcation
     solved = polished(near, name) if name != "branch" else None
     width = abs(after.parameters[0] - before.parameters[0]) + 1e-6 * before.problem.spans[0]
     if solved is not None and abs(solved[1].unknowns[0] - near.parameters[0]) <= 3 * width + 0.01 * abs(near.parameters[0]):

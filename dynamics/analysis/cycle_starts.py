@@ -147,6 +147,9 @@ def _corrected(fields: CycleFields, states: Any, period: float, unknowns: Array,
 
     orbit = problem.refined(guess, 0.4, fixed)
     if orbit is None:
+        # at a fold or branch point of cycles the parameter cannot be held
+        orbit = problem.refined(guess, 0.4, lambda _: [])
+    if orbit is None:
         raise ConvergenceError("start: no cycle was found near the given path; integrate longer, or closer to the cycle")
     spans_of = orbit.nodes.max(axis=0) - orbit.nodes.min(axis=0)
     if np.max(spans_of / np.maximum(np.abs(orbit.nodes).max(axis=0), 1e-300)) < 1e-7:
@@ -214,8 +217,7 @@ def at_bifurcation(fields: CycleFields, point: SpecialPoint, spans: Sequence[flo
     """
     base = at_state(fields, point.state, point.period, point.parameters, spans, gauss)
     problem = base.problem
-    value = float(point.parameters[fields.free[0]])
-    orbit = problem.refined(base.orbit, 0.25, lambda o: [fixed_scalar(problem.phases, value)])
+    orbit = problem.refined(base.orbit, 0.25, lambda _: [])
     orbit = base.orbit if orbit is None else orbit
     linear = linearized(problem.at(orbit), orbit)
     if point.kind == "period_doubling":

@@ -24,6 +24,7 @@ __all__ = ["CyclePoint", "StepSizes", "between", "next_point", "point_at"]
 
 Array = NDArray[np.float64]
 TOLERANCE = 1e-10
+MEAN = 0.2
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,9 @@ def point_at(problem: CycleProblem, orbit: Orbit, reference: Variation | None, s
              equations: OrbitProblem | None = None) -> CyclePoint | None:
     """Return a converged orbit with tangent (oriented like ``reference``), multipliers and extremes."""
     equations = equations or problem.at(orbit)
-    reach = np.maximum(orbit.scale if reach is None else reach, orbit.scale)
+    # a state far from zero moves with its mean: a cycle that is small beside it would make every step tiny
+    own = np.maximum(orbit.scale, MEAN * np.abs(orbit.nodes).max(axis=0))
+    reach = own if reach is None else np.maximum(reach, own)
     with np.errstate(all="ignore"):
         try:
             tangent = tangent_of(equations, orbit)

@@ -65,10 +65,10 @@ class Walk:
             self.end = self._birth(before, after)
             return before
         if (beyond_bound := value < low or value > high):
-            landed = self._landed(before, distance, low if value < low else high, lambda p: float(p.parameters[0]))
+            landed, distance = self._landed(before, distance, low if value < low else high, lambda p: float(p.parameters[0]))
             self.end = f"{self.name} = {low if value < low else high:.10g}: bound reached"
         elif (beyond_bound := after.orbit.period > self.longest):
-            landed = self._landed(before, distance, self.longest, lambda p: p.orbit.period)
+            landed, distance = self._landed(before, distance, self.longest, lambda p: p.orbit.period)
             self.end = self._homoclinic_end(landed or after)
         if beyond_bound:
             if landed is None:
@@ -129,27 +129,28 @@ class Walk:
             ((other.parameters[self.name], point.parameters[self.name]), (other.period, point.period)))
             for row, other in self.special)
 
-    def _landed(self, before: CyclePoint, distance: float, wanted: float, measure: Any) -> CyclePoint | None:
-        """The point of the last step at which a quantity has a value."""
+    def _landed(self, before: CyclePoint, distance: float, wanted: float, measure: Any
+                ) -> tuple[CyclePoint | None, float]:
+        """The point of the last step at which a quantity has a value, and the distance to it."""
         low, high, at_low, at_high = 0.0, distance, measure(before) - wanted, None
-        best = None
+        best, best_share = None, distance
         for trial in range(30):
             share = high if at_high is None else (low * at_high - high * at_low) / (at_high - at_low)
             orbit = between(before, share)
             point = None if orbit is None else point_at(before.problem, orbit[0], before.tangent, before.step, before.reach)
             if point is None:
-                return best
+                return best, best_share
             value = measure(point) - wanted
             if trial:
-                best = point
+                best, best_share = point, share
             if abs(value) <= 1e-12 * max(abs(wanted), 1e-3 * abs(self.bounds[1] - self.bounds[0])):
-                return point
+                return point, share
             if at_high is not None and value * at_high < 0:
                 low, at_low = high, at_high
             elif at_high is not None:
                 at_low *= 0.5
             high, at_high = share, value
-        return best
+        return best, best_share
 
     # ---- ends ------------------------------------------------------------------------------------------------------------
 
