@@ -22,6 +22,7 @@ _HOME = {
     "dynamics.results": ("open", "save"),
     "dynamics.mechanisms": ("compose",),
     "dynamics.analysis.competing_paths": ("cascade_number", "competing_paths", "path_ratio"),
+    "dynamics.analysis.bifurcation_diagrams": ("bifurcation_diagram",),
     "dynamics.analysis.certification": ("certified_fixed_points",),
     "dynamics.analysis.equilibria": ("fixed_points",),
     "dynamics.analysis.feedback_loops": ("feedback_loops", "loop_dominance"),
@@ -52,6 +53,7 @@ __all__ = sorted([*_MODULE_OF, *_SUBMODULES, "__version__"])
 
 if TYPE_CHECKING:
     from dynamics import data, figures, mechanisms, models
+    from dynamics.analysis.bifurcation_diagrams import bifurcation_diagram
     from dynamics.analysis.certification import certified_fixed_points
     from dynamics.analysis.competing_paths import cascade_number, competing_paths, path_ratio
     from dynamics.analysis.conserved_quantities import conserved_quantities

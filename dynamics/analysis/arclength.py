@@ -17,6 +17,8 @@ __all__ = ["CurvePoint", "CurveProblem", "Limit", "StepControl", "Traced", "adva
 
 Array = NDArray[np.float64]
 CLOSED = 1e-6  # weighted distance from the start at which a curve is closed
+CONTRACTION, CORRECTION = 0.2, 0.15  # of Newton's updates along a branch, and of a correction in units of its step
+NEAR = 1e-7  # updates below this may shrink as slowly as rounding lets them
 STALLED = 1e-9  # rounding keeps updates above the tolerance only where they are this small
 
 
@@ -65,12 +67,15 @@ class CurveProblem:
         ``solve(jacobian, row, right)``: v with jacobian v = right[:-1] and row v = right[-1]; nan where singular.
     weights : callable or None
         ``weights(z)``, shape (n + 1,): lengths are those of ``weights * dz``. None: all 1.
+    accept : callable or None
+        ``accept(z, z_new)``: whether a step has stayed on the curve, where more is known than the equations say.
     """
 
     residual: Callable[[Array], Array]
     jacobian: Callable[[Array], Any]
     solve: Callable[[Any, Array, Array], Array] = dense_solve
     weights: Callable[[Array], Array] | None = None
+    accept: Callable[[Array, Array], bool] | None = None
 
     def metric(self, position: Array) -> Array:
         """Weights at a position."""
@@ -159,7 +164,8 @@ def tangent_at(problem: CurveProblem, position: Array, reference: Array, jacobia
         return np.asarray(tangent / _norm(weights * tangent), dtype=float)
 
 
-def corrected(problem: CurveProblem, guess: Array, row: Array, control: StepControl) -> tuple[Array, int, Any] | None:
+def corrected(problem: CurveProblem, guess: Array, row: Array, control: StepControl, contraction: float = 2.0
+              ) -> tuple[Array, int, Any] | None:
     """Newton's method on the curve in the plane ``row @ (z - guess) = 0``.
 
     Parameters
@@ -167,6 +173,8 @@ def corrected(problem: CurveProblem, guess: Array, row: Array, control: StepCont
     problem : CurveProblem
     guess, row : array, shape (n + 1,)
     control : StepControl
+    contraction : float
+        What an update may be of the one before; small values keep to the nearest solution.
 
     Returns
     -------
@@ -189,7 +197,7 @@ def corrected(problem: CurveProblem, guess: Array, row: Array, control: StepCont
         position = position + update
         if size <= control.tolerance or (size <= STALLED and size > 0.3 * before):
             return position, count, matrix
-        if count > 1 and size > 2 * before:
+        if size > contraction * before and before > NEAR:
             return None
         before = size
     return None
@@ -213,15 +221,16 @@ def advance(problem: CurveProblem, point: CurvePoint, control: StepControl) -> C
     row = weights**2 * point.tangent
     while step >= control.smallest:
         guess = point.position + step * point.tangent
-        found = corrected(problem, guess, row, control)
+        found = corrected(problem, guess, row, control, CONTRACTION)
         if found is not None:
             position, count, _ = found
             tangent = tangent_at(problem, position, point.tangent)
             here = problem.metric(position)
             with np.errstate(all="ignore"):
                 cosine = float((here * tangent) @ (here * point.tangent)) / _norm(here * point.tangent)
-            # a correction as long as the step has jumped to another part of the curve
-            if np.isfinite(cosine) and _norm(weights * (position - guess)) <= 0.5 * step:
+            # a long correction may have jumped to another part of the curve
+            near = np.isfinite(cosine) and _norm(weights * (position - guess)) <= CORRECTION * step
+            if near and (problem.accept is None or problem.accept(point.position, position)):
                 turn = float(np.arccos(min(1.0, max(-1.0, cosine))))
                 if turn <= 2 * control.angle:
                     wanted = 2.0 if turn == 0 else control.angle / turn

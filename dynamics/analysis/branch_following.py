@@ -24,6 +24,7 @@ Array = NDArray[np.float64]
 BORDER = "border between regimes"
 MOST_BORDERS = 40
 TOUCH = 1e-9
+STEEPEST = 1e3
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +111,44 @@ def follow(regimes: Sequence[FixedPointEquations], equations: FixedPointEquation
             rows[-1] = _collision(rows[-1], fresh[0], collisions[number - 1])
             fresh = fresh[1:]
         rows += fresh
-    return Followed(tuple(rows), (first,) if closed else (first, last), closed)
+    ends = (first,) if closed else (first, last)
+    return _trimmed(Followed(tuple(rows), ends, closed)) if equations.period > 1 else Followed(tuple(rows), ends, closed)
+
+
+def _trimmed(followed: Followed) -> Followed:
+    """A branch of periodic points ends where its period is a smaller one: at a period doubling."""
+    rows, ends = list(followed.rows), list(followed.ends)
+    begin = min(range(len(rows)), key=lambda k: abs(rows[k].sample.point.arclength))
+    for k in range(begin + 1, len(rows)):
+        if _collapses(rows[k]):
+            rows, ends[-1] = rows[:k + 1], _doubling(rows[k])
+            break
+    for k in range(begin - 1, -1, -1):
+        if _collapses(rows[k]):
+            rows, ends[0] = rows[k:], _doubling(rows[k])
+            break
+    # the doubling itself is a special point of the other branch
+    kept = [replace(row, bifurcation=None) if _collapses(row) else row for row in rows]
+    return Followed(tuple(kept), tuple(ends), followed.closed)
+
+
+def _smallest_period(row: Row) -> int:
+    equations, z = row.equations, row.sample.position
+    once, n = replace(equations, period=1), equations.dimension
+    place = z
+    for k in range(1, equations.period):
+        place = np.append(once.expansion(place, 0).value, z[n:])
+        if np.linalg.norm(equations.weights(z) * (place - z)) <= 1e-7:
+            return k
+    return equations.period
+
+
+def _collapses(row: Row) -> bool:
+    return row.bifurcation is not None and bool(row.bifurcation.directions) and _smallest_period(row) < row.equations.period
+
+
+def _doubling(row: Row) -> str:
+    return f"period-{_smallest_period(row)} points: period doubling"
 
 
 def _reversed(piece: _Piece) -> _Piece:
@@ -122,7 +160,7 @@ def _one_way(regimes: Sequence[FixedPointEquations], equations: FixedPointEquati
              limits: Sequence[Limit], control: StepControl) -> tuple[list[_Piece], str, bool]:
     pieces: list[_Piece] = []
     for _ in range(MOST_BORDERS):
-        traced = trace(equations.problem, start, control, limits, _stop_at_borders(equations))
+        traced = trace(equations.problem, start, control, limits, _stop(equations))
         if traced.end != BORDER:
             end = _why(equations, traced.points[-1], control) if traced.end == "step underflow" else traced.end
             pieces.append(_Piece(equations, traced.points))
@@ -145,14 +183,19 @@ def _one_way(regimes: Sequence[FixedPointEquations], equations: FixedPointEquati
     return pieces, "more borders than can be followed", False
 
 
-def _stop_at_borders(equations: FixedPointEquations) -> Callable[[CurvePoint, CurvePoint], str | None] | None:
-    if not equations.regime.conditions:
-        return None
-
-    def stop(previous: CurvePoint, current: CurvePoint) -> str | None:
+def _stop(equations: FixedPointEquations) -> Callable[[CurvePoint, CurvePoint], str | None] | None:
+    def at_borders(previous: CurvePoint, current: CurvePoint) -> str | None:
         return BORDER if np.min(equations.conditions(current.position)) < -TOUCH else None
 
-    return stop
+    def strongly_unstable(previous: CurvePoint, current: CurvePoint) -> str | None:
+        # iterates are so steep there that steps would have to be tiny, for orbits that nothing visits
+        if np.max(np.abs(equations.matrix(current.position))) > STEEPEST:
+            return f"strongly unstable: derivatives of iterate {equations.period} beyond {STEEPEST:g}"
+        return None
+
+    if equations.regime.conditions:
+        return at_borders
+    return strongly_unstable if equations.period > 1 else None
 
 
 def _why(equations: FixedPointEquations, last: CurvePoint, control: StepControl) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -81,15 +81,26 @@ class FixedPointEquations:
         """Field of a flow, iterate of a map, with derivatives by z."""
         size, numbers = self.dimension, self._constants[1]
         result: Expansion = self._function(z[:len(self._variables)], numbers, order)
-        for _ in range(self.period - 1):
-            place = np.concatenate([result.value, z[size:len(self._variables)]])
-            result = composed(self._function(place, numbers, order), result)
+        with np.errstate(all="ignore"):
+            for _ in range(self.period - 1):
+                place = np.concatenate([result.value, z[size:len(self._variables)]])
+                result = composed(self._function(place, numbers, order), result)
         return result
 
     def residual(self, z: Array) -> Array:
         """``H(z)``, shape (n,)."""
         value = self.expansion(z, 0).value if self.period == 1 else self._iterated(z)
         return value - z[:self.dimension] if self.discrete else value
+
+    def sizes(self, z: Array) -> Array:
+        """Size of each equation's derivatives near a point in scaled unknowns, shape (n,): what a zero one is small to."""
+        expansion, weights = self.expansion(z, 2), self.weights(z)
+        with np.errstate(all="ignore"):
+            found = np.abs(expansion.first / weights).max(axis=1)
+            if expansion.second is not None:
+                found = found + np.abs(expansion.second / weights[:, None] / weights).max(axis=(1, 2))
+            found = found + (1 / weights[:self.dimension] if self.discrete else 0.0)
+        return np.where((found > 0) & np.isfinite(found), found, 1.0)
 
     def _iterated(self, z: Array) -> Array:
         place, size = z.copy(), self.dimension
@@ -127,7 +138,23 @@ class FixedPointEquations:
     @property
     def problem(self) -> CurveProblem:
         """As a curve problem, for one varied parameter."""
-        return CurveProblem(self.residual, self.jacobian, weights=self.weights)
+        return CurveProblem(self.residual, self.jacobian, weights=self.weights,
+                            accept=self._same_orbit if self.period > 1 else None)
+
+    def _same_orbit(self, before: Array, after: Array) -> bool:
+        """Whether all points of the orbit have moved as derivatives say: one point alone may have met another orbit."""
+        once, n = replace(self, period=1), self.dimension
+        old, new, slope = before, after, np.eye(len(before))
+        misses, moves = [0.0], [0.0]
+        for _ in range(self.period - 1):
+            expansion = once.expansion(old)
+            slope = np.vstack([expansion.first @ slope, slope[n:]])
+            old = np.append(expansion.value, before[n:])
+            new = np.append(once.expansion(new, 0).value, after[n:])
+            weights = self.weights(old)[:n]
+            moves.append(float(np.linalg.norm(weights * (new - old)[:n])))
+            misses.append(float(np.linalg.norm(weights * (new - old - slope @ (after - before))[:n])))
+        return max(misses) <= 0.2 * max(moves) + 1e-9
 
     # ---- borders ---------------------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from dynamics.analysis.arclength import CurvePoint, StepControl, corrected, tangent_at
 from dynamics.analysis.critical_tests import TESTS, Sample, pair_factors, sample
-from dynamics.analysis.defining_systems import Polished, bordered_at, branch_point_system, newton, singular_values_of
+from dynamics.analysis.defining_systems import Polished, bordered_at, branch_point_system, newton
 from dynamics.analysis.fixed_point_equations import FixedPointEquations
 from dynamics.analysis.normal_coefficients import (
     flip_coefficient,
@@ -191,7 +191,7 @@ def _polished(equations: FixedPointEquations, name: str, guess: Array, reference
     if tangent is None:
         return None
     here = sample(equations, CurvePoint(z, tangent))
-    if name == "fold" and singular_values_of(equations.jacobian(z))[-1] < SINGULAR:
+    if name == "fold" and len(branch_directions(equations, z)) != 1:
         return None  # a branch point
     if name in ("hopf", "neimark_sacker") and not _is_pair(equations, solved.solution[-1], here):
         return Bifurcation(0, share, here, SpecialPoint("neutral_saddle", "", {}, {}))
@@ -316,12 +316,11 @@ def branch_directions(equations: FixedPointEquations, z: Array) -> tuple[Array, 
     first = equations.jacobian(z) / weights
     if not np.all(np.isfinite(first)):
         return ()
-    rows = np.abs(first).max(axis=1)
-    rows[rows == 0] = 1.0
+    rows = equations.sizes(z)
     left, sizes, right = np.linalg.svd(first / rows[:, None])
-    if sizes[-1] > SINGULAR * max(1.0, sizes[0]):
+    if sizes[-1] > SINGULAR * (sizes[0] if len(sizes) > 1 else 1.0):
         return (right[-1] / weights,)
-    if len(sizes) > 1 and sizes[-2] <= SINGULAR:
+    if len(sizes) > 1 and sizes[-2] <= SINGULAR * sizes[0]:
         return ()
     second = equations.expansion(z, 2).second
     if second is None:

@@ -112,14 +112,27 @@ def expansion_function(expressions: Sequence[Expr], variables: Sequence[Symbol],
     (array([1.]), array([[-1., 1.]]), array([[[-6., 1.], [ 1., 0.]]]))
     """
     exact = tuple(expressions), tuple(variables), tuple(constants)
+    n, m = len(exact[0]), len(exact[1])
 
     def function(z: Array, p: Sequence[float], order: int = 1) -> Expansion:
         plain = z.tolist()
-        with np.errstate(all="ignore"):
-            found = [_derivatives(*exact, k)(plain, p) for k in range(order + 1)]
-        return Expansion(found[0], found[1] if order else np.empty((len(exact[0]), 0)), *found[2:])
+        if order == 0:
+            return Expansion(_derivatives(*exact, 0)(plain, p), np.empty((n, 0)))
+        try:
+            flat = np.array(_linear(*exact)(plain, p), dtype=float)
+        except _FAILURES:
+            flat = np.full(n * (m + 1), np.nan)
+        return Expansion(flat[:n], flat[n:].reshape(n, m), *(_derivatives(*exact, k)(plain, p) for k in range(2, order + 1)))
 
     return function
+
+
+@lru_cache(maxsize=128)
+def _linear(expressions: tuple[Expr, ...], variables: tuple[Symbol, ...], constants: tuple[Symbol, ...]
+            ) -> Callable[[Sequence[float], Sequence[float]], list[float]]:
+    """Values and first derivatives in one function: most of the time of a continuation is spent here."""
+    slopes = [e.diff(s) for e in expressions for s in variables]
+    return scalar_function([*expressions, *slopes], [variables, constants])
 
 
 def composed(outer: Expansion, inner: Expansion) -> Expansion:

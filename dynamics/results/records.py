@@ -266,8 +266,9 @@ class BifurcationDiagram:
 
     @property
     def special_points(self) -> tuple[SpecialPoint, ...]:
-        """The special points of all branches."""
-        return tuple(point for branch in self.branches for point in branch.special_points)
+        """The special points of all branches, each once."""
+        points = (point for branch in self.branches for point in branch.special_points)
+        return tuple({point.label: point for point in points}.values())
 
     def __getitem__(self, label: str) -> SpecialPoint:
         return _labelled(self.special_points, label)
