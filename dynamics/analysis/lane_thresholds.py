@@ -66,7 +66,8 @@ def crossing_shocks(ensemble: Ensemble, shock: str, event: str) -> Array:
 
 
 def lane_thresholds(ensemble: Ensemble, shock: str, event: str, *, ramp: float = 0.0, largest: float | None = None,
-                    duration: float | None = None, tolerance: float = 1e-9) -> LaneThresholds:
+                    duration: float | None = None, tolerance: float = 1e-9, engine: str = "auto",
+                    threads: int | None = None) -> LaneThresholds:
     """Return for each lane what ``cascade_threshold`` returns for one parameter set.
 
     Parameters
@@ -82,18 +83,21 @@ def lane_thresholds(ensemble: Ensemble, shock: str, event: str, *, ramp: float =
         None: as long as the slowest eigenvalue of each point needs, at least 200 time units.
     tolerance : float
         Width of the final brackets.
+    engine, threads
+        As in ``Ensemble.run``.
 
     Returns
     -------
     LaneThresholds
     """
-    return _Search(ensemble, shock, event, ramp, duration, tolerance).run(largest)
+    return _Search(ensemble, shock, event, ramp, duration, tolerance, {"engine": engine, "threads": threads}).run(largest)
 
 
 class _Search:
-    def __init__(self, ensemble: Ensemble, shock: str, event: str, ramp: float, duration: float | None, tolerance: float
-                 ) -> None:
+    def __init__(self, ensemble: Ensemble, shock: str, event: str, ramp: float, duration: float | None, tolerance: float,
+                 engine: Mapping[str, Any]) -> None:
         self.ensemble, self.shock, self.event, self.ramp, self.tolerance = ensemble, shock, event, ramp, tolerance
+        self.engine = dict(engine)
         self.lengths = ensemble.durations(tolerance) if duration is None else np.full(ensemble.lanes, float(duration))
         self.tight = {"relative_tolerance": float(np.clip(tolerance * 1e-1, 1e-11, 1e-7)),
                       "absolute_tolerance": float(np.clip(tolerance * 1e-3, 1e-13, 1e-10))}
@@ -114,7 +118,7 @@ class _Search:
     def _outcomes(self, lanes: Lanes, magnitudes: Array, factor: float, accuracy: Mapping[str, float]
                   ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         self.trajectories += lanes.size
-        options: dict[str, Any] = dict(accuracy)
+        options: dict[str, Any] = {**accuracy, **self.engine}
         outcome = self.ensemble.run(self.shock, magnitudes, event=self.event, ramp=self.ramp, lanes=lanes,
                                     duration=factor * self.lengths[lanes], **options)
         # another terminal event ends the path without the one asked for

@@ -14,11 +14,11 @@ from dynamics.analysis.boundaries import boundaries
 from dynamics.analysis.refinement import refined
 from dynamics.analysis.regime_flags import REGIMES, decided_without_trajectory
 from dynamics.analysis.spreading import check_executor, spread
-from dynamics.analysis.sweep_arguments import described
+from dynamics.analysis.sweep_arguments import described, engine_record
 from dynamics.analysis.sweep_cells import Job, Plan, columns_of, compute, ensemble_of
 from dynamics.analysis.sweep_grid import Filled, ProgressBar, axes_record, filled, finished
 from dynamics.errors import DerivationError, SpecificationError, did_you_mean
-from dynamics.results import STATUS, provenance
+from dynamics.results import provenance
 from dynamics.systems import System
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def phase_diagram(system: System, x: tuple[str, Sequence[float]], y: tuple[str, 
                   initial_state: Mapping[str, float] | None = None, measures: Sequence[str] = (),
                   parameters: Mapping[str, Any] | None = None, relative_tolerance: float = 1e-6,
                   absolute_tolerance: float = 1e-9, refine: bool = False, executor: Any = None,
-                  store: str | Path | None = None, progress: bool = False) -> xr.Dataset:
+                  store: str | Path | None = None, engine: str = "auto", progress: bool = False) -> xr.Dataset:
     """phase_diagram(system, x=("price_impact", array), y=("target_leverage", array)): regimes over a plane.
 
     Each cell starts at its own admissible fixed point, is shocked, and is followed until the event, or until it has settled.
@@ -67,6 +67,8 @@ def phase_diagram(system: System, x: tuple[str, Sequence[float]], y: tuple[str, 
         What computes the cells, as in ``sweep``.
     store : str or Path, optional
         A ``.zarr`` directory to continue in, as in ``sweep``; not with ``refine``.
+    engine : {"auto", "kernel", "numpy"}
+        Compiled code where it can be used, always, or never.
     progress : bool
         Show a progress bar with rate and remaining time.
 
@@ -118,7 +120,7 @@ def phase_diagram(system: System, x: tuple[str, Sequence[float]], y: tuple[str, 
     options = {"duration": None if duration is None else float(duration), "initial_state": dict(initial_state or {}),
                "fixed_points": True, "shock": shock, "magnitude": float(magnitude), "event": event,
                "relative_tolerance": float(relative_tolerance), "absolute_tolerance": float(absolute_tolerance),
-               "measures": list(measures), "axes": axes_record(grid)}
+               **engine_record(engine), "measures": list(measures), "axes": axes_record(grid)}
     plan = Plan(system, tuple(grid), ("regime", *measures), options)
     corner = ensemble_of(plan, Job(plan, {name: values[:1] for name, values in grid.items()}, np.zeros(1, dtype=np.int64)))
     if corner.points is not None:
@@ -172,7 +174,7 @@ def _near_borders(plan: Plan, coordinates: Mapping[str, tuple[Array, Mapping[str
             pieces = [slice(k, k + CELLS) for k in range(0, wanted.size, CELLS)]
             try:
                 for number, values in spread(compute, range(len(pieces)),
-                                             lambda k: _picked(plan, cells, wanted[pieces[k]]), executor):
+                                             lambda k: _picked(plan, cells, wanted[pieces[k]], executor), executor):
                     for name, array in arrays.items():
                         array.flat[wanted[pieces[number]]] = values[name]
                     flags[pieces[number]] = values["regime"]
@@ -194,8 +196,9 @@ def _near_borders(plan: Plan, coordinates: Mapping[str, tuple[Array, Mapping[str
     return Filled(result, count, int(np.sum(regime < 0)))
 
 
-def _picked(plan: Plan, cells: Mapping[str, Array], numbers: NDArray[np.intp]) -> Job:
-    return Job(plan, {name: values[numbers] for name, values in cells.items()}, numbers.astype(np.int64))
+def _picked(plan: Plan, cells: Mapping[str, Array], numbers: NDArray[np.intp], executor: Any = None) -> Job:
+    return Job(plan, {name: values[numbers] for name, values in cells.items()}, numbers.astype(np.int64),
+               None if executor is None else 1)
 
 
 def _decided(plan: Plan, job: Job) -> tuple[NDArray[np.int64], Any]:

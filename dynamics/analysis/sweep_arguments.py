@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,10 @@ from dynamics.compiled.functions import functions_of
 from dynamics.errors import SpecificationError, did_you_mean
 from dynamics.systems import System
 
-__all__ = ["axis_of", "check_event", "check_measures", "check_shock", "described"]
+__all__ = ["axis_of", "check_event", "check_measures", "check_shock", "described", "engine_record"]
 
 Array = NDArray[np.float64]
+ENGINES = ("auto", "kernel", "numpy")
 
 
 def axis_of(system: Any, name: str, values: Sequence[float], initial_state: Mapping[str, Any] | None = None) -> Array:
@@ -92,6 +94,13 @@ def check_event(system: Any, event: str | None, threshold: bool) -> str | None:
             raise SpecificationError(f"measure 'threshold': say with event= which event of '{system.name}'; there are "
                                      f"{', '.join(events) or 'none'}")
     return event
+
+
+def engine_record(engine: str) -> dict[str, Any]:
+    """Return what tells numbers of one engine from those of another: they differ in the last digits."""
+    if engine not in ENGINES:
+        raise SpecificationError(f"engine: '{engine}' is not one of {', '.join(ENGINES)}.{did_you_mean(engine, ENGINES)}")
+    return {"engine": engine, "compiled": engine != "numpy" and find_spec("llvmlite") is not None}
 
 
 def described(system: Any, name: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import functools
 import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from dynamics.analysis.lane_thresholds import OUTCOMES, lane_thresholds
 from dynamics.analysis.regime_flags import REGIMES, regimes_of
 from dynamics.analysis.single_cells import process_cell, system_cell
 from dynamics.compiled.functions import functions_of
-from dynamics.errors import DynamicsError
+from dynamics.errors import DynamicsError, MissingExtraError
 from dynamics.results import STATUS, status_attributes
 from dynamics.results.chunked_store import Column
 from dynamics.systems import MAGNITUDE, System
@@ -77,11 +78,15 @@ def _read(content: bytes) -> Plan:
 
 @dataclass(frozen=True)
 class Job:
-    """Some cells of a plan: the value of every axis in each, and their numbers in the whole grid."""
+    """Some cells of a plan: the value of every axis in each, and their numbers in the whole grid.
+
+    ``threads`` is how many threads compiled code may use: one where several workers share the processors.
+    """
 
     plan: Plan
     cells: Mapping[str, Array]
     numbers: NDArray[np.int64]
+    threads: int | None = None
 
 
 def own_name(plan: Plan, name: str) -> str:
@@ -141,6 +146,9 @@ def compute(job: Job, progress: Report | None = None) -> dict[str, NDArray[Any]]
         Called as ``progress(ended, cells)``.
     """
     plan, columns = job.plan, columns_of(job.plan)
+    if plan.options["compiled"] and find_spec("llvmlite") is None:
+        # numbers of another engine must not be mixed in: this worker cannot take part
+        raise MissingExtraError("llvmlite", "distributed", "a worker of a sweep with compiled code")
     values = {name: np.full(len(job.numbers), c.fill, dtype=c.dtype) for name, c in columns.items()}
     try:
         if not isinstance(plan.system, System):
@@ -230,7 +238,8 @@ def _flow(plan: Plan, job: Job, progress: Report | None) -> dict[str, NDArray[An
         growth = np.full(ensemble.lanes, np.nan) if ensemble.points is None else ensemble.points.growth
         found = {"growth_rate": growth, "status": np.where(np.isfinite(growth), STATUS["completed"], STATUS["not_run"])}
     if "threshold" in plan.special:
-        search = lane_thresholds(ensemble, o["shock"], o["event"], duration=o["duration"], tolerance=o["tolerance"])
+        search = lane_thresholds(ensemble, o["shock"], o["event"], duration=o["duration"], tolerance=o["tolerance"],
+                                 engine=o["engine"], threads=job.threads)
         status = np.full(ensemble.lanes, STATUS["completed"])
         status[search.status == OUTCOMES["no_fixed_point"]] = STATUS["not_run"]
         status[search.status == OUTCOMES["not_settled"]] = STATUS["not_settled"]
@@ -250,7 +259,8 @@ def _trajectories(plan: Plan, job: Job, ensemble: Ensemble, settling: bool, prog
     duration = o["duration"] if o["duration"] or settling else DURATION
     outcome = ensemble.run(shock, size, event=o["event"] or terminal, duration=duration, settle=settling,
                            measures=[m for m in plan.declared if m not in falls], progress=progress,
-                           relative_tolerance=o["relative_tolerance"], absolute_tolerance=o["absolute_tolerance"])
+                           relative_tolerance=o["relative_tolerance"], absolute_tolerance=o["absolute_tolerance"],
+                           engine=o["engine"], threads=job.threads)
     status = outcome.status
     if not settling:
         status = np.where(status == STATUS["not_settled"], STATUS["completed"], status)

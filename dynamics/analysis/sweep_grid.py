@@ -30,7 +30,8 @@ Coordinates = Mapping[str, tuple[Array, Mapping[str, Any]]]
 logger = logging.getLogger(__name__)
 
 CELLS = (4096, 65536)
-FEW_CELLS = (32, 1024)
+SEARCHES = (512, 8192)
+FEW_CELLS = (64, 1024)
 CHUNKS = 256
 
 
@@ -49,8 +50,10 @@ def chunk_shape(plan: Plan, shape: Sequence[int]) -> tuple[int, ...]:
     Chunks are large enough for lanes to be fast and small enough that a stop loses little; where one cell takes long
     (thresholds, single trajectories) they are smaller.
     """
-    singly = not isinstance(plan.system, System) or plan.system.indices or one_by_one(plan)
-    low, high = FEW_CELLS if singly or "threshold" in plan.measures else CELLS
+    if not isinstance(plan.system, System) or plan.system.indices or one_by_one(plan):
+        low, high = FEW_CELLS
+    else:
+        low, high = SEARCHES if "threshold" in plan.special else CELLS
     room = min(max(math.prod(shape) // CHUNKS, low), high)
     chunk = []
     for size in reversed(shape):
@@ -92,7 +95,7 @@ def filled(plan: Plan, coordinates: Coordinates, attributes: Mapping[str, Any], 
     cells = [math.prod(s.stop - s.start for s in piece) for piece in sink.pieces]
     wanted = left = sum(cells[k] for k in missing)
     with ProgressBar(progress, sum(cells), sum(cells) - left) as bar:
-        job = functools.partial(_job, plan, axes, shape, sink.pieces)
+        job = functools.partial(_job, plan, axes, shape, sink.pieces, None if executor is None else 1)
         function = functools.partial(compute, progress=bar.within) if executor is None else compute
         try:
             for number, values in spread(function, missing, job, executor):
@@ -105,13 +108,13 @@ def filled(plan: Plan, coordinates: Coordinates, attributes: Mapping[str, Any], 
     return Filled(dataset, wanted - left, left)
 
 
-def _job(plan: Plan, axes: Mapping[str, Array], shape: tuple[int, ...], pieces: Sequence[tuple[slice, ...]], number: int
-         ) -> Job:
+def _job(plan: Plan, axes: Mapping[str, Array], shape: tuple[int, ...], pieces: Sequence[tuple[slice, ...]],
+         threads: int | None, number: int) -> Job:
     piece = pieces[number]
     grids = np.meshgrid(*(values[s] for values, s in zip(axes.values(), piece, strict=True)), indexing="ij")
     cells = {name: grid.reshape(-1) for name, grid in zip(axes, grids, strict=True)}
     positions = np.meshgrid(*(np.arange(s.start, s.stop) for s in piece), indexing="ij")
-    return Job(plan, cells, np.ravel_multi_index([p.reshape(-1) for p in positions], shape))
+    return Job(plan, cells, np.ravel_multi_index([p.reshape(-1) for p in positions], shape), threads)
 
 
 def _store(path: Path, plan: Plan, coordinates: Coordinates, shape: tuple[int, ...], attributes: Mapping[str, Any]

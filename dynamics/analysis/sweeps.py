@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dynamics.analysis.spreading import check_executor
-from dynamics.analysis.sweep_arguments import axis_of, check_event, check_measures, check_shock, described
+from dynamics.analysis.sweep_arguments import axis_of, check_event, check_measures, check_shock, described, engine_record
 from dynamics.analysis.sweep_cells import Job, Plan, ensemble_of, one_by_one
 from dynamics.analysis.sweep_grid import Filled, axes_record, check_same, filled, finished
 from dynamics.errors import DerivationError, SpecificationError
@@ -31,7 +31,8 @@ def sweep(system: System | Process, over: Mapping[str, Sequence[float]], measure
           duration: float | None = None, initial_state: Mapping[str, float] | None = None, shock: str | None = None,
           magnitude: float = 0.0, event: str | None = None, executor: Any = None, store: str | Path | None = None,
           relative_tolerance: float = 1e-6, absolute_tolerance: float = 1e-9, tolerance: float = 1e-8,
-          discard: int | None = None, longest_period: int = 64, seed: int = 0, progress: bool = False) -> xr.Dataset:
+          discard: int | None = None, longest_period: int = 64, seed: int = 0, engine: str = "auto",
+          progress: bool = False) -> xr.Dataset:
     """sweep(system, over={"price_impact": array}, measure="max_leverage"): measures at every point of a grid.
 
     Parameters
@@ -74,6 +75,8 @@ def sweep(system: System | Process, over: Mapping[str, Sequence[float]], measure
         Longest period looked for.
     seed : int
         Of a Process with ``step``; every cell has its own stream, by its number.
+    engine : {"auto", "kernel", "numpy"}
+        For flows: compiled code where it can be used ("auto"), always, or never.
     progress : bool
         Show a progress bar with rate and remaining time.
 
@@ -116,7 +119,7 @@ def sweep(system: System | Process, over: Mapping[str, Sequence[float]], measure
                "fixed_points": bool({"regime", "growth_rate", "threshold"} & set(measures)), "shock": shock,
                "magnitude": float(magnitude), "event": event, "relative_tolerance": float(relative_tolerance),
                "absolute_tolerance": float(absolute_tolerance), "tolerance": float(tolerance), "discard": discard,
-               "longest_period": int(longest_period), "seed": int(seed), "measures": list(measures),
+               "longest_period": int(longest_period), "seed": int(seed), **engine_record(engine), "measures": list(measures),
                "axes": axes_record(axes)}
     plan = Plan(system, tuple(axes), measures, options)
     _check_start(plan, axes)
@@ -139,13 +142,18 @@ def sweep(system: System | Process, over: Mapping[str, Sequence[float]], measure
 
 
 def _message(found: Filled) -> str:
-    status, step = found.dataset["status"], 1_000_000
+    status = found.dataset["status"]
     if found.left:
         return f"stopped: {found.left} of {status.size} cells were not run"
     # a part at a time: the result may be larger than memory
-    rows = max(1, step // max(1, math.prod(status.shape[1:])))
-    failed = sum(int(np.sum(status[k: k + rows].values >= STATUS["diverged"])) for k in range(0, len(status), rows))
-    return f"{failed} of {status.size} cells did not complete" if failed else "every cell completed"
+    rows = max(1, 1_000_000 // max(1, math.prod(status.shape[1:])))
+    counts = np.zeros(len(STATUS), dtype=int)
+    for first in range(0, len(status), rows):
+        counts += np.bincount(status[first: first + rows].values.reshape(-1), minlength=len(STATUS))
+    unsettled = int(counts[STATUS["not_settled"]])
+    failed = status.size - unsettled - int(counts[[STATUS[n] for n in ("completed", "event", "settled")]].sum())
+    counted = ((failed, "did not complete"), (unsettled, "had not settled"))
+    return "; ".join(f"{n} of {status.size} cells {what}" for n, what in counted if n) or "every cell completed"
 
 
 def _check_start(plan: Plan, axes: Mapping[str, Array]) -> None:

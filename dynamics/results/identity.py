@@ -44,13 +44,11 @@ def _options(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     found = []
     for name in sorted({*before, *now}):
         a, b = before.get(name), now.get(name)
-        if a == b:
-            continue
         if isinstance(a, Mapping) and isinstance(b, Mapping):
             found += _changed(f"{name}.", a, b)
-            if not found and list(a) != list(b):
+            if name == "axes" and a == b and list(a) != list(b):
                 found.append(f"order of {name}: {', '.join(a)} there, {', '.join(b)} here")
-        else:
+        elif a != b:
             found.append(f"{name}: {_short(a)} there, {_short(b)} here")
     return found
 
