@@ -11,13 +11,13 @@ from dynamics.compiled.kernels.cubics import define_root
 from dynamics.compiled.kernels.flow_problems import FlowProblem, Places
 from dynamics.compiled.kernels.ir import Module, Value
 from dynamics.compiled.kernels.jit import ADDRESS, compile_kernel, native_target
-from dynamics.compiled.kernels.lane_loop import LaneLoop
+from dynamics.compiled.kernels.lane_loop import LaneLoop, Try
 from dynamics.compiled.kernels.lane_rows import Layout
 from dynamics.compiled.kernels.preparation import define_preparation
 from dynamics.compiled.kernels.rosenbrock import rosenbrock_attempt
 from dynamics.compiled.kernels.runge_kutta import Attempt, runge_kutta_attempt
 
-__all__ = ["METHODS", "FlowCode", "flow_code", "flow_text", "native_width"]
+__all__ = ["METHODS", "FlowCode", "attempts", "flow_code", "flow_text", "layout_of", "native_width"]
 
 METHODS = ("tsit5", "rodas5p")
 
@@ -46,6 +46,14 @@ def layout_of(problem: FlowProblem) -> Layout:
 def flow_text(problem: FlowProblem, method: str, width: int, stiff_test: bool) -> str:
     """Return the LLVM IR of a problem."""
     layout, module = layout_of(problem), Module(width)
+    define_root(module)
+    define_preparation(module, problem, layout)
+    LaneLoop(module, problem, layout, attempts(problem, method), stiff_test and method == "tsit5")
+    return module.text()
+
+
+def attempts(problem: FlowProblem, method: str) -> Try:
+    """Return what appends one step by a method."""
 
     def explicit(places: Places, biases: Sequence[Value], time: Value, step: Value, state: Sequence[Value],
                  slope: Sequence[Value]) -> Attempt:
@@ -55,10 +63,7 @@ def flow_text(problem: FlowProblem, method: str, width: int, stiff_test: bool) -
     def implicit(places: Places, *given: Any) -> Attempt:
         return rosenbrock_attempt(places.build, places, *given)
 
-    define_root(module)
-    define_preparation(module, problem, layout)
-    LaneLoop(module, problem, layout, explicit if method == "tsit5" else implicit, stiff_test and method == "tsit5")
-    return module.text()
+    return explicit if method == "tsit5" else implicit
 
 
 @functools.lru_cache(maxsize=128)

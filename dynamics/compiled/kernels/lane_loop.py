@@ -12,7 +12,7 @@ from dynamics.compiled.kernels.runge_kutta import Attempt
 from dynamics.compiled.kernels.surfaces import MOST_TROUBLE, Surface, Watch
 from dynamics.compiled.lane_problems import LaneStatus
 
-__all__ = ["ARGUMENTS", "LaneLoop"]
+__all__ = ["ARGUMENTS", "LaneLoop", "Try"]
 
 ARGUMENTS = {"count": INTEGER, "order": POINTER, "data": POINTER, "stride": INTEGER, "options": POINTER, "buffer": POINTER}
 SAFETY, GROWTH, SHRINKAGE = 0.9, 5.0, 0.2

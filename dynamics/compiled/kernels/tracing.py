@@ -219,7 +219,7 @@ class Tracer:
         moving = [a for a in e.args if self.moves(a)]
         parts: list[Operand] = []
         if fixed:
-            parts.append(self.value(Mul(*fixed)) if moving and len(fixed) > 1 else self._plain_product(fixed))
+            parts.append(self.value(Mul(*fixed)) if moving else self._plain_product(fixed))
         parts += [self.value(a) for a in moving]
         total = parts[0]
         for part in parts[1:-1]:
