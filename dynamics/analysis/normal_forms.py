@@ -35,6 +35,8 @@ AT_REST = 1e-9  # relative size of the right-hand sides at a fixed point
 VANISHES = 1e-10
 NOTHING = 1e-20  # of numbers with 30 digits
 BORDER = 1e-12
+SUSPECT = 1e-6
+EXACT = 1e-35  # what evaluation to 50 digits leaves of an exact fixed point
 
 _EQUATIONS = {
     "fold": "dw/dt = a w**2", "cusp": "dw/dt = c w**3", "branch_point": "dw/dt = a w**2",
@@ -267,7 +269,7 @@ def _pair_form(setting: _Setting) -> NormalForm:
         first = (found[0] / unit).real
         size = abs(found[0] / unit)
         degenerate = abs(first) <= VANISHES * size
-        if flow and (degenerate or _generalized(setting, first, size)):
+        if flow and abs(first) <= SUSPECT * size:  # worth a fifth-order computation
             second = (pair_coefficients(setting.local, setting.matrix, value, "continuous", 5)[1] / unit).real
             if degenerate or abs(first) <= VANISHES * abs(second) * _extent(setting) ** 2:
                 numbers = {"l1": _number("l1", first, "degenerate"), "l2": _number("l2", second)}
@@ -285,11 +287,6 @@ def _line_form(setting: _Setting) -> NormalForm:
     side = "degenerate" if abs(r * s) <= NOTHING else ("elliptic" if r * s < 0 else "hyperbolic")
     return replace(_form(setting, kind, {"r": _number("r", r), "s": _number("s", s)}), equation=_ON_A_LINE[kind],
                    criticality=side)
-
-
-def _generalized(setting: _Setting, first: Any, size: Any) -> bool:
-    """Whether a fifth-order computation is worth while."""
-    return bool(abs(first) <= 1e-6 * size)
 
 
 def _extent(setting: _Setting) -> Any:
@@ -340,7 +337,8 @@ def _extended(setting: _Setting, name: str) -> LocalMap:
 def _coefficient(setting: _Setting, name: str, kind: str, power: int, value: Any, stable_sign: int) -> Coefficient:
     """A coefficient with its closed form, and what its sign says where it has a meaning (``stable_sign`` nonzero)."""
     system = setting.system
-    closed = closed_form(system, setting.place, kind, power, value, setting.eliminate, setting.numbers, setting.invariants)
+    closed = closed_form(system, setting.place, kind, power, value, setting.eliminate, setting.numbers, setting.invariants
+                         ) if _is_exact(setting.local, system.time) else None
     sides = {1: "supercritical", -1: "subcritical", 0: "degenerate"}
     sign = 0 if abs(value) <= NOTHING or (closed is not None and closed[0] == 0) else (1 if value > 0 else -1)
     criticality = sides[sign * stable_sign] if stable_sign else ""
@@ -359,6 +357,16 @@ def _coefficient(setting: _Setting, name: str, kind: str, power: int, value: Any
             valid = S.true if reduced == 1 else reduced > 0
     return Coefficient(expression, number.value, criticality, valid, "exact", name, number.decimal, eliminated,
                        system.symbol_spellings())
+
+
+def _is_exact(local: LocalMap, time: str) -> bool:
+    """Whether a place given in numbers is the fixed point itself; of one rounded to some digits there is no formula."""
+    from mpmath import mpf, norm, workdps
+
+    with workdps(DIGITS):
+        still = local.coefficient(local.series({(1,): [mpf(0)] * len(local.point)}, 0), (0,))
+        missed = [value - (x if time == "discrete" else 0) for value, x in zip(still, local.point, strict=True)]
+        return bool(norm(missed) <= EXACT * (1 + norm(list(local.point))))
 
 
 def _known(setting: _Setting, solved: Mapping[Symbol, Expr], bounds: Mapping[Symbol, Any], formula: Expr) -> list[Expr]:

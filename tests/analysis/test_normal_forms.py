@@ -15,7 +15,7 @@ from sympy import Rational, Symbol, cancel, sqrt
 import dynamics as dy
 
 REFERENCE = runpy.run_path(str(Path(__file__).parents[1] / "reference" / "equilibrium_bifurcations.py"))
-HOPF, OTHERS, BRANCHINGS = REFERENCE["HOPF"], REFERENCE["OTHERS"], REFERENCE["BRANCHINGS"]
+HOPF, OTHERS, BRANCHINGS, ITERATED = (REFERENCE[name] for name in ("HOPF", "OTHERS", "BRANCHINGS", "ITERATED"))
 
 
 def located(model, place):
@@ -57,6 +57,38 @@ def test_branch_points_are_told_apart(model, place, parameter, kind):
     if kind == "pitchfork":
         # a cubic that saturates on either side: new states are stable where the old one is not
         assert form.criticality == ("supercritical" if form["c"].value < 0 else "subcritical")
+
+
+@pytest.mark.parametrize(("model", "place", "period", "kind"), ITERATED)
+def test_cycles_of_maps_are_fixed_points_of_iterates(model, place, period, kind):
+    # each state enters once: the square is completed, or the expressions would double with every iterate
+    once = {"x": "mu/4 - mu*({x} - 1/2)**2"} if "mu" in place else {"x": "1 - a*({x})**2 + ({y})", "y": "b*({x})"}
+    definitions, images = {}, {name: name for name in once}
+    for step in range(1, period + 1):
+        definitions |= {f"{name}_{step}": text.format(**images) for name, text in once.items()}
+        images = {name: f"{name}_{step}" for name in once}
+    system = dy.System(name="iterate", time="discrete", states=dict.fromkeys(once, 1.0), equations=images,
+                       parameters={name: place.get(name, value) for name, value in model["parameters"].items()},
+                       definitions=definitions)
+    form = dy.normal_form(system, {name: place[name] for name in once})
+    # the multiplier of a long cycle feels the sixteenth digit of the parameter by delta**n
+    assert (form.kind, form.distance < 1e-10) == (kind, True)
+    assert form.criticality == ("supercritical" if kind == "period_doubling" else "")
+
+
+def test_folds_of_the_first_reference_problem_in_closed_form():
+    """u1 (1 - u1) = (1 + p3)/p2; p1 and u2 follow from the equilibrium."""
+    system = dy.System(
+        name="ab", states={"u1": 0.3, "u2": 1}, parameters={
+            "u": dy.Parameter(0.3, bounds=(0, 1)), "p2": dy.Parameter(18, bounds=(0, None)),
+            "p3": dy.Parameter(3, bounds=(0, None))},
+        definitions={"p1": "u/((1 - u)*exp(p2*u/(1 + p3)))"},
+        equations={"u1": "-u1 + p1*(1-u1)*exp(u2)", "u2": "-u2 + p1*p2*(1-u1)*exp(u2) - p3*u2"})
+    at = {"u1": "u", "u2": "p2*u/(1+p3)"}
+    fold, = (c for c in dy.bifurcation_conditions(system, at, parameter="u") if c.kind == "fold")
+    assert sorted(fold.values) == pytest.approx([1 / 3, 2 / 3], rel=1e-14)
+    u, p2, p3 = map(Symbol, ("u", "p2", "p3"))
+    assert cancel(fold.expression - (p3 + 1 - p2 * u * (1 - u))) == 0
 
 
 def test_bogdanov_takens_coefficients_as_published():

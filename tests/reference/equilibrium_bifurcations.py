@@ -33,8 +33,12 @@ HUNT = {"states": ("u1", "u2"), "parameters": {"p1": 0.0, "p2": 2.0, "p3": 1.0},
         "equations": ("p1*u1*(1-u1) - p2*u1*u2", "(1-p3)*u2 + p2*u1*u2"), "time": "discrete"}
 DELAYED = {"states": ("x", "y"), "parameters": {"r": 2.0}, "equations": ("r*x*(1-y)", "x"), "time": "discrete"}
 
+STUART_LANDAU = {"states": ("x", "y"), "parameters": {"mu": 0.5, "om": 1.0},
+                 "equations": ("mu*x - om*y - x*(x**2+y**2)", "om*x + mu*y - y*(x**2+y**2)")}
+
 # model, place and parameters, omega, l1
 HOPF = [
+    (STUART_LANDAU, {"mu": 0, "x": 0, "y": 0}, 1.0, -2.0),
     (AB, {"p2": 14, "p1": 0.165042045323561, "u1": 0.405955372117471, "u2": 1.42084380241115}, 1.0247563754053,
      1.55238016019734),
     (AB, {"p2": 15, "p1": 0.146882475604236, "u1": 0.372991677469778, "u2": 1.39871879051167}, 0.885790881720973,
@@ -116,4 +120,15 @@ BRANCHINGS = [
     (LOGISTIC, {"mu": 1, "x": 0}, "mu", "transcritical"),
     (HUNT, {"u1": 0, "u2": 0, "p1": 1}, "p1", "transcritical"),
     (HUNT, {"u1": 0.5, "u2": 0, "p1": 2}, "p1", "transcritical"),
+]
+
+# cycles of maps as fixed points of their iterates: model, place and parameters, period, kind
+ITERATED = [
+    (LOGISTIC, {"mu": 3.449489742783178, "x": 0.439960169001852}, 2, "period_doubling"),
+    (LOGISTIC, {"mu": 3.544090359551923, "x": 0.523594786161982}, 4, "period_doubling"),
+    (LOGISTIC, {"mu": 3.5644072660954325, "x": 0.490607658056601}, 8, "period_doubling"),
+    (LOGISTIC, {"mu": 3.8284271247461903, "x": 0.51435527706199049}, 3, "fold"),
+    (LOGISTIC, {"mu": 3.841499007543508, "x": 0.48634411611694319}, 3, "period_doubling"),
+    (HENON, {"a": 0.9125, "x": "(0.7 + sqrt(2.18))/(2*0.9125)", "y": "0.3*(0.7 - sqrt(2.18))/(2*0.9125)"}, 2,
+     "period_doubling"),
 ]
