@@ -19,7 +19,7 @@ from dynamics.results import STATUS
 
 OVER = {"b": np.linspace(0.5, 2.0, 6), "shock:cut": np.linspace(0.0, 0.5, 5)}
 
-# A sweep in a process of its own, in chunks of 5 cells; with a number it kills itself just before that many files are in place.
+# A sweep in a process of its own, in chunks of 5 cells; it kills itself just before the file of the given number is in place.
 CHILD = """
 import os, pathlib, signal, sys
 import numpy as np
@@ -39,7 +39,8 @@ if sys.argv[2] != "0":
     pathlib.Path.replace = replace
 system = dy.System(name="decay", time="continuous", states={"x": 1}, parameters={"b": 1}, equations={"x": "-b*x"},
                    measures={"end": dy.Measure("x", "final")}, shocks={"cut": dy.Shock({"x": "x - magnitude"})})
-dy.sweep(system, {"b": np.linspace(0.5, 2.0, 6), "shock:cut": np.linspace(0.0, 0.5, 5)}, "end", duration=1, store=sys.argv[1])
+over = {"b": np.linspace(0.5, 2.0, 6), "shock:cut": np.linspace(0.0, 0.5, 5)}
+dy.sweep(system, over, "end", duration=1, store=sys.argv[1])
 """
 
 
@@ -70,7 +71,8 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 # ---- kills --------------------------------------------------------------------------------------------------------------
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this platform has no SIGKILL")
-def test_a_killed_sweep_continues_and_ends_bitwise_equal(tmp_path: Path, small: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_sweep_continues_and_ends_bitwise_equal(tmp_path: Path, small: None,
+                                                         monkeypatch: pytest.MonkeyPatch) -> None:
     whole = swept(tmp_path / "whole.zarr")
     store = tmp_path / "killed.zarr"
     assert child(store, 40) == -signal.SIGKILL
