@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import comb
 from typing import Any, Literal
 
@@ -21,15 +22,8 @@ from dynamics.symbolic.polynomial import factor_characteristic
 from dynamics.symbolic.radicals import factors_with_roots
 from dynamics.symbolic.signs import polynomial_sign, sign_of
 
-__all__ = [
-    "Condition",
-    "hurwitz_conditions",
-    "jury_conditions",
-    "lienard_chipart_conditions",
-    "reduce_condition",
-    "stability_of_factor",
-    "stability_of_matrix",
-]
+__all__ = ["Condition", "hurwitz_conditions", "jury_conditions", "lienard_chipart_conditions", "reduce_condition",
+           "stability_of_factor", "stability_of_matrix"]
 
 Kind = Literal["fold", "hopf", "period_doubling", "neimark_sacker"]
 
@@ -168,11 +162,8 @@ def _transformed(polynomial: _Cleared) -> _Cleared:
         total = ring.zero
         for index, coefficient in enumerate(polynomial.coefficients):
             ups = degree - index  # (1 + w)**ups * (1 - w)**index
-            weight = sum(
-                comb(ups, power - taken) * comb(index, taken) * (-1) ** taken
-                for taken in range(index + 1)
-                if 0 <= power - taken <= ups
-            )
+            weight = sum(comb(ups, power - taken) * comb(index, taken) * (-1) ** taken
+                         for taken in range(index + 1) if 0 <= power - taken <= ups)
             total += coefficient * weight
         result.append(total)
     # the new leading coefficient has the sign of the old one wherever the period-doubling condition holds
@@ -355,11 +346,7 @@ def stability_of_factor(
 
 
 def stability_of_matrix(
-    matrix: Any,
-    time: str = "continuous",
-    structural: int = 0,
-    bounds: Bounds | None = None,
-    known: Sequence[Expr] = (),
+    matrix: Any, time: str = "continuous", structural: int = 0, bounds: Bounds | None = None, known: Sequence[Expr] = ()
 ) -> tuple[Condition, ...]:
     """Return the conditions under which all eigenvalues of a matrix are stable, but for those neutral by structure.
 
@@ -384,6 +371,15 @@ def stability_of_matrix(
     >>> [item.expression for item in stability_of_matrix(Matrix([[-a, 1], [0, 0]]), structural=1)]
     [a]
     """
+    return _stability_of_matrix(matrix.as_immutable(), time, structural, tuple((bounds or {}).items()), tuple(known))
+
+
+@lru_cache(maxsize=64)
+def _stability_of_matrix(
+    matrix: Any, time: str, structural: int, limits: tuple[tuple[Any, Any], ...], known: tuple[Expr, ...]
+) -> tuple[Condition, ...]:
+    """Conditions, region and bifurcations of a point ask for the same; a cubic in ten parameters takes a second."""
+    bounds = dict(limits)
     kind: Literal["continuous", "discrete"] = "discrete" if time == "discrete" else "continuous"
     neutral = 1 if kind == "discrete" else 0
     conditions: dict[Expr, Condition] = {}
