@@ -27,6 +27,7 @@ _HOME = {
     "dynamics.analysis.equilibria": ("fixed_points",),
     "dynamics.analysis.feedback_loops": ("feedback_loops", "loop_dominance"),
     "dynamics.analysis.fixed_point_continuation": ("continue_fixed_points",),
+    "dynamics.analysis.curve_continuation": ("continue_curve",),
     "dynamics.analysis.conserved_quantities": ("conserved_quantities",),
     "dynamics.analysis.linearization": ("characteristic_polynomial", "jacobian"),
     "dynamics.analysis.normal_forms": ("first_lyapunov_coefficient", "normal_form"),
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     from dynamics.analysis.competing_paths import cascade_number, competing_paths, path_ratio
     from dynamics.analysis.conserved_quantities import conserved_quantities
     from dynamics.analysis.cycle_continuation import continue_cycles
+    from dynamics.analysis.curve_continuation import continue_curve
     from dynamics.analysis.equilibria import fixed_points
     from dynamics.analysis.feedback_loops import feedback_loops, loop_dominance
     from dynamics.analysis.fixed_point_continuation import continue_fixed_points

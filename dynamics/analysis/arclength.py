@@ -5,7 +5,7 @@ The bordered linear systems are solved by a function of the problem, so that lar
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,6 +17,7 @@ __all__ = ["CurvePoint", "CurveProblem", "Limit", "StepControl", "Traced", "adva
 
 Array = NDArray[np.float64]
 CLOSED = 1e-6  # weighted distance from the start at which a curve is closed
+ROUNDING = 1e-10  # of a state that rests on its bound
 CONTRACTION, CORRECTION = 0.2, 0.15  # of Newton's updates along a branch, and of a correction in units of its step
 NEAR = 1e-7  # updates below this may shrink as slowly as rounding lets them
 STALLED = 1e-9  # rounding keeps updates above the tolerance only where they are this small
@@ -109,12 +110,23 @@ class StepControl:
 
 @dataclass(frozen=True)
 class Limit:
-    """Bounds of one unknown, by its index; ``name`` is what the end of a curve says."""
+    """Bounds of one unknown, by its index; ``name`` is what the end of a curve says.
+
+    Where ``yields``, another reason to stop in the same step goes before it.
+    """
 
     index: int
     name: str
     lower: float
     upper: float
+    yields: bool = False
+
+    def passed(self, position: Array) -> float | None:
+        """The bound that a position lies beyond, by more than rounding."""
+        value = position[self.index]
+        if value > self.upper + ROUNDING * (1 + abs(self.upper)):
+            return self.upper
+        return self.lower if value < self.lower - ROUNDING * (1 + abs(self.lower)) else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -243,7 +255,8 @@ def advance(problem: CurveProblem, point: CurvePoint, control: StepControl) -> C
 
 
 def trace(problem: CurveProblem, start: CurvePoint, control: StepControl = StepControl(), limits: Sequence[Limit] = (),
-          stop: Callable[[CurvePoint, CurvePoint], str | None] | None = None) -> Traced:
+          stop: Callable[[CurvePoint, CurvePoint], str | None] | None = None,
+          renew: Callable[[CurvePoint], CurveProblem] | None = None) -> Traced:
     """Follow a curve from a point in the direction of its tangent until something ends it.
 
     Parameters
@@ -256,6 +269,8 @@ def trace(problem: CurveProblem, start: CurvePoint, control: StepControl = StepC
         Where an unknown reaches its bound the curve ends on the bound exactly.
     stop : callable, optional
         ``stop(previous, current)`` returns the name of an end, or None.
+    renew : callable, optional
+        ``renew(point)``: other equations of the same curve, fit for what follows (new borders of a bordered system).
 
     Returns
     -------
@@ -271,15 +286,17 @@ def trace(problem: CurveProblem, start: CurvePoint, control: StepControl = StepC
     ('closed curve', 6.3)
     """
     points = [start]
-    for current in _steps(problem, start, control):
-        if isinstance(current, str):
-            return Traced(tuple(points), current)
+    for _ in range(control.most_steps):
         previous = points[-1]
+        current = advance(problem, previous, control)
+        if current is None:
+            return Traced(tuple(points), "step underflow")
         for limit in limits:
-            value = current.position[limit.index]
-            bound = limit.upper if value > limit.upper else limit.lower if value < limit.lower else None
-            if bound is not None:
+            if (bound := limit.passed(current.position)) is not None:
                 last = landed(problem, previous, current, limit.index, bound, control)
+                ahead = current if limit.yields or last is None else last
+                if stop is not None and (reason := stop(previous, ahead)) is not None:
+                    return Traced((*points, ahead), reason)
                 if last is not None:
                     points.append(last)
                 return Traced(tuple(points), f"{limit.name} = {bound:.10g}: bound reached")
@@ -288,18 +305,9 @@ def trace(problem: CurveProblem, start: CurvePoint, control: StepControl = StepC
         if stop is not None and (reason := stop(previous, current)) is not None:
             return Traced((*points, current), reason)
         points.append(current)
+        if renew is not None:
+            problem = renew(current)
     return Traced(tuple(points), "step limit")
-
-
-def _steps(problem: CurveProblem, start: CurvePoint, control: StepControl) -> Iterator[CurvePoint | str]:
-    current = start
-    for _ in range(control.most_steps):
-        following = advance(problem, current, control)
-        if following is None:
-            yield "step underflow"
-            return
-        yield following
-        current = following
 
 
 def landed(problem: CurveProblem, before: CurvePoint, after: CurvePoint, index: int, value: float, control: StepControl

@@ -254,5 +254,5 @@ def limits_of(equations: FixedPointEquations, bounds: Sequence[tuple[float, floa
     for index, name in enumerate(equations.system.states):
         low, high = box.get(name, (-math.inf, math.inf))
         reach = float(equations.reach[index])
-        found.append(Limit(index, name, max(low, -reach), min(high, reach)))
+        found.append(Limit(index, name, max(low, -reach), min(high, reach), yields=True))
     return tuple(found)
