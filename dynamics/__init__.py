@@ -58,8 +58,8 @@ if TYPE_CHECKING:
     from dynamics.analysis.certification import certified_fixed_points
     from dynamics.analysis.competing_paths import cascade_number, competing_paths, path_ratio
     from dynamics.analysis.conserved_quantities import conserved_quantities
-    from dynamics.analysis.cycle_continuation import continue_cycles
     from dynamics.analysis.curve_continuation import continue_curve
+    from dynamics.analysis.cycle_continuation import continue_cycles
     from dynamics.analysis.equilibria import fixed_points
     from dynamics.analysis.feedback_loops import feedback_loops, loop_dominance
     from dynamics.analysis.fixed_point_continuation import continue_fixed_points
