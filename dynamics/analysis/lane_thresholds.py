@@ -112,7 +112,8 @@ class _Search:
         open_ = np.flatnonzero(undecided)
         if open_.size:
             happened[open_], still = self._outcomes(lanes[open_], magnitudes[open_], EXTENSIONS, accuracy)
-            self.doubtful[lanes[open_[still]]] = True
+            # where no fixed point is known there is nothing to settle at, and the end of the horizon decides
+            self.doubtful[lanes[open_[still]]] = self.ensemble.points is not None
         return happened
 
     def _outcomes(self, lanes: Lanes, magnitudes: Array, factor: float, accuracy: Mapping[str, float]

@@ -19,7 +19,7 @@ from dynamics.results import STATUS
 
 OVER = {"b": np.linspace(0.5, 2.0, 6), "shock:cut": np.linspace(0.0, 0.5, 5)}
 
-# A sweep in a process of its own, in chunks of 5 cells; it kills itself just before the file of the given number is in place.
+# A sweep in a process of its own, in chunks of 5 cells; it kills itself before the file of the given number is in place.
 CHILD = """
 import os, pathlib, signal, sys
 import numpy as np

@@ -157,7 +157,7 @@ def test_store_is_reused_for_the_same_call_and_refused_for_another(tmp_path, mon
         dy.sweep(decay().with_parameters(a=2), {"b": [1.0, 2.0]}, "end", duration=1, store=store)
     points = tmp_path / f"points{suffix}"
     dy.save(dy.integrate(decay(), 1), points)
-    with pytest.raises(DataError, match="holds no sweep|that can be continued"):
+    with pytest.raises(DataError, match=r"holds no sweep|that can be continued"):
         dy.sweep(decay(), {"b": [1.0]}, "end", store=points)
 
 
@@ -187,5 +187,101 @@ def test_shocks_outside_their_bounds_and_processes_are_refused() -> None:
                        measures={"end": dy.Measure("x", "final")})
     with pytest.raises(SpecificationError, match="only one axis can be a shock"):
         dy.sweep(system, {"shock:p": [0.1], "shock:q": [0.1]}, duration=1)
-    with pytest.raises(SpecificationError, match="sweep needs a System"):
+    with pytest.raises(SpecificationError, match="sweep needs a System or a Process"):
         dy.sweep(object(), {"a": [1.0]})
+
+
+# ---- regimes and settled states in any number of dimensions --------------------------------------------------------------
+
+def test_regimes_are_those_of_phase_diagrams(core: dy.System) -> None:
+    impact, leverage = np.linspace(0.05, 1.0, 7), np.linspace(2.0, 14.0, 6)
+    found = dy.sweep(core, {"target_leverage": leverage, "shock:price": [0.0, 0.1], "price_impact": impact},
+                     ["regime", "growth_rate", "max_leverage"], event="insolvency")
+    diagram = dy.phase_diagram(core, ("price_impact", impact), ("target_leverage", leverage), measures=["max_leverage"])
+    for name in ("regime", "growth_rate", "max_leverage", "status", "end_time"):
+        assert np.array_equal(found[name].values[:, 1], diagram[name].values, equal_nan=True)
+    assert found["regime"].attrs["flag_meanings"] == diagram["regime"].attrs["flag_meanings"]
+
+
+def test_settled_states_are_fixed_points_and_the_others_are_nan(core: dy.System) -> None:
+    found = dy.sweep(core, {"target_leverage": [3.0, 4.0], "shock:price": [0.05, 0.5]}, "settled_state")
+    assert found["settled_equity_ratio"].values[:, 0] == pytest.approx([1 / 3, 1 / 4], abs=1e-2)
+    assert found["settled_price_gap"].values[:, 0] == pytest.approx([0, 0], abs=1e-2)
+    assert np.isnan(found["settled_equity_ratio"].values[:, 1]).all()
+    assert found["status"].values.tolist() == [[STATUS["settled"], STATUS["event"]]] * 2
+
+
+def test_drawdowns_beside_measures_of_lanes(core: dy.System) -> None:
+    both = dy.sweep(core, {"shock:price": [0.1, 0.18, 0.4]}, ["drawdown", "max_leverage", "regime"], duration=40,
+                    event="insolvency")
+    for k, size in enumerate([0.1, 0.18]):
+        run = dy.integrate(core, 40, dy.apply_shock(core, {}, "price", size))
+        assert float(both["drawdown"][k]) == pytest.approx(run.attrs["measures"]["drawdown"], rel=1e-4, abs=1e-6)
+    assert np.isnan(both["drawdown"].values[2])   # the shock itself is the event: there is no path
+
+
+# ---- processes ----------------------------------------------------------------------------------------------------------
+
+class Walk:
+    """A random walk with a drift, or the end of it when solved."""
+
+    name, references = "walk", ()
+
+    def __init__(self, drift: float = 0.0, limit: float = 1e3) -> None:
+        self.parameters = {"drift": dy.Parameter(drift, unit="1/day"), "limit": dy.Parameter(limit)}
+
+    def with_parameters(self, values=None, /, **more) -> Walk:
+        return type(self)(**{**{n: p.value for n, p in self.parameters.items()}, **(values or {}), **more})
+
+    def step(self, state, parameters, generator):
+        if state["x"] > parameters["limit"]:
+            raise RuntimeError("beyond the limit")
+        return {"x": state["x"] + parameters["drift"] + generator.standard_normal()}
+
+
+class Solved(Walk):
+    step = None
+
+    def solve(self, parameters):
+        import xarray as xr
+
+        return xr.Dataset({"double": 2 * parameters["drift"]})
+
+
+def test_processes_are_swept_with_a_stream_for_each_cell() -> None:
+    options = {"duration": 50, "initial_state": {"x": 1.0}, "seed": 7}
+    over = {"drift": [0.0, 0.1, 0.2], "x": [0.0, 1.0]}
+    found = dy.sweep(Walk(), over, "x", **options)
+    for number, (drift, start) in enumerate([(d, x) for d in over["drift"] for x in over["x"]]):
+        generator = np.random.default_rng(np.random.SeedSequence(7, spawn_key=(number,)))
+        assert found["final_x"].values.reshape(-1)[number] == pytest.approx(
+            start + 50 * drift + generator.standard_normal(50).sum(), rel=1e-12)
+    with ThreadPoolExecutor(2) as pool:
+        assert dy.sweep(Walk(), over, "x", executor=pool, **options).drop_attrs().identical(found.drop_attrs())
+    assert not np.array_equal(dy.sweep(Walk(), over, "x", **{**options, "seed": 8})["final_x"], found["final_x"])
+    assert found.attrs["seed"] == 7
+    broken = dy.sweep(Walk(), {"limit": [-5.0, 100.0]}, "x", **options)
+    assert broken["status"].values.tolist() == [STATUS["error"], STATUS["completed"]]
+
+
+def test_processes_that_are_solved() -> None:
+    found = dy.sweep(Solved(), {"drift": [1.0, 2.0]}, "double")
+    assert found["double"].values.tolist() == [2, 4]
+    assert dy.sweep(Solved(), {"drift": [1.0]}, "triple")["status"].values.tolist() == [STATUS["error"]]
+    with pytest.raises(SpecificationError, match="Did you mean 'drift'"):
+        dy.sweep(Solved(), {"drfit": [1.0]}, "double")
+    with pytest.raises(SpecificationError, match="name the states"):
+        dy.sweep(Solved(), {"drift": [1.0]})
+
+
+# ---- progress -----------------------------------------------------------------------------------------------------------
+
+def test_a_bar_with_rate_and_remaining_time(core: dy.System, capsys: pytest.CaptureFixture[str]) -> None:
+    dy.sweep(core, {"shock:price": np.linspace(0, 0.1, 50)}, "max_leverage", duration=20, progress=True)
+    assert "cell/s" in (shown := capsys.readouterr().err)
+    assert "50" in shown
+    axes = (("price_impact", [0.1, 0.2]), ("target_leverage", [3.0, 4.0]))
+    dy.phase_diagram(core, *axes, progress=True)
+    assert "cell/s" in capsys.readouterr().err
+    dy.phase_diagram(core, *axes)
+    assert not capsys.readouterr().err
