@@ -35,6 +35,7 @@ _HOME = {
     "dynamics.analysis.trajectories": ("apply_shock", "integrate"),
     "dynamics.analysis.cycle_continuation": ("continue_cycles",),
     "dynamics.analysis.lyapunov": ("lyapunov_exponents",),
+    "dynamics.analysis.edge_tracking": ("edge_state",),
     "dynamics.analysis.orbits": ("iterate",),
     "dynamics.analysis.nonsmooth": ("border_collisions", "nonsmooth_regimes"),
     "dynamics.analysis.sliding_motion": ("sliding",),
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from dynamics.analysis.conserved_quantities import conserved_quantities
     from dynamics.analysis.curve_continuation import continue_curve
     from dynamics.analysis.cycle_continuation import continue_cycles
+    from dynamics.analysis.edge_tracking import edge_state
     from dynamics.analysis.equilibria import fixed_points
     from dynamics.analysis.feedback_loops import feedback_loops, loop_dominance
     from dynamics.analysis.fixed_point_continuation import continue_fixed_points

@@ -139,8 +139,9 @@ class CycleFields:
             with np.errstate(all="ignore"):
                 for row, value in enumerate(raw(z, self.arguments(given[:free]), given[free:])):
                     result[row] = value
-            return (result[:n], result[n: n + n * n].reshape(n, n, -1),
-                    result[n + n * n:].reshape(n, len(unknowns), -1))
+            lanes = z.shape[1]
+            return (result[:n], result[n: n + n * n].reshape(n, n, lanes),
+                    result[n + n * n:].reshape(n, len(unknowns), lanes))
 
         return evaluate
 

@@ -50,7 +50,8 @@ def candidates(before: CyclePoint, after: CyclePoint) -> list[Candidate]:
         found.append(Candidate("branch"))
     if changed[1]:
         found.append(Candidate("flip"))
-    if changed[2]:
+    # a pair that crosses the unit circle changes the count by two, a real multiplier by one and a sign with it
+    if abs(before.multipliers.unstable - after.multipliers.unstable) - int(changed.sum()) >= 2:
         found.append(Candidate("torus"))
     return found
 
@@ -72,12 +73,13 @@ def _test(point: CyclePoint, name: str) -> float:
     return float(real[np.argmin(np.abs(real - target))] - target)
 
 
-def _signed(point: CyclePoint, name: str) -> float:
+def _signed(point: CyclePoint, name: str, middle: float) -> float:
     """The test with the sign that counts all multipliers: the nearest one alone may belong to different ones at the ends."""
     value = _test(point, name)
     if name == "fold":
         return value
-    sign = point.multipliers.tests()[("branch", "flip", "torus").index(name)]
+    sign = np.sign(point.multipliers.unstable - middle) if name == "torus" else \
+        point.multipliers.tests()[("branch", "flip").index(name)]
     return float(sign * (abs(value) if np.isfinite(value) else 1.0))
 
 
@@ -206,9 +208,10 @@ def special_point(before: CyclePoint, distance: float, after: CyclePoint, candid
     candidate : Candidate
     """
     name = candidate.name
-    near = _bracketed(before, distance, after, lambda point: _signed(point, name))
+    middle = (before.multipliers.unstable + after.multipliers.unstable) / 2
+    near = _bracketed(before, distance, after, lambda point: _signed(point, name, middle))
     if name == "torus" and not abs(_test(near, name)) < VANISHED:
-        return None  # the product of two real multipliers passed one: a neutral saddle cycle, no bifurcation
+        return None  # two real multipliers crossed in one step
     solved = polished(near, name) if name != "branch" else None
     width = abs(after.parameters[0] - before.parameters[0]) + 1e-6 * before.problem.spans[0]
     if solved is not None and abs(solved[1].unknowns[0] - near.parameters[0]) <= 3 * width + 0.01 * abs(near.parameters[0]):

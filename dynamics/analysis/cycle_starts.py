@@ -22,7 +22,7 @@ from dynamics.systems import System
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["Start", "at_bifurcation", "at_hopf", "at_state", "from_trajectory"]
+__all__ = ["FoundCycle", "Start", "at_bifurcation", "at_hopf", "at_state", "cycle_near", "from_trajectory"]
 
 Array = NDArray[np.float64]
 FIRST_AMPLITUDES = (1e-2, 3e-3, 1e-3, 1e-4, 1e-5)
@@ -205,6 +205,52 @@ def _first_return(system: System, path: Any, first: Array) -> float | None:
         if np.max(np.abs(path.at(np.array([time]))[:, 0] - first) / scale) < RETURN:
             return time
     return None
+
+
+@dataclass(frozen=True, eq=False)
+class FoundCycle:
+    """A cycle at fixed parameters: a state on it, its period, its extremes."""
+
+    state: Array
+    period: float
+    low: Array
+    high: Array
+
+
+def cycle_near(system: System, times: Array, states: Array) -> FoundCycle | None:
+    """Return the cycle, stable or not, that sampled states run along; None where Newton's method finds none.
+
+    Parameters
+    ----------
+    system : System
+    times : ndarray, shape (L,)
+    states : ndarray, shape (L, n)
+    """
+    fields = CycleFields(system, ())
+    scale = state_scale(states)
+    first = states[0]
+    heights = ((states - first) / scale) @ ((states[1] - states[0]) / scale)
+    period = None
+    for place in np.flatnonzero((heights[1:-1] < 0) & (heights[2:] >= 0)) + 1:
+        if np.max(np.abs(states[place] - first) / scale) < RETURN:
+            share = heights[place] / (heights[place] - heights[place + 1])
+            period = float(times[place] + share * (times[place + 1] - times[place]) - times[0])
+            break
+    if period is None:
+        return None
+
+    def near(at: Array) -> Array:
+        return np.stack([np.interp(times[0] + at, times, column) for column in states.T], axis=1)
+
+    cut = segmented(fields, near, period, np.zeros(len(fields.conserved)), ())
+    if cut is None:
+        return None
+    problem, guess = cut
+    orbit = problem.refined(guess, 0.15, lambda _: [])
+    if orbit is None or np.max(np.abs(orbit.nodes.max(axis=0) - states.max(axis=0)) / scale) > RETURN:
+        return None
+    low, high = problem.interpolant(orbit).extremes()
+    return FoundCycle(orbit.nodes[0], orbit.period, low, high)
 
 
 def at_bifurcation(fields: CycleFields, point: SpecialPoint, spans: Sequence[float], gauss: int) -> Start:

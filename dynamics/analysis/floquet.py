@@ -43,12 +43,8 @@ class Multipliers:
         return int(np.sum(np.abs(self.values) > 1))
 
     def tests(self) -> Array:
-        """Signs that change at a fold or branch point, a period doubling, and a torus bifurcation or neutral cycle."""
-        values = self.values
-        pairs = [(i, j) for i in range(len(values)) for j in range(i)]
-        with np.errstate(all="ignore"):
-            torus = [values[i] * values[j] - 1 for i, j in pairs]
-        return np.array([_sign(values - 1), _sign(values + 1), _sign(np.array(torus, dtype=complex))])
+        """Signs that change at a fold or branch point, and at a period doubling."""
+        return np.array([_sign(self.values - 1), _sign(self.values + 1)])
 
 
 def _sign(factors: NDArray[np.complex128]) -> float:

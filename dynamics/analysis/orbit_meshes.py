@@ -64,7 +64,10 @@ class Interpolant:
             values = np.empty(states.shape[1])
             for j, place in enumerate(best):
                 which, fraction = divmod(int(place), len(FINE))
-                values[j] = sense * _peak(sense * self.coefficients[which, :, j], FINE[fraction])
+                # a mesh point belongs to two intervals, and the extreme lies in either
+                beside = {0: (which, which - 1), len(FINE) - 1: (which, (which + 1) % len(self.coefficients))}
+                starts = zip(beside.get(fraction, (which,)), (FINE[fraction], 1.0 - FINE[fraction]), strict=False)
+                values[j] = sense * max(_peak(sense * self.coefficients[k, :, j], start) for k, start in starts)
             found.append(values)
         return found[0], found[1]
 
