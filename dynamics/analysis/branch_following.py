@@ -119,12 +119,18 @@ def _trimmed(followed: Followed) -> Followed:
     """A branch of periodic points ends where its period is a smaller one: at a period doubling."""
     rows, ends = list(followed.rows), list(followed.ends)
     begin = min(range(len(rows)), key=lambda k: abs(rows[k].sample.point.arclength))
+    origin, weights = rows[begin].sample.position, rows[begin].equations.weights(rows[begin].sample.position)
+
+    def ends_here(row: Row) -> bool:
+        away = float(np.linalg.norm(weights * (row.sample.position - origin)))
+        return _collapses(row) and away > 1e-5  # the doubling that the branch starts from is no end of it
+
     for k in range(begin + 1, len(rows)):
-        if _collapses(rows[k]):
+        if ends_here(rows[k]):
             rows, ends[-1] = rows[:k + 1], _doubling(rows[k])
             break
     for k in range(begin - 1, -1, -1):
-        if _collapses(rows[k]):
+        if ends_here(rows[k]):
             rows, ends[0] = rows[k:], _doubling(rows[k])
             break
     # the doubling itself is a special point of the other branch
@@ -292,4 +298,4 @@ def to_branch(followed: Followed, points: Sequence[SpecialPoint], attributes: di
     units = {n: p.unit for n, p in system.parameters.items()} | {n: s.unit for n, s in system.states.items()}
     attributes = attributes | {"ends": list(followed.ends), "period": equations.period if discrete else math.nan}
     return branch(kind, columns, equations.varied, list(zip(where, points, strict=True)), followed.ends, attributes,
-                  eigenvalues=eigenvalues, time=equations.system.time, units=units)
+                  eigenvalues=eigenvalues, time=equations.system.time, units=units, states=tuple(system.states))

@@ -279,4 +279,5 @@ def _as_branch(curve: Curve, rows: Sequence[Row], ends: Sequence[str], system: S
                             wall_time_s=_time.perf_counter() - began, regime=equations.regime.name)
     units = {name: part.unit for name, part in system.parameters.items()} | {s: p.unit for s, p in system.states.items()}
     return branch(f"{curve.kind} curve", columns, parameters, [(k, p) for (k, _), p in zip(special, labels, strict=True)],
-                  ends, attributes | {"ends": list(ends)}, eigenvalues=eigenvalues, time=system.time, units=units)
+                  ends, attributes | {"ends": list(ends)}, eigenvalues=eigenvalues, time=system.time, units=units,
+                  states=tuple(system.states))

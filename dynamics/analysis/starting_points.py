@@ -146,6 +146,10 @@ def started(regimes: Sequence[FixedPointEquations], guess: Array, control: StepC
         If fixed points are not isolated there.
     """
     equations = regime_of(regimes, guess) or regimes[0]
+    values, first = equations.residual(guess), equations.jacobian(guess)
+    # a special point is taken as it is: where the Jacobian is singular, Newton's method would only move it away
+    if np.all(np.abs(values) <= 1e-13 * (np.abs(first) @ np.abs(guess) + equations.scale)):
+        return equations, guess
     for _ in range(2):
         row = np.zeros(len(guess))
         row[equations.dimension:] = 1.0

@@ -44,7 +44,7 @@ def numbered(points: Iterable[SpecialPoint], counts: Mapping[str, int] | None = 
 def branch(kind: str, columns: Mapping[str, NDArray[Any]], varied: Sequence[str],
            special: Sequence[tuple[int, SpecialPoint]], ends: Sequence[str], attributes: Mapping[str, Any], *,
            eigenvalues: NDArray[Any] | None = None, time: str = "continuous",
-           units: Mapping[str, str] | None = None) -> Branch:
+           units: Mapping[str, str] | None = None, states: Sequence[str] = ()) -> Branch:
     """Return a Branch: one row per point, special points flagged in the column ``special_point``.
 
     Parameters
@@ -65,6 +65,8 @@ def branch(kind: str, columns: Mapping[str, NDArray[Any]], varied: Sequence[str]
         Stored as ``eigenvalue_real`` and ``eigenvalue_imag``, ``multiplier_*`` where ``time`` is "discrete".
     units : mapping of str to str, optional
         Of the columns.
+    states : sequence of str
+        Columns that are states of fixed points, for `Branch.at`.
 
     Returns
     -------
@@ -95,7 +97,8 @@ def branch(kind: str, columns: Mapping[str, NDArray[Any]], varied: Sequence[str]
         variables[f"{stem}_real"] = (("step", "mode"), np.real(eigenvalues))
         variables[f"{stem}_imag"] = (("step", "mode"), np.imag(eigenvalues))
     variables["special_point"] = ("step", np.array(flags, dtype=str))
-    table = xr.Dataset(variables, attrs={**attributes, "branch_kind": kind, "varied": " ".join(varied)})
+    table = xr.Dataset(variables, attrs={**attributes, "branch_kind": kind, "varied": " ".join(varied),
+                                         "states": " ".join(states)})
     for name, unit in (units or {}).items():
         if name in table:
             table[name].attrs["units"] = unit
