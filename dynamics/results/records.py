@@ -250,6 +250,9 @@ class Branch:
             raise SpecificationError(f"step {step}: the branch has the points 0 to {self.table.sizes['step'] - 1}")
         values = dict(self.table.attrs.get("parameters", {}))
         names = [*str(self.table.attrs.get("states", "")).split(), *str(self.table.attrs.get("varied", "")).split()]
+        if not self.table.attrs.get("states"):
+            names = [str(name) for name in self.table.data_vars if self.table[name].dims == ("step",)
+                     and self.table[name].dtype.kind == "f"]
         return values | {name: float(self.table[name].values[step]) for name in names}
 
     def to_dataframe(self) -> pd.DataFrame:
