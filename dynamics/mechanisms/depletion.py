@@ -16,10 +16,11 @@ from dataclasses import replace
 from dynamics.mechanisms import extend
 from dynamics.systems import Measure, State, System
 
-__all__ = ["apply", "provides", "requires"]
+__all__ = ["apply", "excludes", "provides", "requires"]
 
 requires = ("net_flow", "effective_impact", "forced_sales")
 provides = ("log_holdings",)
+excludes = {"log_open_interest": "both scale impact by what is held, and together they would count it twice"}
 
 
 def apply(system: System, *, prefix: str = "") -> System:
