@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time as _time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,9 +17,9 @@ from dynamics.analysis.fixed_point_equations import FixedPointEquations, equatio
 from dynamics.analysis.fixed_point_search import fixed_points_over
 from dynamics.analysis.special_points import branch_directions
 from dynamics.analysis.starting_points import checked_bounds, checked_box
-from dynamics.errors import ConvergenceError
+from dynamics.errors import ConvergenceError, DynamicsError
 from dynamics.results import BifurcationDiagram, Branch, SpecialPoint, provenance
-from dynamics.results.branches import numbered
+from dynamics.results.branches import numbered, renumbered
 from dynamics.systems import System
 
 __all__ = ["bifurcation_diagram"]
@@ -124,6 +123,8 @@ def bifurcation_diagram(system: System, parameter: str, bounds: tuple[float, flo
                             parameter=parameter, starts=exactness, branches_complete=not search.full)
     labelled = _labels(search)
     branches = [to_branch(followed, labelled[k], attributes) for k, followed in enumerate(search.branches)]
+    if cycles and system.time == "continuous":
+        branches += _cycles(system, parameter, pair, branches)
     seconds = _time.perf_counter() - began
     for item in branches:
         item.table.attrs["wall_time_s"] = seconds
@@ -245,6 +246,40 @@ def _labels(search: _Search) -> list[tuple[SpecialPoint, ...]]:
     return result
 
 
-def _hopf_points(branches: Sequence[Branch]) -> list[SpecialPoint]:
-    points = {point.label: point for branch in branches for point in branch.special_points if point.kind == "hopf"}
-    return [point for point in points.values() if math.isfinite(point.digits)]
+def _cycles(system: System, parameter: str, pair: tuple[float, float], branches: Sequence[Branch]) -> list[Branch]:
+    """Branches of cycles from every Hopf point, each family once; where one fails, what it says is kept."""
+    from dynamics.analysis.cycle_continuation import continue_cycles  # collocation is loaded only when cycles are wanted
+
+    points = {point.label: point for branch in branches for point in branch.special_points}
+    counts: dict[str, int] = {}
+    for label in points:
+        stem = label.rstrip("0123456789").rstrip("_")
+        counts[stem] = counts.get(stem, 0) + 1
+    found: list[Branch] = []
+    for point in points.values():
+        if point.kind != "hopf" or any(_ends_at(family, parameter, point) for family in found):
+            continue
+        try:
+            family = continue_cycles(system, point, parameter, pair)
+        except DynamicsError as error:
+            branches[0].table.attrs["cycles_failed"] = \
+                f"{branches[0].table.attrs.get('cycles_failed', '')} {point.label}: {error}".strip()
+            continue
+        family = renumbered(family, counts)
+        family.table.attrs["born_at"] = point.label
+        for special in family.special_points:
+            stem = special.label.rstrip("0123456789").rstrip("_")
+            counts[stem] = counts.get(stem, 0) + 1
+        found.append(family)
+    return found
+
+
+def _ends_at(family: Branch, parameter: str, point: SpecialPoint) -> bool:
+    """Whether a family of cycles has ended by shrinking to a Hopf point."""
+    if "Hopf" not in family.ends[-1] or not family.table.sizes["step"]:
+        return False
+    last = {name: float(family.table[f"max_{name}"].values[-1] + family.table[f"min_{name}"].values[-1]) / 2
+            for name in point.state}
+    width = float(np.ptp(family.table[parameter].values)) or 1.0
+    near = abs(float(family.table[parameter].values[-1]) - point.parameters[parameter]) <= 0.02 * width
+    return near and all(abs(last[name] - value) <= 0.1 * (0.1 + abs(value)) for name, value in point.state.items())

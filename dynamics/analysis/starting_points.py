@@ -108,7 +108,7 @@ def start_values(system: System, varied: Sequence[str], bounds: Sequence[tuple[f
     values = {name: float(system.parameter_values[name]) for name in varied}
     for name, (low, high) in zip(varied, bounds, strict=True):
         if not low <= values[name] <= high:
-            if start is not None:
+            if name in given:
                 raise SpecificationError(f"{purpose}: the start has {name} = {values[name]:g}, outside its bounds {low:g} "
                                          f"to {high:g}")
             values[name] = low

@@ -11,7 +11,7 @@ from dynamics.results.records import LABELS, Branch, SpecialPoint
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["branch", "numbered"]
+__all__ = ["branch", "numbered", "renumbered"]
 
 
 def numbered(points: Iterable[SpecialPoint], counts: Mapping[str, int] | None = None) -> tuple[SpecialPoint, ...]:
@@ -103,3 +103,32 @@ def branch(kind: str, columns: Mapping[str, NDArray[Any]], varied: Sequence[str]
         if name in table:
             table[name].attrs["units"] = unit
     return Branch(table, points, tuple(ends))
+
+
+def renumbered(made: Branch, counts: Mapping[str, int]) -> Branch:
+    """Return a branch whose labels go on where those of others stopped.
+
+    Parameters
+    ----------
+    made : Branch
+    counts : mapping of str to int
+        Labels in use, by the label without its number.
+
+    Returns
+    -------
+    Branch
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> point = SpecialPoint("fold", "", {"x": 0.0}, {"mu": 0.0})
+    >>> made = branch("fixed points", {"mu": np.zeros(1), "x": np.zeros(1)}, ["mu"], [(0, point)], ["bound"], {})
+    >>> renumbered(made, {"LP": 3}).special_points[0].label
+    'LP4'
+    """
+    import numpy as np
+
+    points = numbered(made.special_points, counts)
+    names = {old.label: new.label for old, new in zip(made.special_points, points, strict=True)}
+    flags = [" ".join(names.get(label, label) for label in str(text).split()) for text in made.table["special_point"].values]
+    return Branch(made.table.assign(special_point=("step", np.array(flags, dtype=str))), points, made.ends)
