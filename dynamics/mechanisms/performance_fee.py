@@ -67,7 +67,8 @@ def apply(system: System, *, prefix: str = "") -> System:
     4.9
     """
     position, equity, fee, rate, speed, reset, hurdle, shift = (f"{prefix}{n}" for n in (
-        "position_to_mark", "equity_to_mark", "fee_flow", "fee_rate", "mark_speed", "mark_reset", "hurdle_distance", "risk_shift"))
+        "position_to_mark", "equity_to_mark", "fee_flow", "fee_rate", "mark_speed", "mark_reset", "hurdle_distance",
+        "risk_shift"))
     return extend(
         system, "performance_fee",
         add={
