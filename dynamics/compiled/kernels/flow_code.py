@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dynamics.compiled.kernels.cubics import define_root
+from dynamics.compiled.kernels.field_routines import FieldRoutine
 from dynamics.compiled.kernels.flow_problems import FlowProblem, Places
 from dynamics.compiled.kernels.ir import Module, Value
 from dynamics.compiled.kernels.jit import ADDRESS, compile_kernel, native_target
@@ -17,9 +18,11 @@ from dynamics.compiled.kernels.preparation import define_preparation
 from dynamics.compiled.kernels.rosenbrock import rosenbrock_attempt
 from dynamics.compiled.kernels.runge_kutta import Attempt, runge_kutta_attempt
 
-__all__ = ["METHODS", "FlowCode", "attempts", "flow_code", "flow_text", "layout_of", "native_width"]
+__all__ = ["METHODS", "FlowCode", "attempts", "flow_code", "flow_text", "layout_of", "native_width", "routine_of"]
 
 METHODS = ("tsit5", "rodas5p")
+LARGEST_PAIR = 8     # states
+LARGEST_INLINE = 12  # operations of a field; a larger one is called, which is as fast and compiles much faster
 
 
 @dataclass(frozen=True)
@@ -32,9 +35,13 @@ class FlowCode:
     advance: Callable[..., None]
 
 
-def native_width() -> int:
-    """Return the lanes that advance together: two native vectors, whose instructions fill each other's waiting times."""
-    return 2 * native_target().width
+def native_width(dimension: int = 1) -> int:
+    """Return the lanes that advance together.
+
+    Two native vectors, whose instructions fill each other's waiting times; one where the numbers of two would not fit
+    into the registers by far.
+    """
+    return native_target().width * (2 if dimension <= LARGEST_PAIR else 1)
 
 
 def layout_of(problem: FlowProblem) -> Layout:
@@ -47,17 +54,24 @@ def flow_text(problem: FlowProblem, method: str, width: int, stiff_test: bool) -
     """Return the LLVM IR of a problem."""
     layout, module = layout_of(problem), Module(width)
     define_root(module)
-    define_preparation(module, problem, layout)
-    LaneLoop(module, problem, layout, attempts(problem, method), stiff_test and method == "tsit5")
+    routine = routine_of(module, problem)
+    define_preparation(module, problem, layout, routine)
+    LaneLoop(module, problem, layout, attempts(problem, method), stiff_test and method == "tsit5", routine)
     return module.text()
+
+
+def routine_of(module: Module, problem: FlowProblem) -> FieldRoutine | None:
+    """Return the field as a function of the module if it is too large to be written out at every stage."""
+    if problem.operations <= LARGEST_INLINE:
+        return None
+    return FieldRoutine(module, problem.field, problem.states, problem.parameters, problem.switches)
 
 
 def attempts(problem: FlowProblem, method: str) -> Try:
     """Return what appends one step by a method."""
 
-    def explicit(places: Places, biases: Sequence[Value], time: Value, step: Value, state: Sequence[Value],
-                 slope: Sequence[Value]) -> Attempt:
-        return runge_kutta_attempt(places.build, lambda t, y: places.at(t, y, biases).field(), time, step, state, slope,
+    def explicit(places: Places, time: Value, step: Value, state: Sequence[Value], slope: Sequence[Value]) -> Attempt:
+        return runge_kutta_attempt(places.build, lambda t, y: places.at(t, y).field(), time, step, state, slope,
                                    timed=problem.timed)
 
     def implicit(places: Places, *given: Any) -> Attempt:

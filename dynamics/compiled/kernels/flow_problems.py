@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from sympy import Expr, Symbol
 
 from dynamics.compiled.kernels.derivatives import Direction, jacobian
+from dynamics.compiled.kernels.field_routines import FieldRoutine
 from dynamics.compiled.kernels.ir import Builder, Operand, Value
 from dynamics.compiled.kernels.switches import Switches, find_switches
 from dynamics.compiled.kernels.tracing import Tracer, count_operations
@@ -91,30 +92,47 @@ class FlowProblem:
 
 
 class Places:
-    """Makes the instructions of one function for a problem at any number of points of its state space."""
+    """Makes the instructions of one function for a problem at any number of points of its state space.
 
-    def __init__(self, problem: FlowProblem, build: Builder, parameters: Sequence[Value]) -> None:
-        self.problem, self.build = problem, build
+    Parameters
+    ----------
+    problem : FlowProblem
+    build : Builder
+    parameters : sequence of Value
+    biases : sequence of Value
+        Cases that are held (``Tracer``).
+    routine : FieldRoutine, optional
+        The field as a function that is called; None: it is written out at every point.
+    """
+
+    def __init__(self, problem: FlowProblem, build: Builder, parameters: Sequence[Value], biases: Sequence[Value],
+                 routine: FieldRoutine | None = None) -> None:
+        self.problem, self.build, self.biases = problem, build, tuple(biases)
         self.parameters = dict(zip(problem.parameters, parameters, strict=True))
         self._fixed: dict[Expr, Operand] = {}
+        self._call = None
+        if routine is not None:
+            tracer = Tracer(build, self.parameters, (*problem.states, TIME), fixed=self._fixed)
+            self._call = routine.caller(build, [tracer.vector(tracer.value(e)) for e in routine.slots], self.biases)
 
-    def at(self, time: Operand, state: Sequence[Value], biases: Sequence[Value], *, keep: bool = True) -> Place:
+    def at(self, time: Operand, state: Sequence[Value], *, keep: bool = True) -> Place:
         """Return a point; ``keep``: what is computed there from parameters alone may be used wherever code comes later."""
         p = self.problem
         symbols: Mapping[Symbol, Operand] = {**self.parameters, **dict(zip(p.states, state, strict=True)), TIME: time}
-        tracer = Tracer(self.build, symbols, (*p.states, TIME), p.switches, biases,
+        tracer = Tracer(self.build, symbols, (*p.states, TIME), p.switches, self.biases,
                         self._fixed if keep else dict(self._fixed))
-        return Place(p, tracer)
+        call = self._call
+        return Place(p, tracer, None if call is None else lambda: call(time, state))
 
 
 class Place:
     """The instructions for what is wanted at one point."""
 
-    def __init__(self, problem: FlowProblem, tracer: Tracer) -> None:
-        self._problem, self._tracer = problem, tracer
+    def __init__(self, problem: FlowProblem, tracer: Tracer, called: Callable[[], list[Value]] | None) -> None:
+        self._problem, self._tracer, self._called = problem, tracer, called
 
     def field(self) -> list[Value]:
-        return self._tracer.values(self._problem.field)
+        return self._tracer.values(self._problem.field) if self._called is None else self._called()
 
     def jacobian(self) -> list[list[Operand]]:
         """Derivative of the field by the states; exact zeros are Python floats."""

@@ -51,7 +51,7 @@ def integrate_flows(
     threads : int, optional
         None: one for each processor.
     width : int, optional
-        Lanes that advance together; None: two vectors of this processor.
+        Lanes that advance together; None: one or two vectors of this processor.
     progress : callable, optional
         Called as ``progress(ended, lanes)`` whenever lanes have ended.
 
@@ -83,7 +83,7 @@ def integrate_flows(
     """
     if method != "auto" and method not in METHODS:
         raise SpecificationError(f"method must be 'auto', {' or '.join(map(repr, METHODS))}, not {method!r}")
-    layout, width = layout_of(problem), width or native_width()
+    layout, width = layout_of(problem), width or native_width(len(problem.states))
     data, lanes = _filled(problem, layout, width, initial_state, parameters, duration, initial_time)
     tolerance = np.asarray(absolute_tolerance, float)
     if not (relative_tolerance > 0.0 and (tolerance > 0.0).all()):

@@ -283,6 +283,13 @@ class Builder:
         made.set(initial)
         return made
 
+    def array(self, count: int) -> Value:
+        """Return a pointer to new memory for so many vectors of doubles."""
+        self._count += 1
+        name = f"%m{self._count}"
+        self._allocations.append(f"  {name} = alloca [{max(count, 1)} x {self.doubles}], align 64")
+        return Value(self, name, POINTER)
+
     # ---- control ---------------------------------------------------------------------------------------------------
 
     def block(self, label: str) -> Block:

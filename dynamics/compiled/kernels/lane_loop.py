@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from dynamics.compiled.kernels.cubics import Cubic, quick_power, quick_reciprocal
+from dynamics.compiled.kernels.field_routines import FieldRoutine
 from dynamics.compiled.kernels.flow_problems import FlowProblem, Places
 from dynamics.compiled.kernels.ir import DOUBLE, INTEGER, POINTER, Module, Value, Variable
 from dynamics.compiled.kernels.lane_rows import OPTIONS, RUNNING, STIFF, Layout, Rows
@@ -23,7 +24,7 @@ STABILITY = 3.1 ** 2      # squared step times eigenvalue that an explicit step 
 STIFF_STEPS, STIFF_REST = 12.0, 40.0  # how many such steps call the stiff method, if so many are still to go
 _CHANGING = ("time", "step", "error", "steps", "rejected", "hits", "stiffness")
 
-Try = Callable[[Places, Sequence[Value], Value, Value, Sequence[Value], Sequence[Value]], Attempt]
+Try = Callable[[Places, Value, Value, Sequence[Value], Sequence[Value]], Attempt]
 
 
 class LaneLoop:
@@ -35,12 +36,16 @@ class LaneLoop:
     problem : FlowProblem
     layout : Layout
     attempt : callable
-        ``attempt(places, biases, time, step, state, slope)`` appends one step.
+        ``attempt(places, time, step, state, slope)`` appends one step.
     stiff_test : bool
         Whether lanes that turn out stiff leave with the status STIFF.
+    routine : FieldRoutine, optional
+        The field as a function of the module.
     """
 
-    def __init__(self, module: Module, problem: FlowProblem, layout: Layout, attempt: Try, stiff_test: bool) -> None:
+    def __init__(self, module: Module, problem: FlowProblem, layout: Layout, attempt: Try, stiff_test: bool,
+                 routine: FieldRoutine | None = None) -> None:
+        self.routine = routine
         self.problem, self.layout, self.attempt, self.stiff_test = problem, layout, attempt, stiff_test
         self.build = build = module.function("advance", ARGUMENTS)
         self.rows = Rows(build, layout, build.argument("buffer"))
@@ -114,8 +119,9 @@ class LaneLoop:
         self.early = EARLIEST * build.absolute(self.stop)
         self.active = build.load(build.at(build.argument("buffer"), self.layout.size * build.width)) > 0.5
         self.biases = [rows.get("bias", k) for k in range(self.layout.switches)]
-        self.places = Places(problem, build, [rows.get("parameter", k) for k in range(self.layout.parameters)])
-        place = self.places.at(self.v["time"].get(), [y.get() for y in self.state], self.biases)
+        self.places = Places(problem, build, [rows.get("parameter", k) for k in range(self.layout.parameters)], self.biases,
+                             self.routine)
+        place = self.places.at(self.v["time"].get(), [y.get() for y in self.state])
         slope = place.field()
         self.slope = [build.variable(k) for k in slope]
         watched, rates = place.along((*problem.surfaces, *problem.running), slope)
@@ -141,13 +147,13 @@ class LaneLoop:
         remaining = self.stop - time
         last = whole * 1.0001 >= remaining
         size = build.select(last, remaining, whole)
-        tried = self.attempt(self.places, self.biases, time, size, state, slope)
+        tried = self.attempt(self.places, time, size, state, slope)
         error, sizes, scales = self._error(tried, state)
         self.defined = error < 1e300
         accepted = build.variable((error <= 1.0) & self.active)
         forced, moved = build.variable(-1.0), build.variable(build.lift(0, build.mask))
         arrival = build.select(last, self.stop, time + size)
-        watched, rates = self.places.at(arrival, tried.after, self.biases).along(
+        watched, rates = self.places.at(arrival, tried.after).along(
             (*problem.surfaces, *problem.running), tried.slope)
         if problem.surfaces:
             surfaces = self._surfaces(before, before_rates, watched, rates)
@@ -237,7 +243,7 @@ class LaneLoop:
         with build.when(build.any(need)):
             for k, cubic, top, bottom in turns:
                 where = cubic.turning()
-                place = self.places.at(build.fma(where, size, time), tried.state_at(where), self.biases, keep=False)
+                place = self.places.at(build.fma(where, size, time), tried.state_at(where), keep=False)
                 (value,) = place.values([self.problem.running[k]])
                 high, low = rows.get("maximum", k), rows.get("minimum", k)
                 rows.set("maximum", build.select(top & (value > high), value, high), k)
@@ -270,7 +276,7 @@ class LaneLoop:
             "diverged": good & (sizes > self.option["divergence"]),
         }
         if problem.settled:
-            place = self.places.at(self.v["time"].get(), [y.get() for y in self.state], self.biases)
+            place = self.places.at(self.v["time"].get(), [y.get() for y in self.state])
             still = build.lift(1, build.mask)
             for value in place.values(problem.settled):
                 still = still & (value >= 0.0)

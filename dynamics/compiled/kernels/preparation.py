@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dynamics.compiled.kernels.cubics import quick_power
+from dynamics.compiled.kernels.field_routines import FieldRoutine
 from dynamics.compiled.kernels.flow_problems import FlowProblem, Places
 from dynamics.compiled.kernels.ir import DOUBLE, INTEGER, POINTER, Builder, Module, Operand, Value
 from dynamics.compiled.kernels.lane_rows import OPTIONS, RUNNING, Layout
@@ -16,7 +17,7 @@ __all__ = ["PREPARATION", "define_preparation"]
 PREPARATION = {"count": INTEGER, "data": POINTER, "stride": INTEGER, "options": POINTER}
 
 
-def define_preparation(module: Module, problem: FlowProblem, layout: Layout) -> None:
+def define_preparation(module: Module, problem: FlowProblem, layout: Layout, routine: FieldRoutine | None = None) -> None:
     """Add the function ``prepare``, which runs over all lanes, a vector at a time; their number fills whole vectors."""
     build = module.function("prepare", PREPARATION)
     data, stride, options = (build.argument(n) for n in ("data", "stride", "options"))
@@ -31,10 +32,10 @@ def define_preparation(module: Module, problem: FlowProblem, layout: Layout) -> 
             place = build.at(data, stride * layout.row(name, number) + first)
             build.store(place, build.lift(value, build.doubles))
 
-        places = Places(problem, build, [get("parameter", k) for k in range(layout.parameters)])
-        time, state = get("time"), [get("state", k) for k in range(layout.dimension)]
         plain = [build.constant(0.0)] * layout.switches
-        place = places.at(time, state, plain)
+        places = Places(problem, build, [get("parameter", k) for k in range(layout.parameters)], plain, routine)
+        time, state = get("time"), [get("state", k) for k in range(layout.dimension)]
+        place = places.at(time, state)
         slope = place.field()
         values, rates = place.along(problem.surfaces, slope)
         for k, (value, rate) in enumerate(zip(values, rates, strict=True)):
@@ -52,7 +53,7 @@ def define_preparation(module: Module, problem: FlowProblem, layout: Layout) -> 
         slow = (size < 1e-5) | (speed < 1e-5)
         trial = build.select(slow, 1e-6, 0.01 * size / speed)
         ahead = [build.fma(trial, k, y) for y, k in zip(state, slope, strict=True)]
-        change = [a - b for a, b in zip(places.at(time + trial, ahead, plain).field(), slope, strict=True)]
+        change = [a - b for a, b in zip(places.at(time + trial, ahead).field(), slope, strict=True)]
         bend = _norm(build, change, scales) / trial
         fastest = build.maximum(bend, speed)
         step = build.select(fastest <= 1e-15, build.maximum(trial * 1e-3, 1e-6),

@@ -18,8 +18,8 @@ from dynamics.compiled.rosenbrock import DENSE, GAMMA, NODES, STAGES, TIME, A, C
 __all__ = ["rosenbrock_attempt"]
 
 
-def rosenbrock_attempt(build: Builder, places: Places, biases: Sequence[Value], time: Value, step: Value,
-                       state: Sequence[Value], slope: Sequence[Value]) -> Attempt:
+def rosenbrock_attempt(build: Builder, places: Places, time: Value, step: Value, state: Sequence[Value],
+                       slope: Sequence[Value]) -> Attempt:
     """Append one step.
 
     Parameters
@@ -27,14 +27,12 @@ def rosenbrock_attempt(build: Builder, places: Places, biases: Sequence[Value], 
     build : Builder
     places : Places
         Of the problem.
-    biases : sequence of Value
-        Cases that are held.
     time, step : Value
     state, slope : sequence of Value
         At the start of the step.
     """
     timed = places.problem.timed
-    here = places.at(time, state, biases)
+    here = places.at(time, state)
     matrix = here.jacobian()
     time_slope: list[Operand] = here.time_slope() if timed else []
     reciprocal = 1.0 / step
@@ -60,7 +58,7 @@ def rosenbrock_attempt(build: Builder, places: Places, biases: Sequence[Value], 
             else:
                 argument = [a + k for a, k in zip(argument, increments[-1], strict=True)]
             at = build.fma(step, NODES[stage], time) if timed else time
-            field = places.at(at, argument, biases).field()
+            field = places.at(at, argument).field()
             right = [build.fma(weighted_sum(build, C[stage], column), reciprocal, f)
                      for column, f in zip(columns, field, strict=True)]
         if timed and TIME[stage] != 0.0:
@@ -69,7 +67,7 @@ def rosenbrock_attempt(build: Builder, places: Places, biases: Sequence[Value], 
                      for s, r in zip(time_slope, right, strict=True)]
         increments.append(factors.solve(right))
     after = [a + k for a, k in zip(argument, increments[-1], strict=True)]
-    final = places.at(time + step if timed else time, after, biases).field()
+    final = places.at(time + step if timed else time, after).field()
     for value in final:
         guard = build.fma(value, 0.0, guard)
     columns = list(zip(*increments, strict=True))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dynamics.compiled.kernels.flow_code import attempts, native_width
+from dynamics.compiled.kernels.flow_code import attempts, native_width, routine_of
 from dynamics.compiled.kernels.flow_problems import FlowProblem, Places
 from dynamics.compiled.kernels.ir import INTEGER, POINTER, Module
 from dynamics.compiled.kernels.jit import ADDRESS, compile_kernel
@@ -64,16 +64,17 @@ def take_steps(problem: FlowProblem, method: str, time: ArrayLike, state: ArrayL
 
 def _text(problem: FlowProblem, method: str, width: int, fraction: float) -> str:
     module = Module(width)
+    routine = routine_of(module, problem)
     build = module.function("steps", {"count": INTEGER, "data": POINTER})
     count, data = build.argument("count"), build.argument("data")
     dimension, parameters = len(problem.states), len(problem.parameters)
     with build.count(0, count, width) as first:
         rows = [build.load(build.at(data, count * row + first)) for row in range(2 + dimension + parameters)]
         state = rows[2: 2 + dimension]
-        places = Places(problem, build, rows[2 + dimension:])
-        biases = [build.constant(0.0)] * len(problem.switches.quantities)
-        slope = places.at(rows[0], state, biases).field()
-        tried = attempts(problem, method)(places, biases, rows[0], rows[1], state, slope)
+        plain = [build.constant(0.0)] * len(problem.switches.quantities)
+        places = Places(problem, build, rows[2 + dimension:], plain, routine)
+        slope = places.at(rows[0], state).field()
+        tried = attempts(problem, method)(places, rows[0], rows[1], state, slope)
         results = [*tried.after, *tried.error, *tried.state_at(build.constant(fraction))]
         for number, value in enumerate(results):
             build.store(build.at(data, count * (len(rows) + number) + first), value)

@@ -155,7 +155,7 @@ class Tracer:
 
     def known(self, expression: Expr) -> bool:
         """Whether the value has been computed already."""
-        return expression in self._values or expression in self._fixed
+        return expression in self._values or (not self.moves(expression) and expression in self._fixed)
 
     def value(self, expression: Expr) -> Operand:
         """Return the value of an expression; numbers stay Python floats."""
