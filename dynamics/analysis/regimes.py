@@ -16,7 +16,7 @@ from dynamics.analysis.regime_flags import REGIMES, decided_without_trajectory
 from dynamics.analysis.spreading import check_executor, spread
 from dynamics.analysis.sweep_arguments import described, engine_record
 from dynamics.analysis.sweep_cells import Job, Plan, columns_of, compute, ensemble_of
-from dynamics.analysis.sweep_grid import Filled, ProgressBar, axes_record, filled, finished
+from dynamics.analysis.sweep_grid import Filled, ProgressBar, axes_record, filled, finished, store_path
 from dynamics.errors import DerivationError, SpecificationError, did_you_mean
 from dynamics.results import provenance
 from dynamics.systems import System
@@ -62,7 +62,8 @@ def phase_diagram(system: System, x: tuple[str, Sequence[float]], y: tuple[str, 
     refine : bool
         Compute trajectories only near borders between regimes, usually a tenth of the cells; the others take the regime of
         the rectangle around them, and have the status not_run and no measures. Off by default, because a region smaller
-        than a rectangle of the coarse grid that touches no other border can be missed.
+        than a rectangle of the coarse grid that touches no other border can be missed, and because compiled code makes the
+        whole grid of a small model about as fast.
     executor : optional
         What computes the cells, as in ``sweep``.
     store : str or Path, optional
@@ -98,7 +99,7 @@ def phase_diagram(system: System, x: tuple[str, Sequence[float]], y: tuple[str, 
     """
     started = _time.perf_counter()
     check_executor(executor)
-    path = None if store is None else Path(store)
+    path = store_path(store)
     if path is not None and (refine or path.suffix != ".zarr"):
         raise SpecificationError("store: a phase diagram is continued in a .zarr directory, and not with refine=True; "
                                  "write the finished one with save")

@@ -14,7 +14,7 @@ from dynamics.compiled.functions import functions_of
 from dynamics.errors import SpecificationError, did_you_mean
 from dynamics.systems import System
 
-__all__ = ["axis_of", "check_event", "check_measures", "check_shock", "described", "engine_record"]
+__all__ = ["axis_of", "check_event", "check_measures", "check_shock", "described", "engine_record", "process_record"]
 
 Array = NDArray[np.float64]
 ENGINES = ("auto", "kernel", "numpy")
@@ -101,6 +101,15 @@ def engine_record(engine: str) -> dict[str, Any]:
     if engine not in ENGINES:
         raise SpecificationError(f"engine: '{engine}' is not one of {', '.join(ENGINES)}.{did_you_mean(engine, ENGINES)}")
     return {"engine": engine, "compiled": engine != "numpy" and find_spec("llvmlite") is not None}
+
+
+def process_record(process: Any) -> dict[str, Any]:
+    """Return what tells one Process from another; a System has its text for that."""
+    if isinstance(process, System):
+        return {}
+    kind = type(process)
+    return {"process": {"type": f"{kind.__module__}.{kind.__qualname__}",
+                        **{name: str(part.value) for name, part in process.parameters.items()}}}
 
 
 def described(system: Any, name: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ FLOW_MEASURES = ("regime", "growth_rate", "settled_state", "threshold")
 MAP_MEASURES = ("lyapunov", "period", "settled_state")
 DURATION, STEPS, DISCARD = 200.0, 2000, 1000
 AT_REST = 1e-6
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -160,7 +162,8 @@ def compute(job: Job, progress: Report | None = None) -> dict[str, NDArray[Any]]
         else:
             found = _flow(plan, job, progress)
         values |= {own_name(plan, n) if n in plan.measures else n: v for n, v in found.items()}
-    except DynamicsError:
+    except (DynamicsError, ArithmeticError, np.linalg.LinAlgError) as error:
+        logger.warning("%d cells could not be computed: %s", len(job.numbers), error)
         values["status"][:] = STATUS["error"]
     return {name: values[name].astype(columns[name].dtype, copy=False) for name in columns}
 

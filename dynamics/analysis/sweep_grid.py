@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from dynamics.analysis.spreading import spread
 from dynamics.analysis.sweep_cells import Job, Plan, columns_of, compute, one_by_one
-from dynamics.errors import DataError
+from dynamics.errors import DataError, SpecificationError
 from dynamics.results.chunked_store import ChunkedStore, Column, digest, is_chunked, slices_of
 from dynamics.results.identity import differences
 from dynamics.systems import System
@@ -23,7 +23,7 @@ from dynamics.systems import System
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["Filled", "ProgressBar", "axes_record", "check_same", "chunk_shape", "finished", "filled"]
+__all__ = ["Filled", "ProgressBar", "axes_record", "check_same", "chunk_shape", "filled", "finished", "store_path"]
 
 Array = NDArray[np.float64]
 Coordinates = Mapping[str, tuple[Array, Mapping[str, Any]]]
@@ -33,6 +33,7 @@ CELLS = (4096, 65536)
 SEARCHES = (512, 8192)
 FEW_CELLS = (64, 1024)
 CHUNKS = 256
+SUFFIXES = (".zarr", ".json", ".nc")
 
 
 @dataclass(frozen=True)
@@ -136,6 +137,18 @@ def finished(result: Filled, store: Path | None, message: str, seconds: float) -
     if store is not None:
         ChunkedStore(store).describe(ended)
     return result.dataset.assign_attrs(ended)
+
+
+def store_path(store: str | Path | None) -> Path | None:
+    """Return the path of a store; one that could not be written at the end is refused at the beginning."""
+    if store is None:
+        return None
+    path = Path(store)
+    if path.suffix not in SUFFIXES:
+        raise SpecificationError(f"store: the suffix of '{path}' must be one of {', '.join(SUFFIXES)}")
+    if not path.absolute().parent.is_dir():
+        raise DataError(f"{path}: the folder '{path.parent}' does not exist; make it first")
+    return path
 
 
 def check_same(path: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:

@@ -12,9 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dynamics.analysis.spreading import check_executor
-from dynamics.analysis.sweep_arguments import axis_of, check_event, check_measures, check_shock, described, engine_record
+from dynamics.analysis.sweep_arguments import (
+    axis_of,
+    check_event,
+    check_measures,
+    check_shock,
+    described,
+    engine_record,
+    process_record,
+)
 from dynamics.analysis.sweep_cells import Job, Plan, ensemble_of, one_by_one
-from dynamics.analysis.sweep_grid import Filled, axes_record, check_same, filled, finished
+from dynamics.analysis.sweep_grid import Filled, axes_record, check_same, filled, finished, store_path
 from dynamics.errors import DerivationError, SpecificationError
 from dynamics.results import STATUS, open, provenance, save
 from dynamics.systems import Process, System
@@ -120,14 +128,14 @@ def sweep(system: System | Process, over: Mapping[str, Sequence[float]], measure
                "magnitude": float(magnitude), "event": event, "relative_tolerance": float(relative_tolerance),
                "absolute_tolerance": float(absolute_tolerance), "tolerance": float(tolerance), "discard": discard,
                "longest_period": int(longest_period), "seed": int(seed), **engine_record(engine), "measures": list(measures),
-               "axes": axes_record(axes)}
+               "axes": axes_record(axes), **process_record(system)}
     plan = Plan(system, tuple(axes), measures, options)
     _check_start(plan, axes)
     attributes = provenance(
         "sweep", system, method=_method(plan), options=options, relative_tolerance=relative_tolerance,
         absolute_tolerance=absolute_tolerance, trajectories=math.prod(len(v) for v in axes.values()),
         seed=None if isinstance(system, System) else int(seed))
-    path = None if store is None else Path(store)
+    path = store_path(store)
     if path is not None and path.suffix != ".zarr" and path.exists():
         stored = open(path)
         check_same(path, getattr(stored, "attrs", {}), attributes)

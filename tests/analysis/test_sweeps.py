@@ -191,6 +191,14 @@ def test_shocks_outside_their_bounds_and_processes_are_refused() -> None:
         dy.sweep(object(), {"a": [1.0]})
 
 
+def test_stores_that_could_not_be_written_are_refused_at_once(tmp_path) -> None:
+    with pytest.raises(SpecificationError, match=r"suffix of .* must be one of \.zarr, \.json, \.nc"):
+        dy.sweep(decay(), {"b": [1.0]}, "end", duration=1, store=tmp_path / "sweep.csv")
+    for suffix in (".zarr", ".json"):
+        with pytest.raises(DataError, match="does not exist; make it first"):
+            dy.sweep(decay(), {"b": [1.0]}, "end", duration=1, store=tmp_path / "nowhere" / f"sweep{suffix}")
+
+
 # ---- regimes and settled states in any number of dimensions --------------------------------------------------------------
 
 def test_regimes_are_those_of_phase_diagrams(core: dy.System) -> None:
@@ -264,12 +272,18 @@ def test_processes_are_swept_with_a_stream_for_each_cell() -> None:
     assert broken["status"].values.tolist() == [STATUS["error"], STATUS["completed"]]
 
 
-def test_processes_that_are_solved() -> None:
+def test_processes_that_are_solved(tmp_path) -> None:
     found = dy.sweep(Solved(), {"drift": [1.0, 2.0]}, "double")
     assert found["double"].values.tolist() == [2, 4]
     assert dy.sweep(Solved(), {"drift": [1.0]}, "triple")["status"].values.tolist() == [STATUS["error"]]
     with pytest.raises(SpecificationError, match="Did you mean 'drift'"):
         dy.sweep(Solved(), {"drfit": [1.0]}, "double")
+    store = tmp_path / "solved.zarr"
+    assert dy.sweep(Solved(limit=1), {"drift": [1.0]}, "double", store=store)["double"].values.tolist() == [2]
+    for process, message in ((Solved(limit=2), r"process\.limit: 1 there, 2 here"),
+                             (Walk(limit=1), r"process\.type: .*Solved")):
+        with pytest.raises(DataError, match=message):
+            dy.sweep(process, {"drift": [1.0]}, "double", store=store)
     with pytest.raises(SpecificationError, match="name the states"):
         dy.sweep(Solved(), {"drift": [1.0]})
 
