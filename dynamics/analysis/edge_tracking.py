@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["EdgeState", "edge_state"]
 
 Array = NDArray[np.float64]
-CLOSE, APART = 1e-9, 1e-4  # relative distances at which a pair is brought together, and followed to
-ROUNDS, HALVINGS, CHUNKS = 60, 80, 40
+CLOSE, APART = 1e-11, 1e-3  # relative distances at which a pair is brought together, and followed to
+ROUNDS, HALVINGS, CHUNKS = 200, 80, 40
 NEAR = 1e-3  # relative distance at which Newton's method takes over
 ARRIVED = 0.03  # of the largest distance of a trajectory from an attractor, in the modes of its linearization
 AT_ONCE = 1e-9

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["lyapunov_exponents"]
 
 Array = NDArray[np.float64]
-APART = 1e-6  # relative distance of the initial states
+APART = 1e-4  # relative distance of the initial states
+SEPARATED = 15.0  # stretching, as a logarithm, after which neighbours have lost each other
 BLOCKS = 20
 MOST_STEPS = 2_000_000
 GROWTH = 1e4  # frames are orthogonalized before they stretch by more than this
@@ -56,7 +57,7 @@ def lyapunov_exponents(system: System, duration: float | None = None, *, count: 
     parameters : mapping of str to float, optional
         Replaces parameter values by name.
     transient : float, optional
-        Left out at the start; None: a quarter of ``duration``.
+        Left out at the start; None: a quarter of ``duration``. Prolonged where the trajectories are still close together.
     trajectories : int
         Averaged over, at least 2.
     relative_tolerance, absolute_tolerance : float
@@ -114,6 +115,10 @@ def lyapunov_exponents(system: System, duration: float | None = None, *, count: 
         raise SpecificationError("duration must be positive, transient at least 0, trajectories at least 2")
     frames = _Frames(system, count, trajectories, initial_state, seed, relative_tolerance, absolute_tolerance)
     frames.advance(transient)
+    rate = float(np.mean(frames.logarithms[0])) / transient if transient > 0 else 0.0
+    if (needed := min(2 * duration, SEPARATED / rate - transient) if rate > 0 else 0.0) > 0:
+        # while the trajectories are still close to each other their scatter says nothing
+        frames.advance(needed)
     blocks = np.empty((BLOCKS, count, trajectories))
     for block in range(BLOCKS):
         lengths = frames.advance(duration / BLOCKS)

@@ -1,0 +1,88 @@
+"""Edge states against closed forms, continued cycles and bisection."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+import dynamics as dy
+from dynamics.errors import ConvergenceError, DerivationError, SpecificationError
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "reference"))
+import cycle_bifurcations as known
+
+
+@pytest.fixture(scope="module")
+def bistable():
+    return dy.System(name="bistable", states={"x": 1.0}, parameters={"a": 0.3}, equations={"x": "x*(1 - x)*(x - a)"},
+                     shocks={"fall": dy.Shock({"x": "x - magnitude"})})
+
+
+def test_the_saddle_between_two_wells(bistable):
+    found = dy.edge_state(bistable, {"x": 1.0}, {"x": 0.0})
+    assert found.kind == "fixed point"
+    assert found.refined
+    assert found.state["x"] == pytest.approx(0.3, abs=1e-12)
+
+
+def test_the_minimal_shock_is_the_distance_to_the_edge(bistable):
+    found = dy.edge_state(bistable, {"x": 1.0}, shock="fall", tolerance=1e-10)
+    assert found.critical_shock == pytest.approx(0.7, abs=2e-10)
+    assert found.bracket[0] - 1e-11 < 0.7 < found.bracket[1] + 1e-11
+
+
+def test_a_saddle_in_the_plane_is_reached_along_the_boundary():
+    # the boundary x = 0 is the stable manifold of the saddle at the origin, which attracts along it
+    system = dy.System(name="double well", states={"x": 1.0, "y": 0.0}, parameters={"c": 1.0},
+                       equations={"x": "x - x**3", "y": "-c*y + x**2"})
+    found = dy.edge_state(system, {"x": 1.0, "y": 3.0}, {"x": -0.5, "y": 3.0})
+    assert found.kind == "fixed point"
+    assert found.state == pytest.approx({"x": 0.0, "y": 0.0}, abs=1e-9)
+    assert float(found.track["y"][0]) > 2 > float(found.track["y"][-1])
+
+
+def test_an_unstable_cycle_bounds_the_basin():
+    # radius 1 is unstable, inside it everything ends at the origin, outside it runs away to radius 2
+    ring = "((x**2 + y**2) - 1)*(4 - (x**2 + y**2))"
+    system = dy.System(name="ring", states={"x": 0.0, "y": 0.0}, parameters={"w": 1.0},
+                       equations={"x": f"-w*y + x*{ring}/4", "y": f"w*x + y*{ring}/4"})
+    found = dy.edge_state(system, {"x": 0.0, "y": 0.1}, {"x": 0.0, "y": 1.7}, duration=40)
+    assert found.kind == "cycle"
+    assert found.high["x"] == pytest.approx(1.0, abs=1e-7)
+    assert found.low["y"] == pytest.approx(-1.0, abs=1e-7)
+    assert found.period == pytest.approx(6.283185307179586, rel=1e-9)
+    assert found.table["high"].sel(state="x") == pytest.approx(1.0, abs=1e-7)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("impact", "leverage", "critical"), known.CORE)
+def test_the_core_cycle_and_its_critical_shock(impact, leverage, critical):
+    system = dy.models.load("deleveraging").with_parameters(price_impact=impact, target_leverage=leverage)
+    found = dy.edge_state(system, shock="price", event="insolvency")
+    assert found.kind == "cycle"
+    assert found.critical_shock == pytest.approx(critical, abs=2e-9)
+    limit = 1 + 3 / impact
+    born = {"price_gap": 0.0, "equity_ratio": 1 / limit, "liquidation_flow": 0.0}
+    branch = dy.continue_cycles(system.with_parameters(target_leverage=limit),
+                                dy.results.SpecialPoint("hopf", "HB1", born, {"target_leverage": limit}),
+                                "target_leverage", (leverage, limit + 0.5), fineness=0.2)
+    last = branch.table.isel(step=-1)
+    assert found.low["equity_ratio"] == pytest.approx(float(last["min_equity_ratio"]), abs=1e-8)
+    assert found.high["equity_ratio"] == pytest.approx(float(last["max_equity_ratio"]), abs=1e-8)
+    assert found.period == pytest.approx(float(last["period"]), rel=1e-8)
+
+
+def test_what_is_refused(bistable):
+    with pytest.raises(SpecificationError, match="a shock, or a second state"):
+        dy.edge_state(bistable)
+    with pytest.raises(SpecificationError, match="same outcome"):
+        dy.edge_state(bistable, {"x": 0.9}, {"x": 0.8})
+    with pytest.raises(SpecificationError, match="Did you mean 'fall'"):
+        dy.edge_state(bistable, shock="fell")
+    with pytest.raises(ConvergenceError, match="same outcome"):
+        dy.edge_state(bistable, {"x": 1.0}, shock="fall", bracket=(0.0, 0.5))
+    logistic = dy.System(name="map", time="discrete", states={"x": 0.5}, parameters={"r": 3.0}, equations={"x": "r*x*(1-x)"})
+    with pytest.raises(DerivationError, match="autonomous flow"):
+        dy.edge_state(logistic, {"x": 0.1}, {"x": 0.9})

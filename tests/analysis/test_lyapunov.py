@@ -1,0 +1,112 @@
+"""Lyapunov exponents against closed forms and long independent runs."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import dynamics as dy
+from dynamics.errors import DerivationError, IntegrationError, SpecificationError
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "reference"))
+import cycle_bifurcations as known
+
+
+def system_of(literal, time="continuous"):
+    return dy.System(name="test", time=time, states=literal["states"], parameters=literal["parameters"],
+                     equations=dict(zip(literal["states"], literal["equations"], strict=True)))
+
+
+@pytest.fixture(scope="module")
+def logistic():
+    return dy.System(name="logistic", time="discrete", states={"x": 0.3}, parameters={"mu": 4.0},
+                     equations={"x": "mu*x*(1 - x)"})
+
+
+HENON = {"states": {"x": 0.1, "y": 0.1}, "parameters": {"a": 1.4, "b": 0.3}, "equations": ("1 - a*x**2 + y", "b*x")}
+
+
+def within(found, value, sigmas=4.0, floor=1e-9):
+    return abs(float(found["exponent"][0]) - value) <= sigmas * float(found["standard_error"][0]) + floor
+
+
+def test_logistic_map_at_four_is_ln_two(logistic):
+    found = dy.lyapunov_exponents(logistic)
+    assert float(found["exponent"][0]) == pytest.approx(np.log(2), abs=7e-4)
+    assert within(found, np.log(2))
+    assert float(found["standard_error"][0]) < 5e-4
+
+
+def test_a_periodic_map_has_the_logarithm_of_its_multiplier(logistic):
+    # period 2 at mu = 3.2: the multiplier is 4 + 2 mu - mu**2 for two steps
+    found = dy.lyapunov_exponents(logistic, parameters={"mu": 3.2})
+    assert float(found["exponent"][0]) == pytest.approx(np.log(abs(4 + 2 * 3.2 - 3.2**2)) / 2, abs=1e-12)
+
+
+def test_henon_spectrum_and_its_sum():
+    found = dy.lyapunov_exponents(system_of(HENON, "discrete"), 4000)
+    # 2e8 iterations elsewhere gave 0.41922 and -1.62319
+    np.testing.assert_allclose(found["exponent"], [0.41922, -1.62319], atol=3e-3)
+    assert found.attrs["sum"] == pytest.approx(np.log(0.3), abs=1e-12)
+    assert found.attrs["kaplan_yorke_dimension"] == pytest.approx(1.258, abs=2e-3)
+
+
+def test_a_linear_flow_has_its_eigenvalues():
+    system = dy.System(name="linear", states={"x": 1.0, "y": 1.0}, parameters={"a": 1.0},
+                       equations={"x": "-a*x + 2*y", "y": "-3*y"})
+    found = dy.lyapunov_exponents(system, 20, trajectories=4)
+    np.testing.assert_allclose(found["exponent"], [-1.0, -3.0], atol=1e-4)
+
+
+def test_a_limit_cycle_has_a_zero_exponent_and_its_multiplier():
+    found = dy.lyapunov_exponents(system_of(known.VAN_DER_POL), 10 * known.VAN_DER_POL_PERIOD, trajectories=2,
+                                  transient=3 * known.VAN_DER_POL_PERIOD)
+    expected = np.log(known.VAN_DER_POL_MULTIPLIER) / known.VAN_DER_POL_PERIOD
+    np.testing.assert_allclose(found["exponent"], [0.0, expected], atol=2e-3)
+    assert found["exponent"].attrs["units"] == "1"
+
+
+def test_lorenz_spectrum_quickly():
+    found = dy.lyapunov_exponents(system_of(known.LORENZ), 20, trajectories=48, relative_tolerance=1e-6)
+    assert found.attrs["sum"] == pytest.approx(-(10 + 1 + 8 / 3), abs=1e-3)
+    assert float(found["exponent"][0]) == pytest.approx(0.9056, abs=0.05)
+    assert within(found, 0.9056)
+
+
+@pytest.mark.slow
+def test_lorenz_and_rossler_spectra():
+    lorenz = dy.lyapunov_exponents(system_of(known.LORENZ), 200, trajectories=256)
+    np.testing.assert_allclose(lorenz["exponent"], known.LORENZ_EXPONENTS, rtol=2e-3, atol=1.5e-3)
+    rossler = dy.lyapunov_exponents(system_of(known.ROSSLER), 1000)
+    np.testing.assert_allclose(rossler["exponent"], known.ROSSLER_EXPONENTS, rtol=1e-2, atol=2e-3)
+
+
+@pytest.mark.slow
+def test_logistic_map_at_three_point_nine(logistic):
+    found = dy.lyapunov_exponents(logistic, 20_000, parameters={"mu": 3.9})
+    assert float(found["exponent"][0]) == pytest.approx(0.49605, rel=2e-3)
+
+
+def test_results_go_through_a_file(logistic, tmp_path):
+    found = dy.lyapunov_exponents(logistic, 200, trajectories=4)
+    assert dy.open(dy.save(found, tmp_path / "exponents.nc")).identical(found)
+
+
+def test_the_same_seed_gives_the_same_numbers(logistic):
+    one, two = (dy.lyapunov_exponents(logistic, 200, trajectories=4, seed=3)["exponent"] for _ in range(2))
+    assert one.equals(two)
+
+
+def test_what_is_refused(logistic):
+    with pytest.raises(SpecificationError, match="count must lie"):
+        dy.lyapunov_exponents(logistic, count=2)
+    with pytest.raises(SpecificationError, match="duration must be positive"):
+        dy.lyapunov_exponents(logistic, -1)
+    with pytest.raises(IntegrationError, match="diverged"):
+        dy.lyapunov_exponents(logistic, parameters={"mu": 4.5})
+    driven = dy.System(name="driven", states={"x": 1.0}, parameters={"a": 1.0}, equations={"x": "-x + sin(time)"})
+    with pytest.raises(DerivationError, match="depends on time"):
+        dy.lyapunov_exponents(driven)
