@@ -45,9 +45,10 @@ _HOME = {
     "dynamics.analysis.regimes": ("phase_diagram",),
     "dynamics.analysis.tail_risk": ("exceedance", "tail_index"),
     "dynamics.analysis.observed_falls": ("compare_falls", "worst_days"),
-    "dynamics.figures": ("plot_cobweb", "plot_critical_shock", "plot_cusp", "plot_feedback_loops", "plot_hysteresis",
+    "dynamics.figures": ("plot_bifurcation_diagram", "plot_cobweb", "plot_critical_shock", "plot_cusp", "plot_cycles",
+                         "plot_feedback_loops", "plot_floquet_multipliers", "plot_hysteresis",
                          "plot_observed_falls",
-                         "plot_phase_diagram", "plot_phase_portrait", "plot_trajectory"),
+                         "plot_phase_diagram", "plot_phase_portrait", "plot_trajectory", "plot_two_parameter_diagram"),
 }
 _SUBMODULES = ("data", "figures", "mechanisms", "models")
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
@@ -91,15 +92,19 @@ if TYPE_CHECKING:
         UnitsError,
     )
     from dynamics.figures import (
+        plot_bifurcation_diagram,
         plot_cobweb,
         plot_critical_shock,
         plot_cusp,
+        plot_cycles,
         plot_feedback_loops,
+        plot_floquet_multipliers,
         plot_hysteresis,
         plot_observed_falls,
         plot_phase_diagram,
         plot_phase_portrait,
         plot_trajectory,
+        plot_two_parameter_diagram,
     )
     from dynamics.mechanisms import compose
     from dynamics.results import open, save

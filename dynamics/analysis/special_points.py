@@ -234,6 +234,7 @@ def special_point(equations: FixedPointEquations, kind: str, solved: Polished, h
     form, remark = ({}, "") if "normal_form" in more else _form(equations, kind, solved, z)
     details: dict[str, Any] = {"normal_form": form, "remark": remark, "status": "polished"} | more
     period = float(equations.period) if equations.discrete else math.nan
+    z = np.where(np.abs(z) <= solved.error[:len(z)], 0.0, z)  # 1e-50 is zero, and says so
     return SpecialPoint(kind, "", equations.states_of(z), equations.parameters_of(z), tuple(map(complex, here.eigenvalues)),
                         residual=solved.residual, digits=math.floor(digits * 10) / 10 if n else math.nan, period=period,
                         **details)

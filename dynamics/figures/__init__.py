@@ -13,17 +13,21 @@ from typing import TYPE_CHECKING, Any
 from dynamics.errors import did_you_mean
 
 if TYPE_CHECKING:
+    from dynamics.figures.bifurcation_diagram import plot_bifurcation_diagram
     from dynamics.figures.cobweb import plot_cobweb
     from dynamics.figures.critical_shock import plot_critical_shock
     from dynamics.figures.cusp import plot_cusp
+    from dynamics.figures.cycles import plot_cycles, plot_floquet_multipliers
     from dynamics.figures.feedback_loops import plot_feedback_loops
     from dynamics.figures.hysteresis import plot_hysteresis
     from dynamics.figures.phase_diagram import plot_phase_diagram
     from dynamics.figures.phase_portrait import plot_phase_portrait
     from dynamics.figures.trajectory import plot_trajectory
+    from dynamics.figures.two_parameter_diagram import plot_two_parameter_diagram
 
-__all__ = ["names", "plot_cobweb", "plot_critical_shock", "plot_cusp", "plot_feedback_loops",
-           "plot_hysteresis", "plot_phase_diagram", "plot_phase_portrait", "plot_trajectory"]
+__all__ = ["names", "plot_bifurcation_diagram", "plot_cobweb", "plot_critical_shock", "plot_cusp", "plot_cycles",
+           "plot_feedback_loops", "plot_floquet_multipliers", "plot_hysteresis", "plot_phase_diagram", "plot_phase_portrait", "plot_trajectory",
+           "plot_two_parameter_diagram"]
 
 
 def names() -> tuple[str, ...]:
