@@ -109,7 +109,8 @@ def apply(system: System, *, prefix: str = "", margin: str = "isolated", crowd: 
                                       "assumption")
 
     def at_venue(expression: str) -> str:
-        return redirected(redirected(expression, found[0], required), position, seen)
+        raised = redirected(expression, found[0], required)
+        return redirected(raised, position, seen) if seen != position else raised
 
     rate = at_venue(call)
     if crowd == "uniform":
