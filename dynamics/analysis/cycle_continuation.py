@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["continue_cycles"]
 
-PHASES = 129  # samples of each orbit that a branch keeps
+PHASES = 257  # samples of each orbit that a branch keeps
 SAME = 1e-9
 SWITCHING = ("period_doubling", "branch_point_of_cycles")
 
