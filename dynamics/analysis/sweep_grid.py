@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 CELLS = (4096, 65536)
 SEARCHES = (512, 8192)
 FEW_CELLS = (64, 1024)
-CHUNKS = 256
+CHUNKS = 64
 SUFFIXES = (".zarr", ".json", ".nc")
 
 
