@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from dynamics.figures.two_parameter_diagram import plot_two_parameter_diagram
 
 __all__ = ["names", "plot_bifurcation_diagram", "plot_cobweb", "plot_critical_shock", "plot_cusp", "plot_cycles",
-           "plot_feedback_loops", "plot_floquet_multipliers", "plot_hysteresis", "plot_phase_diagram", "plot_phase_portrait", "plot_trajectory",
+           "plot_feedback_loops", "plot_floquet_multipliers", "plot_hysteresis", "plot_phase_diagram",
+           "plot_phase_portrait", "plot_trajectory",
            "plot_two_parameter_diagram"]
 
 
