@@ -27,7 +27,8 @@ __all__ = ["ENGINES", "EnsembleRun", "Lanes"]
 Array = NDArray[np.float64]
 ENGINES = ("auto", "kernel", "numpy")
 _DIRECTIONS = {"falling": -1, "rising": 1, "both": 0}
-LARGEST_KERNEL = 1500  # operations in a field that is written out; compiling takes about a second there
+# What is written out as compiled code: so many states and operations of the field compile in about a second.
+MOST_STATES, LARGEST_KERNEL = 32, 1500
 
 
 @dataclass(frozen=True)
@@ -126,11 +127,11 @@ class EnsembleRun:
         """Whether compiled code is available and the field small enough to be written out."""
         from dynamics.compiled.kernels.jit import available
 
-        return available() and self.problem is not None and self.problem.operations <= LARGEST_KERNEL
+        return available() and self.size <= MOST_STATES and self.problem.operations <= LARGEST_KERNEL
 
     @functools.cached_property
     def problem(self) -> Any:
-        """The problem as expressions; None if it has a function that has no instructions."""
+        """The problem as expressions, a FlowProblem."""
         from dynamics.compiled.kernels.flow_problems import FlowProblem
 
         settled: list[Expr] = []
@@ -171,12 +172,15 @@ class EnsembleRun:
         integrals = [Symbol(f"_integral_{k}") for k in range(len(self.integrals))]
         field = functions.lane_function(self.field)
         jacobian = functions.lane_function(_derivatives(self.field, (*self.states, *integrals)))
+        timed = any(TIME in e.free_symbols for e in self.field)
+        by_time = functions.lane_function(_derivatives(self.field, (TIME,))) if timed else None
         events, running = functions.lane_function(self.events), functions.lane_function(self.running)
         return LaneProblem(
             field=lambda t, y, q: field(t, y[:size], q[:count]),
             jacobian=lambda t, y, q: jacobian(t, y[:size], q[:count]).reshape(len(y), len(y), -1),
             events=(lambda t, y, q: events(t, y[:size], q[:count])) if self.events else None,
             directions=self.directions, terminal=(True,) * len(self.events),
+            time_derivative=None if by_time is None else lambda t, y, q: by_time(t, y[:size], q[:count]),
             running=(lambda t, y, q: running(t, y[:size], q[:count])) if self.running else None,
             settled=(lambda t, y, q: np.all((y[:size] >= q[count: count + size]) & (y[:size] <= q[count + size:]), axis=0))
             if self.settle else None)

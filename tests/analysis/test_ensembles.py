@@ -1,0 +1,84 @@
+"""Many trajectories at once: compiled code and arrays tell the same story."""
+
+import numpy as np
+import pytest
+
+import dynamics as dy
+from dynamics.analysis.ensemble_runs import EnsembleRun
+from dynamics.analysis.ensembles import Ensemble
+from dynamics.compiled.kernels import jit
+from dynamics.errors import MissingExtraError, SpecificationError
+from dynamics.results import STATUS
+
+MEASURES = ("lowest_price_gap", "forced_volume", "net_sold")
+
+
+@pytest.fixture(scope="module")
+def core():
+    return dy.models.load("deleveraging")
+
+
+@pytest.fixture(scope="module")
+def plane(core):
+    g = np.random.default_rng(11)
+    return Ensemble(core, {"price_impact": g.uniform(0.05, 0.9, 150), "target_leverage": g.uniform(2.0, 12.0, 150)}, 150)
+
+
+def both(ensemble, *arguments, **options):
+    return (ensemble.run(*arguments, engine=engine, **options) for engine in ("kernel", "numpy"))
+
+
+@pytest.mark.parametrize("ramp", [0.0, 2.0])
+def test_the_engines_agree(plane, ramp):
+    kernel, arrays = both(plane, "price", 0.08, measures=MEASURES, extremes=True, ramp=ramp)
+    assert np.array_equal(kernel.status, arrays.status)
+    assert {STATUS["event"], STATUS["settled"]} <= set(kernel.status.tolist())
+    assert np.array_equal(kernel.at_once, arrays.at_once)
+    ended = kernel.happened
+    assert np.allclose(kernel.final_time[ended], arrays.final_time[ended], rtol=1e-4)
+    assert np.allclose(kernel.lowest, arrays.lowest, atol=2e-5)
+    for name in ("lowest_price_gap", "forced_volume"):
+        assert np.allclose(kernel.measures[name], arrays.measures[name], atol=1e-5), name
+
+
+def test_another_ending_event_and_no_settling(core):
+    ensemble = Ensemble(core, {}, 3, {"price_gap": np.array([0.0, -0.05, -0.2]), "equity_ratio": np.array([0.2, 0.1, 0.06])})
+    kernel, arrays = both(ensemble, event="margin_call_start", settle=False, duration=20.0)
+    assert np.array_equal(kernel.status, arrays.status)
+    assert np.allclose(kernel.final_state, arrays.final_state, atol=1e-5)
+
+
+def test_time_in_the_equations():
+    driven = dy.System(name="driven", time="continuous", states={"x": 0.0}, parameters={"w": 2.0},
+                       equations={"x": "cos(w*time)"})
+    ensemble = Ensemble(driven, {"w": np.array([1.0, 2.0, 3.0])}, 3, {"x": 0.0})
+    for outcome in both(ensemble, event=None, settle=False, duration=5.0, relative_tolerance=1e-9, absolute_tolerance=1e-11):
+        w = np.array([1.0, 2.0, 3.0])
+        assert np.allclose(outcome.final_state[0], np.sin(5.0 * w) / w, atol=1e-8)
+
+
+def test_a_part_of_the_lanes_gets_the_same_digits(plane):
+    whole = plane.run("price", 0.08, measures=MEASURES)
+    part = np.arange(5, 150, 7)
+    some = plane.run("price", np.full(part.size, 0.08), lanes=part, measures=MEASURES, threads=2)
+    assert np.array_equal(some.final_state, whole.final_state[:, part])
+    assert np.array_equal(some.status, whole.status[part])
+
+
+def test_large_systems_and_missing_libraries_fall_back(core, plane, monkeypatch):
+    run = EnsembleRun(core, (), "insolvency", None, False, True)
+    assert run.suits_kernel
+    monkeypatch.setattr("dynamics.analysis.ensemble_runs.LARGEST_KERNEL", 3)
+    assert not EnsembleRun(core, (), "insolvency", None, False, True).suits_kernel
+    monkeypatch.undo()
+    monkeypatch.setattr(jit, "available", lambda: False)
+    assert not EnsembleRun(core, (), "insolvency", None, False, True).suits_kernel
+    with pytest.raises(MissingExtraError, match="llvmlite"):
+        plane.run("price", 0.08, engine="kernel")
+    small = Ensemble(core, {}, 2)
+    assert small.run("price", np.array([0.01, 0.19]), duration=30.0).status.tolist()[1] == STATUS["event"]
+
+
+def test_an_unknown_engine_is_refused(plane):
+    with pytest.raises(SpecificationError, match="warp"):
+        plane.run("price", 0.08, engine="warp")
