@@ -46,7 +46,8 @@ def continue_curve(system: System, start: SpecialPoint, parameters: Sequence[str
     system : System
         Flow or map.
     start : SpecialPoint
-        fold, hopf, period_doubling, neimark_sacker or border_collision of a fixed point; or a point of codimension two,
+        fold, hopf, period_doubling, neimark_sacker or border_collision of a fixed point; fold_of_cycles, period_doubling
+        or neimark_sacker of a cycle (``continue_cycle_curve`` has its own options); or a point of codimension two,
         which starts the Hopf (Neimark-Sacker) curve through it where there is one.
     parameters : (str, str)
     bounds : mapping of str to (float, float), or two pairs, optional
@@ -98,6 +99,12 @@ def continue_curve(system: System, start: SpecialPoint, parameters: Sequence[str
     wanted = kind or _STARTS.get(start.kind, start.kind)
     if isinstance(parameters, str) or len(parameters) != 2:
         raise SpecificationError(f"{purpose}: parameters must be two names, not {parameters!r}")
+    if getattr(system, "time", "") == "continuous" and start.period == start.period:
+        from dynamics.analysis.cycle_curves import continue_cycle_curve  # collocation is loaded only for cycles
+
+        limits_of_cycles = _bounds(system, parameters, bounds, start, purpose)
+        return continue_cycle_curve(system, start, parameters, dict(zip(parameters, limits_of_cycles, strict=True)),
+                                    largest_step=2.5 * largest_step, most_steps=min(most_steps, 400))
     period = 1 if start.period != start.period else int(start.period)
     system = prepared(system, parameters, purpose, period)
     known = [*CURVES[system.time], "border_collision"]

@@ -20,7 +20,7 @@ from dynamics.analysis.floquet import critical_direction, spiral_direction
 from dynamics.analysis.orbit_meshes import adapted, halved, remeshed
 from dynamics.results import SpecialPoint
 
-__all__ = ["Candidate", "candidates", "polished", "special_point"]
+__all__ = ["KIND", "Candidate", "candidates", "norms", "plain", "polished", "special_point"]
 
 Array = NDArray[np.float64]
 KIND = {"fold": "fold_of_cycles", "flip": "period_doubling", "torus": "neimark_sacker", "branch": "branch_point_of_cycles"}
@@ -121,7 +121,7 @@ def polished(point: CyclePoint, name: str, fineness: float = 0.3) -> tuple[Cycle
     orbit = orbit if better is None else better
 
     def solve(guess: Orbit) -> tuple[Orbit, int, float] | None:
-        return corrected_orbit(problem.at(guess, kind).with_conditions(*_norms(problem, guess, kind)), guess)
+        return corrected_orbit(problem.at(guess, kind).with_conditions(*norms(problem, guess, kind)), guess)
 
     return settled(problem, orbit, solve)
 
@@ -148,11 +148,11 @@ def settled(problem: CycleProblem, orbit: Orbit, solve: Callable[[Orbit], tuple[
 
 
 def _solved(problem: CycleProblem, orbit: Orbit, kind: str) -> Orbit | None:
-    found = corrected_orbit(problem.at(orbit, kind).with_conditions(*_norms(problem, orbit, kind)), orbit, most=15)
+    found = corrected_orbit(problem.at(orbit, kind).with_conditions(*norms(problem, orbit, kind)), orbit, most=15)
     return None if found is None else found[0]
 
 
-def _norms(problem: CycleProblem, orbit: Orbit, kind: str) -> list[Condition]:
+def norms(problem: CycleProblem, orbit: Orbit, kind: str) -> list[Condition]:
     """Conditions that fix the size (and for a torus the phase) of the variation to that of a reference."""
     n = problem.fields.dimension
     by_nodes = np.zeros_like(orbit.nodes)

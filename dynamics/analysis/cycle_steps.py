@@ -20,7 +20,7 @@ from dynamics.analysis.cycle_problems import CycleProblem, along, unit_variation
 from dynamics.analysis.floquet import Multipliers
 from dynamics.analysis.orbit_meshes import Interpolant, adapted, remeshed, smoothness
 
-__all__ = ["CyclePoint", "StepSizes", "between", "next_point", "point_at"]
+__all__ = ["CyclePoint", "StepSizes", "between", "next_point", "on_own_mesh", "point_at", "product", "row_of"]
 
 Array = NDArray[np.float64]
 TOLERANCE = 1e-10
@@ -70,7 +70,7 @@ class CyclePoint:
         return self.orbit.unknowns[:len(self.problem.spans)]
 
 
-def _row(orbit: Orbit, tangent: Variation, spans: tuple[float, ...], reach: Array) -> tuple[Array, Array]:
+def row_of(orbit: Orbit, tangent: Variation, spans: tuple[float, ...], reach: Array) -> tuple[Array, Array]:
     """The tangent as a linear form in the length of StepSizes."""
     n = reach.size
     by_nodes = np.zeros_like(orbit.nodes)
@@ -85,7 +85,7 @@ def _row(orbit: Orbit, tangent: Variation, spans: tuple[float, ...], reach: Arra
 
 def product(orbit: Orbit, one: Variation, other: Variation, spans: tuple[float, ...], reach: Array) -> float:
     """Scalar product of variations in the length of StepSizes."""
-    by_nodes, by_scalars = _row(orbit, one, spans, reach)
+    by_nodes, by_scalars = row_of(orbit, one, spans, reach)
     return float(np.sum(by_nodes * other.nodes) + by_scalars @ other.scalars)
 
 
@@ -116,7 +116,7 @@ def point_at(problem: CycleProblem, orbit: Orbit, reference: Variation | None, s
 
 def between(point: CyclePoint, distance: float, most: int = 8) -> tuple[Orbit, int] | None:
     """Return the orbit at a distance along the tangent from a point."""
-    by_nodes, by_scalars = _row(point.orbit, point.tangent, point.problem.spans, point.reach)
+    by_nodes, by_scalars = row_of(point.orbit, point.tangent, point.problem.spans, point.reach)
     equations = point.problem.at(point.orbit).with_conditions(along(point.orbit, by_nodes, by_scalars, distance))
     found = corrected_orbit(equations, moved(point.orbit, point.tangent, distance), tolerance=TOLERANCE, most=most)
     return None if found is None else (found[0], found[1])
@@ -152,7 +152,7 @@ def on_own_mesh(point: CyclePoint, sizes: StepSizes) -> CyclePoint:
                   point.orbit.unknowns)
     carried = remeshed(whole, orbit.meshes)
     tangent = Variation(carried.nodes, carried.stages, point.tangent.scalars)
-    by_nodes, by_scalars = _row(orbit, tangent, point.problem.spans, point.reach)
+    by_nodes, by_scalars = row_of(orbit, tangent, point.problem.spans, point.reach)
     found = corrected_orbit(point.problem.at(orbit).with_conditions(along(orbit, by_nodes, by_scalars, 0.0)), orbit,
                             tolerance=TOLERANCE)
     if found is None:
