@@ -87,10 +87,6 @@ class EnsembleRun:
         self.names = tuple(system.states)
         self.size = len(self.names)
         reductions = {name: system.measures[name].reduction for name in measures}
-        unsuitable = [n for n, r in reductions.items() if r == "drawdown"]
-        if unsuitable:
-            raise SpecificationError(f"measure '{unsuitable[0]}': a drawdown needs the whole path; "
-                                     "use integrate for single runs")
         self.measures = tuple(measures)
         self.integrals = [n for n, r in reductions.items() if r == "integral"]
         self.reduced = [n for n, r in reductions.items() if r != "integral"]
@@ -202,6 +198,8 @@ class EnsembleRun:
                   for part in fields(LaneResult)}
         joined["maximum"] = np.where(going, np.fmax(first.maximum, second.maximum), first.maximum)
         joined["minimum"] = np.where(going, np.fmin(first.minimum, second.minimum), first.minimum)
+        deepest = np.fmax(np.fmax(first.drawdown, second.drawdown), first.maximum - second.minimum)
+        joined["drawdown"] = np.where(going, deepest, first.drawdown)
         joined["status"] = joined["status"].astype(np.int8)
         return LaneResult(**joined)
 
@@ -213,7 +211,8 @@ class EnsembleRun:
             if reduction == "integral":
                 raw = result.final_state[self.size + self.integrals.index(name)]
             else:
-                reduced = {"max": result.maximum, "min": result.minimum, "final": result.final_running}[reduction]
+                reduced = {"max": result.maximum, "min": result.minimum, "final": result.final_running,
+                           "drawdown": result.drawdown}[reduction]
                 raw = reduced[self.reduced.index(name)]
             transform = self.functions.lane_function([self.system._parsed.transforms[name]], Symbol("value"))
             values[name] = transform(np.zeros(raw.size), result.final_state[: self.size], p, raw)[0]

@@ -105,6 +105,8 @@ class LaneResult:
         How often each event happened.
     maximum, minimum : ndarray, shape (quantities, lanes)
         Extremes of the running quantities, up to the final time; values that are not numbers are passed over.
+    drawdown : ndarray, shape (quantities, lanes)
+        Largest fall of each running quantity from an earlier maximum.
     final_running : ndarray, shape (quantities, lanes)
         The running quantities at the final state.
     steps, rejected : ndarray of int, shape (lanes,)
@@ -119,6 +121,7 @@ class LaneResult:
     event_counts: NDArray[np.int64]
     maximum: Array
     minimum: Array
+    drawdown: Array
     final_running: Array
     steps: NDArray[np.int64]
     rejected: NDArray[np.int64]

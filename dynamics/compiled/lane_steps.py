@@ -122,6 +122,7 @@ def start(problem: LaneProblem, time: Array, state: Array, parameters: Array, st
         event_counts=np.zeros((count, lanes), np.int64),
         maximum=running.copy(),
         minimum=running.copy(),
+        drawdown=np.zeros_like(running),
         final_running=running,
         steps=np.zeros(lanes, np.int64),
         rejected=np.zeros(lanes, np.int64),
@@ -179,7 +180,7 @@ def _extremes(
     accepted: Flags,
     end: Array,
 ) -> None:
-    """Bring the running maxima and minima up to date over the accepted steps."""
+    """Bring the running maxima, minima and falls up to date over the accepted steps."""
     if problem.running is None:
         return
     record, parameters = lanes.record, lanes.parameters
@@ -190,13 +191,22 @@ def _extremes(
     if kept.size < accepted.size:
         step, parameters = step.take(kept), parameters.take(kept, axis=-1)
         values, end = values.take(kept, axis=-1), end.take(kept)
+    peak = before = record.maximum.take(kept, axis=-1)
+    fall = record.drawdown.take(kept, axis=-1)
+    for value in values[1:]:
+        peak = np.fmax(peak, value)
+        fall = np.fmax(fall, peak - value)
     for sign, extreme, better in ((1, record.maximum, np.fmax), (-1, record.minimum, np.fmin)):
         best = extreme.take(kept, axis=-1)
         for value in values[1:]:
             best = better(best, value)
-        row, lane, turn = turning_values(problem.running, step, parameters, values, end, best, sign)
+        # a minimum that is no record may still be the deepest fall
+        limit = best if sign > 0 else np.fmax(best, before - fall)
+        row, lane, turn = turning_values(problem.running, step, parameters, values, end, limit, sign)
         better.at(best, (row, lane), turn)
+        np.fmax.at(fall, (row, lane), turn - values[-1][row, lane] if sign > 0 else before[row, lane] - turn)
         extreme[:, kept] = best
+    record.drawdown[:, kept] = fall
     record.final_running[:, kept] = values[-1]
 
 

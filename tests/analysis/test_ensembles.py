@@ -10,7 +10,7 @@ from dynamics.compiled.kernels import jit
 from dynamics.errors import MissingExtraError, SpecificationError
 from dynamics.results import STATUS
 
-MEASURES = ("lowest_price_gap", "forced_volume", "net_sold")
+MEASURES = ("lowest_price_gap", "forced_volume", "net_sold", "drawdown")
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def test_the_engines_agree(plane, ramp):
     ended = kernel.happened
     assert np.allclose(kernel.final_time[ended], arrays.final_time[ended], rtol=1e-4)
     assert np.allclose(kernel.lowest, arrays.lowest, atol=2e-5)
-    for name in ("lowest_price_gap", "forced_volume"):
+    for name in ("lowest_price_gap", "forced_volume", "drawdown"):
         assert np.allclose(kernel.measures[name], arrays.measures[name], atol=1e-5), name
 
 

@@ -161,5 +161,6 @@ def _result(layout: Layout, data: Array) -> LaneResult:
     return LaneResult(
         final_time=row("time"), final_state=rows("state"), status=row("status").astype(np.int8),
         event_index=row("event").astype(np.int64), event_time=rows("first"), event_counts=rows("count").astype(np.int64),
-        maximum=rows("maximum"), minimum=rows("minimum"), final_running=rows("last"),
+        maximum=rows("maximum"), minimum=rows("minimum"), drawdown=rows("fall"),
+        final_running=rows("last"),
         steps=row("steps").astype(np.int64), rejected=row("rejected").astype(np.int64))

@@ -47,6 +47,17 @@ class TestClosedForms:
         assert np.allclose(run.maximum, [[1.0, 1.0], [0.5, 1.0]], atol=1e-8)
         assert np.allclose(run.minimum, [[-1.0, -1.0], [-0.5, -1.0]], atol=1e-8)
         assert np.allclose(run.final_running[0], np.cos(20.0 * w), atol=1e-8)
+        assert np.allclose(run.drawdown, [[2.0, 2.0], [1.0, 2.0]], atol=1e-8)
+
+    def test_the_deepest_fall_need_not_reach_the_lowest_value(self, method):
+        # rising on the whole, with a fall of known depth in every period
+        rise = FlowProblem((Y,), (A,), (A + cos(TIME),), running=(Y,))
+        a = np.array([0.35, 0.7, 1.5])
+        run = integrate_flows(rise, [0.0], [a], 30.0, method=method, **TIGHT)
+        top = np.arccos(-np.minimum(a, 1.0))
+        depth = np.where(a < 1, 2 * np.sin(top) - 2 * a * (np.pi - top), 0.0)
+        assert np.allclose(run.drawdown[0], depth, atol=1e-8)
+        assert np.allclose(run.minimum[0], 0.0, atol=1e-12)
 
     def test_a_terminal_event_ends_the_lane_there(self, method):
         halving = FlowProblem((Y,), (A,), (-A * Y,), (Y - Rational(1, 2),), (-1,), (True,))
@@ -146,7 +157,7 @@ def test_the_array_engine_agrees(method):
     assert set(run.status.tolist()) == {LaneStatus.COMPLETED, LaneStatus.EVENT}
     assert np.array_equal(run.event_index, expected.event_index)
     assert np.array_equal(run.event_counts, expected.event_counts)
-    for name in ("final_time", "final_state", "event_time", "maximum", "minimum", "final_running"):
+    for name in ("final_time", "final_state", "event_time", "maximum", "minimum", "drawdown", "final_running"):
         assert np.allclose(getattr(run, name), getattr(expected, name), rtol=3e-8, atol=3e-8, equal_nan=True), name
 
 
