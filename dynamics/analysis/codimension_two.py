@@ -46,9 +46,9 @@ def tests_at(equations: FixedPointEquations, kind: str, place: Array, before: Ma
     eigenvalues = equations.eigenvalues(place)
     if DEFECT[kind] == 1:
         value = {"fold": 1.0 if equations.discrete else 0.0, "period_doubling": -1.0}[kind]
-        expansion = equations.expansion(place, 2)
+        expansion = equations.defining(place, 2) if kind == "fold" else equations.expansion(place, 2)
         a = expansion.first[:, :n]
-        left, _, right = np.linalg.svd(a - value * np.eye(n))
+        left, _, right = np.linalg.svd(a if kind == "fold" else a + np.eye(n))
         q, p = right[-1], left[:, -1]
         if "vectors" in before:
             q, p = (x if x @ y >= 0 else -x for x, y in zip((q, p), before["vectors"], strict=True))
@@ -87,8 +87,8 @@ def lyapunov_at(equations: FixedPointEquations, place: Array) -> float:
     """First Lyapunov coefficient on a Hopf curve; nan where it is singular."""
     try:
         with np.errstate(all="ignore"):
-            return pair_coefficient(equations.expansion(place, 3), equations.dimension,
-                                    complex(0, math.sqrt(place[-1])), False)
+            return pair_coefficient(equations.expansion(place, 3), equations.dimension, complex(0, math.sqrt(place[-1])),
+                                    False, equations.defining(place, 2) if equations.conserved else None)
     except (np.linalg.LinAlgError, ValueError):
         return math.nan
 
@@ -173,7 +173,7 @@ def _last_row(equations: FixedPointEquations, kind: str, bordered: Bordered, sta
 
         def scalar(place: Array) -> tuple[float, Array]:
             z = place[:equations.dimension + 2]
-            g, gradient, _ = other.scalars(z, equations.expansion(z, 2))
+            g, gradient, _ = other.scalars(z, other.source(z))
             return float(g[0]), np.append(gradient[0], np.zeros(size - len(z)))
 
         return scalar
@@ -181,9 +181,9 @@ def _last_row(equations: FixedPointEquations, kind: str, bordered: Bordered, sta
     def value(place: Array) -> float:
         if kind == "generalized_hopf":
             return lyapunov_at(equations, place) if place[-1] > 0 else math.nan
-        expansion = equations.expansion(place, 2)
+        expansion = equations.defining(place, 2)
         n = equations.dimension
-        a = expansion.first[:, :n] - (np.eye(n) if equations.discrete else 0.0)
+        a = expansion.first[:, :n]
         whole = np.block([[a, bordered.left], [bordered.right.T, np.zeros((1, 1))]])
         unit = np.append(np.zeros(n), 1.0)
         v, w = np.linalg.solve(whole, unit)[:n], np.linalg.solve(whole.T, unit)[:n]

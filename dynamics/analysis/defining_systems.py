@@ -85,15 +85,16 @@ def newton(system: Callable[[Array], tuple[Array, Array]], guess: Array, scale: 
 
 def _judged(system: Callable[[Array], tuple[Array, Array]], place: Array) -> Polished | None:
     values, jacobian = system(place)
-    terms = np.abs(jacobian) @ np.abs(place) + np.abs(jacobian).max(axis=1)
-    terms[terms == 0] = 1.0
+    largest = np.abs(jacobian).max(axis=1)
+    largest[largest == 0] = 1.0
+    rounding = EPSILON * (np.abs(jacobian) @ np.abs(place))
     try:
-        inverse = np.abs(np.linalg.inv(jacobian / terms[:, None]))
+        inverse = np.abs(np.linalg.inv(jacobian / largest[:, None]))
     except np.linalg.LinAlgError:
         return None
-    relative = np.abs(values) / terms
-    error = inverse @ (relative + EPSILON)
-    return Polished(place, float(relative.max()), error, jacobian) if np.all(np.isfinite(error)) else None
+    residual = float(np.max(np.abs(values) / (rounding / EPSILON + largest)))
+    error = inverse @ ((np.abs(values) + rounding) / largest)
+    return Polished(place, residual, error, jacobian) if np.all(np.isfinite(error)) else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,8 +105,8 @@ class Bordered:
     ----------
     equations : FixedPointEquations
     kind : {"fold", "period_doubling", "hopf", "neimark_sacker"}
-        M = A (maps: A - 1), A + 1, A**2 + k, A**2 - 2 k A + 1; for the last two ``k`` is the last unknown: the squared
-        frequency of a flow, the cosine of the angle of a map.
+        M = A (maps: A - 1; the derivatives of H by the states), A + 1, A**2 + k, A**2 - 2 k A + 1; for the last two ``k``
+        is the last unknown: the squared frequency of a flow, the cosine of the angle of a map.
     left, right : array, shape (n, defect)
         Borders.
     mix : array, shape (defect,)
@@ -122,8 +123,12 @@ class Bordered:
         """Whether k is an unknown."""
         return DEFECT[self.kind] == 2
 
+    def source(self, place: Array) -> Expansion:
+        """What M is made of: derivatives of H for folds, which level sets of conserved quantities keep simple, else of f."""
+        return self.equations.defining(place, 2) if self.kind == "fold" else self.equations.expansion(place, 2)
+
     def scalars(self, place: Array, expansion: Expansion) -> tuple[Array, Array, Array]:
-        """``(g, gradient by the unknowns, v)`` at (z, k), where M v = 0 once g = 0."""
+        """``(g, gradient by the unknowns, v)`` at (z, k) with the expansion of ``source``; M v = 0 once g = 0."""
         n = self.equations.dimension
         a, second = expansion.first[:, :n], second_of(expansion)[:, :n, :]
         matrix = singular_matrix(self, a, place)
@@ -144,13 +149,10 @@ class Bordered:
 
     def __call__(self, place: Array) -> tuple[Array, Array]:
         """Equations H = 0, g = 0 and their Jacobian; as many as there are unknowns when one parameter varies."""
-        expansion = self.equations.expansion(place, 2)
+        expansion = self.source(place)
         n, unknowns = self.equations.dimension, len(place)
-        values, first = expansion.value, expansion.first
-        if self.equations.discrete:
-            values = values - place[:n]
-            first = first.copy()
-            first[:, :n] -= np.eye(n)
+        defining = expansion if self.kind == "fold" else self.equations.defining(place)
+        values, first = defining.value, defining.first
         top = np.zeros((n, unknowns))
         top[:, :first.shape[1]] = first
         if not (np.all(np.isfinite(first)) and np.all(np.isfinite(second_of(expansion)))):
@@ -174,7 +176,7 @@ def singular_matrix(bordered: Any, a: Array, place: Array) -> Array:
     """M at a place."""
     unit = np.eye(len(a))
     if bordered.kind == "fold":
-        return a - unit if bordered.equations.discrete else a
+        return a
     if bordered.kind == "period_doubling":
         return a + unit
     return a @ a + place[-1] * unit if bordered.kind == "hopf" else a @ a - 2 * place[-1] * a + unit
@@ -204,7 +206,8 @@ def bordered_at(equations: FixedPointEquations, kind: str, place: Array) -> Bord
     defect = DEFECT[kind]
     if defect > n:
         return None
-    matrix = singular_matrix(_Bare(equations, kind), equations.matrix(place), place)
+    a = equations.jacobian(place)[:, :n] if kind == "fold" else equations.matrix(place)
+    matrix = singular_matrix(_Bare(equations, kind), a, place)
     if not np.all(np.isfinite(matrix)):
         return None
     left, _, right = np.linalg.svd(matrix)
@@ -253,12 +256,8 @@ def branch_point_system(equations: FixedPointEquations, left: Array) -> Callable
 
     def system(place: Array) -> tuple[Array, Array]:
         z, imperfection, w = place[:n + 1], place[n + 1], place[n + 2:]
-        expansion = equations.expansion(z, 2)
+        expansion = equations.defining(z, 2)
         values, first = expansion.value, expansion.first
-        if equations.discrete:
-            values = values - z[:n]
-            first = first.copy()
-            first[:, :n] -= np.eye(n)
         size = 2 * n + 2
         equation, jacobian = np.zeros(size), np.zeros((size, size))
         equation[:n] = values + imperfection * left

@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sympy import Symbol
+from sympy import Expr, Symbol
 
 from dynamics.analysis.arclength import CurveProblem, Limit
 from dynamics.analysis.linearization import fields_of, scalar_system
 from dynamics.compiled.expansions import Expansion, composed, expansion_function, expression_function
 from dynamics.errors import DerivationError, SpecificationError, did_you_mean
+from dynamics.expressions import elementary
 from dynamics.symbolic.regimes import Regime, regimes
 from dynamics.systems import System
 
@@ -23,6 +24,7 @@ __all__ = ["FixedPointEquations", "equations_of", "limits_of", "prepared"]
 
 Array = NDArray[np.float64]
 LARGEST = 24
+NEARBY = 1e-2  # relative
 UNBOUNDED = 1e5  # states this many times larger than at the start are said to grow without bound
 
 
@@ -44,6 +46,8 @@ class FixedPointEquations:
         Of the varied parameters.
     reach : array, shape (n,)
         Sizes of states beyond which they count as unbounded.
+    conserved : tuple of (row, expression, level)
+        Conserved quantities: each makes one equation redundant, and its level takes that equation's place.
     """
 
     system: System
@@ -53,6 +57,7 @@ class FixedPointEquations:
     scale: Array
     spans: Array
     reach: Array
+    conserved: tuple[tuple[int, Expr, float], ...] = ()
 
     @property
     def dimension(self) -> int:
@@ -90,17 +95,18 @@ class FixedPointEquations:
     def residual(self, z: Array) -> Array:
         """``H(z)``, shape (n,)."""
         value = self.expansion(z, 0).value if self.period == 1 else self._iterated(z)
-        return value - z[:self.dimension] if self.discrete else value
+        value = value - z[:self.dimension] if self.discrete else value
+        return self._on_level(z, Expansion(value, np.empty((self.dimension, 0))), 0).value
 
     def sizes(self, z: Array) -> Array:
-        """Size of each equation's derivatives near a point in scaled unknowns, shape (n,): what a zero one is small to."""
-        expansion, weights = self.expansion(z, 2), self.weights(z)
-        with np.errstate(all="ignore"):
-            found = np.abs(expansion.first / weights).max(axis=1)
-            if expansion.second is not None:
-                found = found + np.abs(expansion.second / weights[:, None] / weights).max(axis=(1, 2))
-            found = found + (1 / weights[:self.dimension] if self.discrete else 0.0)
-        return np.where((found > 0) & np.isfinite(found), found, 1.0)
+        """Size of each equation's derivatives around a point in scaled unknowns, shape (n,): what a zero is small to."""
+        weights = self.weights(z)
+        found = np.abs(self.jacobian(z) / weights).max(axis=1)
+        for step in (NEARBY, -NEARBY):
+            with np.errstate(all="ignore"):
+                beside = np.abs(self.jacobian(z + step / weights) / weights).max(axis=1)
+            found = np.where(np.isfinite(beside), np.maximum(found, beside), found)
+        return np.where(found > 0, found, 1.0)
 
     def _iterated(self, z: Array) -> Array:
         place, size = z.copy(), self.dimension
@@ -110,24 +116,44 @@ class FixedPointEquations:
 
     def jacobian(self, z: Array) -> Array:
         """Derivatives of H by z, shape (n, n + number of varied parameters)."""
-        first = self.expansion(z).first
-        return self._minus_identity(first) if self.discrete else first
+        return self.defining(z).first
 
-    def _minus_identity(self, first: Array) -> Array:
-        result = first.copy()
-        result[:, :self.dimension] -= np.eye(self.dimension)
-        return result
+    def defining(self, z: Array, order: int = 1) -> Expansion:
+        """H with derivatives by z."""
+        n, found = self.dimension, self.expansion(z, order)
+        if self.discrete:
+            first = found.first.copy()
+            first[:, :n] -= np.eye(n)
+            found = replace(found, value=found.value - z[:n], first=first)
+        return self._on_level(z, found, order)
+
+    def _on_level(self, z: Array, found: Expansion, order: int) -> Expansion:
+        if not self.conserved:
+            return found
+        arrays = [found.value, found.first, found.second, found.third]
+        variables, (constants, numbers) = self._variables, self._constants
+        for row, quantity, level in self.conserved:
+            for k in range(order + 1):
+                array = arrays[k]
+                if array is not None:
+                    fresh = expression_function([quantity], variables, constants, k)(z[:len(variables)].tolist(), numbers)[0]
+                    arrays[k] = np.concatenate([array[:row], [fresh - level if k == 0 else fresh], array[row + 1:]])
+        return Expansion(arrays[0], arrays[1], arrays[2], arrays[3])  # type: ignore[arg-type]
 
     def matrix(self, z: Array) -> Array:
         """Jacobian of the flow, multiplier matrix of the map, shape (n, n)."""
         return self.expansion(z).first[:, :self.dimension]
 
     def eigenvalues(self, z: Array) -> NDArray[np.complex128]:
-        """Of ``matrix``, largest real part (modulus for maps) first; nan where it is not finite."""
+        """Of ``matrix``, largest real part (modulus for maps) first; nan where it is not finite.
+
+        Those that conserved quantities keep at 0 (1 for maps) are left out.
+        """
         matrix = self.matrix(z)
         if not np.all(np.isfinite(matrix)):
-            return np.full(self.dimension, np.nan + 0j)
+            return np.full(self.dimension - len(self.conserved), np.nan + 0j)
         found = np.linalg.eigvals(matrix).astype(complex)
+        found = np.delete(found, np.argsort(np.abs(found - float(self.discrete)))[:len(self.conserved)])
         return found[np.lexsort((found.imag, -(np.abs(found) if self.discrete else found.real)))]
 
     def weights(self, z: Array) -> Array:
@@ -242,8 +268,27 @@ def equations_of(system: System, varied: Sequence[str], spans: Sequence[float], 
     # relative steps far out, absolute ones near zero; a state at rest in 0 says nothing about its scale
     scale = np.array([min(1.0, size) if size > 1e-9 and math.isfinite(size) else 1.0 for size in sizes])
     reach = np.array([UNBOUNDED * max(1.0, size) for size in sizes])
-    return tuple(FixedPointEquations(system, tuple(varied), regime, period, scale, np.array(spans, dtype=float), reach)
+    conserved = _conserved(system, states, scale)
+    return tuple(FixedPointEquations(system, tuple(varied), regime, period, scale, np.array(spans, dtype=float), reach,
+                                     conserved)
                  for regime in found)
+
+
+def _conserved(system: System, states: Mapping[str, float], scale: Array) -> tuple[tuple[int, Expr, float], ...]:
+    """Declared invariants at the level of a state, each with the equation it replaces."""
+    found: list[tuple[int, Expr, float]] = []
+    values = {name: float(value) for name, value in system.parameter_values.items()} | dict(states)
+    symbols = tuple(Symbol(name) for name in system.states)
+    constants = tuple(Symbol(name) for name in system.parameters)
+    numbers = [values[s.name] for s in constants]
+    for name in system.invariants:
+        quantity = elementary(system.resolve(system._parsed.invariants[name]))
+        place = [float(states[s.name]) for s in symbols]
+        level = float(expression_function([quantity], symbols, constants, 0)(place, numbers)[0])
+        slope = np.abs(expression_function([quantity], symbols, constants, 1)(place, numbers)[0]) * (scale + np.abs(place))
+        slope[[row for row, _, _ in found]] = -1.0
+        found.append((int(np.argmax(slope)), quantity, level))
+    return tuple(found)
 
 
 def limits_of(equations: FixedPointEquations, bounds: Sequence[tuple[float, float]],

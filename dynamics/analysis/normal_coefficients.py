@@ -72,16 +72,26 @@ def parameter_coefficients(expansion: Expansion, n: int, discrete: bool, column:
     return float(np.real(speed)), float(np.real(p @ (_two(b, q, h) + mixed)))
 
 
-def flip_coefficient(expansion: Expansion, n: int) -> float:
-    """Return b of w -> -w + b w**3 at a multiplier -1."""
+def _still(expansion: Expansion, n: int, discrete: bool, level: Expansion | None, u: NDArray, v: NDArray) -> NDArray:
+    """The second-order term of the manifold that does not turn: on the level set of conserved quantities, where given."""
+    if level is not None and level.second is not None:
+        return np.asarray(-np.linalg.solve(level.first[:, :n], _two(level.second[:, :n, :n], u, v)))
+    a, b, _ = _forms(expansion, n)
+    return np.asarray(np.linalg.solve(np.eye(n) - a if discrete else -a, _two(b, u, v)))
+
+
+def flip_coefficient(expansion: Expansion, n: int, level: Expansion | None = None) -> float:
+    """Return b of w -> -w + b w**3 at a multiplier -1; ``level`` as for `pair_coefficient`."""
     a, b, c = _forms(expansion, n)
     q, p = null_vectors(a + np.eye(n))
-    h = np.linalg.solve(np.eye(n) - a, _two(b, q, q) / 2)
+    h = _still(expansion, n, True, level, q, q) / 2
     return float(p @ (_three(c, q, q, q) / 6 + _two(b, q, h)))
 
 
-def pair_coefficient(expansion: Expansion, n: int, value: complex, discrete: bool) -> float:
+def pair_coefficient(expansion: Expansion, n: int, value: complex, discrete: bool, level: Expansion | None = None) -> float:
     """Return l1 = Re(c1)/omega at a pair i omega (flow), d = Re(conj(mu) c1) at a pair mu (map).
+
+    Where quantities are conserved, ``level`` is the expansion of the equations with their levels in place of redundant rows.
 
     References
     ----------
@@ -91,7 +101,7 @@ def pair_coefficient(expansion: Expansion, n: int, value: complex, discrete: boo
     a, b, c = _forms(expansion, n)
     q, p = null_vectors(a.astype(complex), value)
     unit = np.eye(n)
-    still = np.linalg.solve(unit - a if discrete else -a, _two(b, q, q.conj()))
+    still = _still(expansion, n, discrete, level, q, q.conj())
     double = np.linalg.solve((value**2 if discrete else 2 * value) * unit - a, _two(b, q, q))
     total = _three(c, q, q, q.conj()) + 2 * _two(b, q, still) + _two(b, q.conj(), double)
     cubic = (p @ total) / 2

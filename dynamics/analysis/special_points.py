@@ -243,20 +243,22 @@ def special_point(equations: FixedPointEquations, kind: str, solved: Polished, h
 def _form(equations: FixedPointEquations, kind: str, solved: Polished, z: Array) -> tuple[dict[str, float], str]:
     n, discrete = equations.dimension, equations.discrete
     expansion = equations.expansion(z, 3)
+    level = equations.defining(z, 2) if equations.conserved else None
     try:
         with np.errstate(all="ignore"):
             if kind == "fold":
-                return {"a": zero_coefficients(expansion, n, discrete)[0]}, ""
+                a = zero_coefficients(expansion, n, discrete)[0] if not equations.conserved else math.nan
+                return ({"a": a} if math.isfinite(a) else {}), ""
             if kind == "period_doubling":
-                b = flip_coefficient(expansion, n)
+                b = flip_coefficient(expansion, n, level)
                 return {"b": b}, _side(b, 1)
             k = float(solved.solution[-1])
             if discrete:
                 value = complex(k, math.sqrt(max(0.0, 1 - k * k)))
-                d = pair_coefficient(expansion, n, value, True)
+                d = pair_coefficient(expansion, n, value, True, level)
                 return {"angle": math.acos(k), "d": d}, _side(d, -1)
             omega = math.sqrt(k)
-            l1 = pair_coefficient(expansion, n, complex(0, omega), False)
+            l1 = pair_coefficient(expansion, n, complex(0, omega), False, level)
             return {"omega": omega, "l1": l1}, _side(l1, -1)
     except np.linalg.LinAlgError:
         return {}, "the normal form is singular: another eigenvalue is critical"
@@ -323,7 +325,7 @@ def branch_directions(equations: FixedPointEquations, z: Array) -> tuple[Array, 
         return (right[-1] / weights,)
     if len(sizes) > 1 and sizes[-2] <= SINGULAR * sizes[0]:
         return ()
-    second = equations.expansion(z, 2).second
+    second = equations.defining(z, 2).second
     if second is None:
         return ()
     null = right[-2:] / weights

@@ -242,3 +242,30 @@ def test_branches_survive_files_and_start_others(tmp_path):
         branch["HB7"]
     with pytest.raises(dy.SpecificationError, match="the branch has the points"):
         branch.at(10**6)
+
+
+# ---- conserved quantities -------------------------------------------------------------------------------------------
+
+def test_bifurcations_on_the_level_of_a_declared_invariant():
+    # the Brusselator with a store that x is taken from: x + w stays what it was
+    system = dy.System(name="store", time="continuous", states={"x": 1, "y": 2, "w": 3}, parameters={"B": 1.5},
+                       equations={"x": "1 - (B + 1)*x + x**2*y", "y": "B*x - x**2*y", "w": "-(1 - (B + 1)*x + x**2*y)"},
+                       invariants={"total": "x + w"})
+    branch = dy.continue_fixed_points(system, "B", (0.5, 4), {"x": 1, "y": 1.5, "w": 3})
+    assert [p.kind for p in branch.special_points] == ["hopf"]
+    point = branch["HB1"]
+    assert math.isclose(point.parameters["B"], 2, rel_tol=1e-12)
+    assert math.isclose(point.normal_form["omega"], 1, rel_tol=1e-12)
+    # <q, q> = 1 with q = (1, -1 + i, -1)/2 where it was (1, -1 + i)/sqrt(3) without the store: l1 times 3/4
+    assert math.isclose(point.normal_form["l1"], -0.5 * 3 / 4, rel_tol=1e-9)
+    assert np.allclose(branch.table["x"] + branch.table["w"], 4, rtol=1e-12)
+    # the eigenvalue that is zero by structure is left out
+    assert branch.table.sizes["mode"] == 2
+
+
+def test_folds_on_the_level_of_a_declared_invariant():
+    system = dy.System(name="fold store", time="continuous", states={"x": 1, "w": 0}, parameters={"mu": 0},
+                       equations={"x": "mu + x - x**3", "w": "x**3 - mu - x"}, invariants={"total": "x + w"})
+    branch = dy.continue_fixed_points(system, "mu", (-1, 1), {"x": 1, "w": 0})
+    assert sorted(round(p.parameters["mu"], 12) for p in places(branch, "fold")) == [
+        round(-2 / math.sqrt(27), 12), round(2 / math.sqrt(27), 12)]
