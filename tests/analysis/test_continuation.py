@@ -250,7 +250,7 @@ def test_bifurcations_on_the_level_of_a_declared_invariant():
     # the Brusselator with a store that x is taken from: x + w stays what it was
     system = dy.System(name="store", time="continuous", states={"x": 1, "y": 2, "w": 3}, parameters={"B": 1.5},
                        equations={"x": "1 - (B + 1)*x + x**2*y", "y": "B*x - x**2*y", "w": "-(1 - (B + 1)*x + x**2*y)"},
-                       invariants={"total": "x + w"})
+                       invariants={"kept": "x + w"})
     branch = dy.continue_fixed_points(system, "B", (0.5, 4), {"x": 1, "y": 1.5, "w": 3})
     assert [p.kind for p in branch.special_points] == ["hopf"]
     point = branch["HB1"]
@@ -265,7 +265,7 @@ def test_bifurcations_on_the_level_of_a_declared_invariant():
 
 def test_folds_on_the_level_of_a_declared_invariant():
     system = dy.System(name="fold store", time="continuous", states={"x": 1, "w": 0}, parameters={"mu": 0},
-                       equations={"x": "mu + x - x**3", "w": "x**3 - mu - x"}, invariants={"total": "x + w"})
+                       equations={"x": "mu + x - x**3", "w": "x**3 - mu - x"}, invariants={"kept": "x + w"})
     branch = dy.continue_fixed_points(system, "mu", (-1, 1), {"x": 1, "w": 0})
     assert sorted(round(p.parameters["mu"], 12) for p in places(branch, "fold")) == [
         round(-2 / math.sqrt(27), 12), round(2 / math.sqrt(27), 12)]
