@@ -22,7 +22,7 @@ from dynamics.errors import MissingExtraError, SpecificationError
 from dynamics.symbolic.polynomial import jacobian_matrix
 from dynamics.systems import TIME, System
 
-__all__ = ["ENGINES", "EnsembleRun", "Lanes"]
+__all__ = ["ENGINES", "EnsembleRun", "Lanes", "ensemble_run"]
 
 Array = NDArray[np.float64]
 ENGINES = ("auto", "kernel", "numpy")
@@ -217,6 +217,13 @@ class EnsembleRun:
             transform = self.functions.lane_function([self.system._parsed.transforms[name]], Symbol("value"))
             values[name] = transform(np.zeros(raw.size), result.final_state[: self.size], p, raw)[0]
         return values
+
+
+@functools.lru_cache(maxsize=32)
+def ensemble_run(base: System, measures: tuple[str, ...], event: str | None, ramp_shock: str | None, extremes: bool,
+                 settle: bool) -> EnsembleRun:
+    """Return the ``EnsembleRun`` of these choices; chunks of a sweep and rounds of a search ask for the same one."""
+    return EnsembleRun(base, measures, event, ramp_shock, extremes, settle)
 
 
 @functools.lru_cache(maxsize=128)

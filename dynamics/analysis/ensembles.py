@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dynamics.analysis.ensemble_runs import EnsembleRun, Lanes
+from dynamics.analysis.ensemble_runs import EnsembleRun, Lanes, ensemble_run
 from dynamics.analysis.lane_points import LanePoints, lane_points
 from dynamics.analysis.ramps import RAMP_DURATION, RAMP_SIZE
 from dynamics.compiled.functions import SystemFunctions, functions_of
@@ -80,7 +80,6 @@ class Ensemble:
         for row, name in enumerate(self.functions.parameter_names):
             self.p[row] = parameters.get(name, current[name])
         self.points: LanePoints | None
-        self._runs: dict[Any, EnsembleRun] = {}
         try:
             self.points = lane_points(system, self.p)
         except DerivationError:
@@ -158,7 +157,7 @@ class Ensemble:
         lowest = np.minimum(self.start, state) if extremes else np.empty((0, self.lanes))
         running = np.nonzero(~at_once & np.all(np.isfinite(state), axis=0))[0]
         if running.size:
-            work = self._prepared(tuple(measures), event, shock if ramp else None, extremes, settle)
+            work = ensemble_run(self.system, tuple(measures), event, shock if ramp else None, extremes, settle)
             lanes_run = self._lanes(work, running, state, magnitude, ramp, duration)
             result = work.run(replace(lanes_run, relative_tolerance=relative_tolerance, engine=engine, threads=threads,
                                       absolute_tolerance=absolute_tolerance, progress=progress))
@@ -169,11 +168,6 @@ class Ensemble:
             if extremes:
                 lowest[:, running] = np.fmin(lowest[:, running], result.minimum[len(work.reduced):])
         return Outcome(status, at_once, final_state, final_time, values, lowest)
-
-    def _prepared(self, *choice: Any) -> EnsembleRun:
-        if choice not in self._runs:
-            self._runs[choice] = EnsembleRun(self.system, *choice)
-        return self._runs[choice]
 
     def _lanes(self, work: EnsembleRun, which: NDArray[np.intp], state: Array, magnitude: Array, ramp: float,
                duration: Array) -> Lanes:

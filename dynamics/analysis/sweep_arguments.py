@@ -56,8 +56,7 @@ def check_measures(system: Any, measure: str | Sequence[str] | None) -> tuple[st
     states = list(system.states) if system.time == "discrete" else []
     known = [*system.measures, *system.states, *(MAP_MEASURES if system.time == "discrete" else FLOW_MEASURES)]
     if given is None:
-        return tuple(n for n in (*system.measures, *states)
-                     if n not in system.measures or system.measures[n].reduction != "drawdown")
+        return (*system.measures, *states)
     for name in given:
         if name not in known:
             raise SpecificationError(f"measure '{name}' is not one of '{system.name}'.{did_you_mean(name, known)}"

@@ -169,11 +169,8 @@ def compute(job: Job, progress: Report | None = None) -> dict[str, NDArray[Any]]
 
 
 def one_by_one(plan: Plan) -> bool:
-    """Whether cells go through the functions for single trajectories: for what lanes do not know."""
-    system = plan.system
-    resets = any(e.assign for e in system.events.values())
-    return resets or (system.time == "continuous" and not plan.special and any(
-        system.measures[m].reduction == "drawdown" for m in plan.declared))
+    """Whether cells go through the functions for single trajectories: for events that reset states."""
+    return any(e.assign for e in plan.system.events.values())
 
 
 def _each(plan: Plan, job: Job, one: Callable[..., dict[str, float]]) -> dict[str, NDArray[Any]]:
@@ -257,11 +254,10 @@ def _trajectories(plan: Plan, job: Job, ensemble: Ensemble, settling: bool, prog
                   ) -> dict[str, NDArray[Any]]:
     system, o = plan.system, plan.options
     terminal = next((n for n, e in system.events.items() if e.terminal), None)
-    falls = [m for m in plan.declared if system.measures[m].reduction == "drawdown"]
     shock, size = _shock(plan, job)
     duration = o["duration"] if o["duration"] or settling else DURATION
     outcome = ensemble.run(shock, size, event=o["event"] or terminal, duration=duration, settle=settling,
-                           measures=[m for m in plan.declared if m not in falls], progress=progress,
+                           measures=list(plan.declared), progress=progress,
                            relative_tolerance=o["relative_tolerance"], absolute_tolerance=o["absolute_tolerance"],
                            engine=o["engine"], threads=job.threads)
     status = outcome.status
@@ -275,9 +271,6 @@ def _trajectories(plan: Plan, job: Job, ensemble: Ensemble, settling: bool, prog
         rest = _at_rest(ensemble, outcome)
         found |= {f"settled_{n}": np.where(rest, row, np.nan)
                   for n, row in zip(ensemble.functions.names, outcome.final_state, strict=True)}
-    if falls:
-        # a drawdown needs the order of highs and lows along the path, which the running extremes of lanes do not keep
-        found |= _drawdowns(plan, job, ensemble, falls, shock, size, outcome)
     return found
 
 
@@ -287,21 +280,6 @@ def _at_rest(ensemble: Ensemble, outcome: Outcome) -> NDArray[np.bool_]:
     speed = ensemble.functions.lane_field(outcome.final_time, outcome.final_state, ensemble.p)
     scaled = np.max(np.abs(speed) / (np.abs(outcome.final_state) + 0.01), axis=0)
     return (outcome.status == STATUS["not_settled"]) & (scaled < AT_REST)
-
-
-def _drawdowns(plan: Plan, job: Job, ensemble: Ensemble, names: list[str], shock: str | None, size: Any, outcome: Outcome
-               ) -> dict[str, NDArray[Any]]:
-    values = {name: np.full(ensemble.lanes, np.nan) for name in names}
-    sizes = np.broadcast_to(np.asarray(size, dtype=float), (ensemble.lanes,))
-    for row in np.flatnonzero((outcome.status != STATUS["not_run"]) & (outcome.final_time > 0)):
-        start = dict(zip(ensemble.functions.names, ensemble.start[:, row].tolist(), strict=True))
-        cell = {n: float(v[row]) for n, v in job.cells.items() if n in plan.system.parameters}
-        options = {**plan.options, "initial_state": start, "shock": shock, "magnitude": float(sizes[row]),
-                   "duration": float(outcome.final_time[row])}
-        found = system_cell(plan.system, cell, tuple(names), options)
-        for name in names:
-            values[name][row] = found.get(name, np.nan)
-    return values
 
 
 # ---- starts and shocks ---------------------------------------------------------------------------------------------------

@@ -53,8 +53,8 @@ def sweep(system: System | Process, over: Mapping[str, Sequence[float]], measure
         Declared measures; names of states: their final values, as ``final_x`` where ``x`` is an axis; for flows also
         ``"regime"`` (flags as in ``phase_diagram``), ``"threshold"`` (``cascade_threshold`` in every cell),
         ``"settled_state"`` and ``"growth_rate"``; for maps ``"lyapunov"``, ``"period"`` and ``"settled_state"``. For a
-        Process: names of states after the last step, or of numbers in the solution. None: the declared measures (without
-        drawdowns, which are slow), and the states of maps.
+        Process: names of states after the last step, or of numbers in the solution. None: the declared measures, and the
+        states of maps.
     duration : float, optional
         Time (steps) of each trajectory. None: 200; for ``"regime"``, ``"settled_state"`` and ``"threshold"`` what each
         cell needs to settle by its slowest eigenvalue; for ``"lyapunov"`` and ``"period"`` 2000 steps.

@@ -43,7 +43,7 @@ def test_closed_form_on_three_axes() -> None:
     assert found.attrs["trajectories"] == 12
 
 
-def test_an_axis_may_be_an_initial_state_and_drawdowns_come_from_single_runs() -> None:
+def test_an_axis_may_be_an_initial_state_and_drawdowns_are_those_of_single_runs() -> None:
     found = dy.sweep(decay(), {"x": [1.0, 3.0]}, duration=1, measure=["fall", "end"])
     assert found["fall"].values == pytest.approx(np.array([1, 3]) * (1 - math.exp(-1)), rel=3e-6)
     start = dy.sweep(decay(), {"b": [1.0]}, "end", duration=1, initial_state={"x": 5})
