@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.lines import Line2D
 
 from dynamics.errors import SpecificationError
 from dynamics.figures import labels as axis_labels
@@ -17,6 +16,7 @@ from dynamics.results import BifurcationDiagram, Branch
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
+    from matplotlib.lines import Line2D
     from numpy.typing import NDArray
 
     from dynamics.systems import System
@@ -59,6 +59,8 @@ def plot_bifurcation_diagram(result: BifurcationDiagram | Branch, state: str | N
     >>> [text.get_text() for text in ax.get_legend().get_texts()]
     ['stable', 'unstable']
     """
+    from matplotlib.lines import Line2D
+
     branches = _branches(result)
     parameter = str(branches[0].table.attrs["varied"])
     states = list(dict.fromkeys(name for branch in branches for name in _states(branch.table)))

@@ -7,7 +7,6 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.lines import Line2D
 
 from dynamics.errors import SpecificationError
 from dynamics.figures import labels as axis_labels
@@ -17,6 +16,7 @@ from dynamics.results import Branch
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.lines import Line2D
 
 __all__ = ["plot_two_parameter_diagram"]
 
@@ -62,6 +62,8 @@ def plot_two_parameter_diagram(curves: Branch | Sequence[Branch], x: str | None 
     >>> [text.get_text() for text in ax.get_legend().get_texts()]
     ['Hopf, subcritical']
     """
+    from matplotlib.lines import Line2D
+
     listed = (curves,) if isinstance(curves, Branch) else tuple(curves)
     names = _parameters(listed)
     if x is not None and x not in names:
