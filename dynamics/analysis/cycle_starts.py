@@ -13,7 +13,7 @@ from dynamics.analysis.collocation import Orbit, Variation, corrected_orbit, lin
 from dynamics.analysis.cycle_fields import CycleFields
 from dynamics.analysis.cycle_problems import CycleProblem, Structure, along, fixed_scalar, segmented
 from dynamics.analysis.floquet import critical_direction
-from dynamics.analysis.orbit_meshes import sampled
+from dynamics.analysis.orbit_meshes import adapted, sampled
 from dynamics.analysis.paths import follow
 from dynamics.errors import ConvergenceError, DerivationError, SpecificationError
 from dynamics.results import SpecialPoint
@@ -26,6 +26,7 @@ __all__ = ["FoundCycle", "Start", "at_bifurcation", "at_hopf", "at_state", "cycl
 
 Array = NDArray[np.float64]
 FIRST_AMPLITUDES = (1e-2, 3e-3, 1e-3, 1e-4, 1e-5)
+DENSE = 600  # intervals of the mesh from which one that follows a fast orbit is made
 RETURN = 0.05  # relative distance at which a path has come back
 ACCURATE: dict[str, float] = {"relative_tolerance": 1e-10, "absolute_tolerance": 1e-12}
 
@@ -146,6 +147,10 @@ def _corrected(fields: CycleFields, states: Any, period: float, unknowns: Array,
         return [fixed_scalar(place, float(unknowns[0]))]
 
     orbit = problem.refined(guess, 0.4, fixed)
+    if orbit is None:
+        # a relaxation cycle needs its mesh where it is fast before Newton's method can begin
+        dense = segmented(fields, states, period, unknowns, spans, gauss, intervals=DENSE)
+        orbit = None if dense is None else problem.refined(adapted(dense[1], 0.4), 0.4, fixed)
     if orbit is None:
         # at a fold or branch point of cycles the parameter cannot be held
         orbit = problem.refined(guess, 0.4, lambda _: [])
