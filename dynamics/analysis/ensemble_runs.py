@@ -7,6 +7,7 @@ array operations; both give the same outcomes.
 from __future__ import annotations
 
 import functools
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -18,13 +19,14 @@ from sympy import Expr, Symbol
 from dynamics.analysis.ramps import RAMP_DURATION, ramped
 from dynamics.compiled.functions import SystemFunctions, functions_of
 from dynamics.compiled.lanes import LaneProblem, LaneResult, integrate_lanes
-from dynamics.errors import MissingExtraError, SpecificationError
+from dynamics.errors import DerivationError, IntegrationError, MissingExtraError, SpecificationError
 from dynamics.symbolic.polynomial import jacobian_matrix
 from dynamics.systems import TIME, System
 
 __all__ = ["ENGINES", "EnsembleRun", "Lanes", "ensemble_run"]
 
 Array = NDArray[np.float64]
+LOG = logging.getLogger(__name__)
 ENGINES = ("auto", "kernel", "numpy")
 _DIRECTIONS = {"falling": -1, "rising": 1, "both": 0}
 # What is written out as compiled code: so many states and operations of the field compile in about a second.
@@ -116,9 +118,16 @@ class EnsembleRun:
             return self._arrays(lanes)
         if lanes.engine == "kernel":
             return self._compiled(lanes)
-        return self._compiled(lanes) if self.suits_kernel else self._arrays(lanes)
+        if not self.suits_kernel:
+            return self._arrays(lanes)
+        try:
+            return self._compiled(lanes)
+        except (DerivationError, IntegrationError) as error:
+            # lanes themselves never raise: this is a function without instructions, or a compiler that refuses them
+            LOG.warning("no compiled code for '%s' (%s); arrays are used", self.system.name, error)
+            return self._arrays(lanes)
 
-    @functools.cached_property
+    @property
     def suits_kernel(self) -> bool:
         """Whether compiled code is available and the field small enough to be written out."""
         from dynamics.compiled.kernels.jit import available

@@ -4,6 +4,9 @@ A *lane* is one trajectory: one column of arrays of shape (dimension, lanes), wi
 and status. Phase diagrams and threshold curves run on this engine. Only elementwise operations touch the numbers, so
 the result of a lane is the same to the last bit whichever lanes run beside it.
 
+Compiled flows (``dynamics.compiled.kernels.flows``) do the same some hundred times faster where llvmlite is installed and
+the system is small enough to be written out; this engine serves all others, and is what compiled flows are checked by.
+
 The method is Rodas5P (``dynamics.compiled.rosenbrock``). On fields with kinks (``max``, ``abs``) the error estimate
 makes the steps small where a kink is crossed; below a relative tolerance of 1e-7 that costs many steps, and a threshold
 wanted to more digits is better computed by the scalar route, which restarts at the kink.

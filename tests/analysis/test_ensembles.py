@@ -7,7 +7,7 @@ import dynamics as dy
 from dynamics.analysis.ensemble_runs import EnsembleRun
 from dynamics.analysis.ensembles import Ensemble
 from dynamics.compiled.kernels import jit
-from dynamics.errors import MissingExtraError, SpecificationError
+from dynamics.errors import IntegrationError, MissingExtraError, SpecificationError
 from dynamics.results import STATUS
 
 MEASURES = ("lowest_price_gap", "forced_volume", "net_sold", "drawdown")
@@ -77,6 +77,16 @@ def test_large_systems_and_missing_libraries_fall_back(core, plane, monkeypatch)
         plane.run("price", 0.08, engine="kernel")
     small = Ensemble(core, {}, 2)
     assert small.run("price", np.array([0.01, 0.19]), duration=30.0).status.tolist()[1] == STATUS["event"]
+
+
+def test_a_compiler_that_refuses_is_told_and_arrays_are_used(core, monkeypatch, caplog):
+    def refuse(*_, **__):
+        raise IntegrationError("no such instruction")
+
+    monkeypatch.setattr("dynamics.compiled.kernels.flows.integrate_flows", refuse)
+    outcome = Ensemble(core, {}, 2).run("price", np.array([0.01, 0.19]), duration=30.0, relative_tolerance=1e-5)
+    assert outcome.happened.tolist() == [False, True]
+    assert "no such instruction" in caplog.text
 
 
 def test_an_unknown_engine_is_refused(plane):
