@@ -69,7 +69,17 @@ _SCALAR = {"exp": _exp, "log": _log, "log1p": _log1p, "expm1": _expm1, "sqrt": _
 
 def _vector_modules() -> dict[str, Function]:
     import numpy as np
-    from scipy import special
+
+    # SciPy is imported where one of these is called: most systems need none, and a cold start waits for it
+    def logistic(z: Any) -> Any:
+        from scipy.special import expit
+
+        return expit(z)
+
+    def erf(z: Any) -> Any:
+        from scipy.special import erf as function
+
+        return function(z)
 
     def softplus(z: Any, scale: Any = 1.0) -> Any:
         return scale * np.logaddexp(0.0, np.asarray(z) / scale)
@@ -77,7 +87,7 @@ def _vector_modules() -> dict[str, Function]:
     def hill(x: Any, k: Any, n: Any) -> Any:
         x = np.asarray(x, dtype=float)
         safe = np.where(x > 0, x, 1.0)
-        return np.where(x > 0, special.expit(n * (np.log(safe) - np.log(k))),
+        return np.where(x > 0, logistic(n * (np.log(safe) - np.log(k))),
                         np.where(x == 0, 0.0, x**n / (k**n + x**n)))
 
     def select(conditions: Any, choices: Any, default: Any = np.nan) -> Any:
@@ -98,7 +108,7 @@ def _vector_modules() -> dict[str, Function]:
         return result.reshape(shape)
 
     return {"exp": np.exp, "log": np.log, "log1p": np.log1p, "expm1": np.expm1, "sqrt": np.sqrt,
-            "logistic": special.expit, "softplus": softplus, "hill": hill, "sign": np.sign, "erf": special.erf,
+            "logistic": logistic, "softplus": softplus, "hill": hill, "sign": np.sign, "erf": erf,
             "Heaviside": np.heaviside, "Abs": np.abs, "total": total, "product": product, "select": select}
 
 
