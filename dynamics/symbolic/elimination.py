@@ -120,7 +120,7 @@ def _solutions(
             raise
         rational, names, inversions = without_kernels(equations, (*unknowns, *roots))
     form = rational_form([*rational, *_denominators(rational)], names)
-    solver = RootBranches(form, bounds)
+    solver = RootBranches(form, bounds, roots)
     elements = form.elements
     start = Branch(
         form.field.ring,
@@ -133,7 +133,7 @@ def _solutions(
         relations={symbol: (degree, base.numer, base.denom) for symbol, (degree, base) in form.relations.items()},
     )
     exact = equations is given and not inversions and not form.kernels
-    for branch in solver.complete(start):
+    for branch in solver.complete(solver.with_parameters_as_powers(start)):
         found = solver.solution(branch)
         whole = found and _undo(Solution(*found), inversions, (*unknowns, *roots), bounds)
         whole = whole and _with_roots(whole, roots, bounds)

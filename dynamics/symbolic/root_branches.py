@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
+from itertools import combinations
 from math import gcd
 from typing import Any
 
@@ -28,6 +29,7 @@ from dynamics.symbolic.triangular import (
 __all__ = ["RootBranches"]
 
 _EXPANDED = 200  # terms of an equation above which its discriminant is not factored
+_USABLE = 400  # terms of a radicand that nobody would read
 
 
 @dataclass
@@ -39,6 +41,8 @@ class RootBranches:
     form : RationalForm
         Of the equations.
     bounds : mapping of Symbol to (lower, upper)
+    nonnegative : tuple of Symbol
+        Unknowns that stand for radicals; where one is a negative multiple of another both are zero.
     roots : dict of Symbol to Expr
         Generators that were added, and the radicals they stand for.
     lowered : dict of Symbol to (int, PolyElement)
@@ -47,16 +51,40 @@ class RootBranches:
 
     form: RationalForm
     bounds: Bounds
+    nonnegative: tuple[Symbol, ...] = ()
     roots: dict[Symbol, Expr] = field(default_factory=dict)
     lowered: dict[Symbol, tuple[int, Any]] = field(default_factory=dict)
 
     def complete(self, branch: Branch) -> Iterator[Branch]:
         """Branches without equations left."""
-        for part in rational_branches(branch):
+        for part in rational_branches(branch, self.narrowed if len(self.nonnegative) > 1 else None):
             if part.equations:
                 yield from self.nonlinear(part)
             else:
                 yield part
+
+    def narrowed(self, branch: Branch) -> Branch:
+        """The branch with two radicals set to zero where they have opposite signs, however the rest is solved."""
+        values = self.values(branch, RationalForm(branch.ring.to_field(), (), {}, {}))
+        found = [values[name] for name in self.nonnegative if values and values[name]]
+        for first, second in combinations(found, 2):
+            ratio = first / second
+            if ratio.denom.is_ground and ratio.numer.is_ground and ratio.numer.LC < 0:
+                return replace(branch, equations=(*branch.equations, first.numer.set_ring(branch.ring)))
+        return branch
+
+    def with_parameters_as_powers(self, branch: Branch) -> Branch:
+        """The branch with radicals of parameters in place of these parameters, where that is rational."""
+        for root, (degree, base, below) in list(branch.relations.items()):
+            barred = (*branch.unknowns, *self.form.kernels)
+            chosen = linear_parameter(branch.relations[root][1], barred) if below == 1 else None
+            if chosen is not None and branch.relations[root][2] == 1:
+                symbol, slope, offset = chosen
+                self.lowered[root] = (degree, base)
+                relations = {name: item for name, item in branch.relations.items() if name != root}
+                power = branch.ring.gens[branch.index(root)] ** degree
+                branch = reparametrized(replace(branch, relations=relations), symbol, power - offset, slope)
+        return branch
 
     def nonlinear(self, branch: Branch) -> Iterator[Branch]:
         univariate: dict[Symbol, list[Any]] = {}
@@ -87,6 +115,8 @@ class RootBranches:
     def with_roots(self, branch: Branch, name: Symbol, equation: Any) -> Iterator[Branch]:
         rest = tuple(item for item in branch.equations if item is not equation)
         for extended, numerator, denominator in self.radical_roots(replace(branch, equations=rest), name, equation):
+            # a common factor that only the new root shows would multiply everything it is put into
+            numerator, denominator = numerator.cancel(denominator)
             yield from self.complete(substituted(extended, name, numerator, denominator))
 
     def square_discriminant(self, branch: Branch) -> tuple[Any, Symbol] | None:
@@ -181,6 +211,11 @@ class RootBranches:
         if not radicand:  # a multiple root, which factoring cannot see through a radical
             yield branch, branch.ring.zero, branch.ring.one
             return
+        if len(radicand) > _USABLE:
+            raise DerivationError(
+                f"A root of a polynomial of {len(radicand)} terms is no usable closed form. "
+                "Give numbers for some of the parameters, or solve numerically."
+            )
         content, factors = factored(radicand)
         outside, inside = branch.ring.one, branch.ring.one
         for factor, power in factors:
@@ -239,18 +274,25 @@ class RootBranches:
         short = denested(self.put_back(layout(value)), self.bounds)
         return min(short, plain, key=lambda item: item.count_ops())
 
+    def values(self, branch: Branch, form: RationalForm) -> dict[Symbol, Any] | None:
+        """Every unknown as an element of a field, in the open ones; ``None`` where a denominator is zero."""
+        values: dict[Symbol, Any] = {name: form.field.gens[branch.index(name)] for name in branch.unknowns}
+        for name, above, below in reversed(branch.solved):
+            numerator, denominator = (_evaluated(form.field, branch, item, values) for item in (above, below))
+            denominator = form.reduce(denominator)
+            if not denominator:
+                return None
+            values[name] = form.reduce(numerator / denominator)
+        return values
+
     def solution(self, branch: Branch) -> tuple[dict[Symbol, Expr], tuple[Symbol, ...], tuple[Expr, ...]] | None:
         """Values of the unknowns, the free ones, and what must not vanish; ``None`` where a denominator is zero."""
         over = branch.ring.to_field()
         relations = {name: (degree, over(a) / over(b)) for name, (degree, a, b) in branch.relations.items()}
         form = RationalForm(over, (), {}, relations)
-        values: dict[Symbol, Any] = {name: over.gens[branch.index(name)] for name in branch.unknowns}
-        for name, above, below in reversed(branch.solved):
-            numerator, denominator = (_evaluated(over, branch, item, values) for item in (above, below))
-            denominator = form.reduce(denominator)
-            if not denominator:
-                return None
-            values[name] = form.reduce(numerator / denominator)
+        values = self.values(branch, form)
+        if values is None:
+            return None
         lowered = RationalForm(over, (), {}, relations | {
             name: (degree, over(base.set_ring(branch.ring))) for name, (degree, base) in self.lowered.items()
             if name in branch.ring.symbols})

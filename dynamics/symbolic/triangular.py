@@ -7,7 +7,7 @@ parameters alone counts as nonzero unless it is zero identically.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -98,12 +98,14 @@ def with_generator(branch: Branch, symbol: Symbol) -> Branch:
     )
 
 
-def rational_branches(branch: Branch) -> Iterator[Branch]:
+def rational_branches(branch: Branch, narrowed: Callable[[Branch], Branch] | None = None) -> Iterator[Branch]:
     """Split into branches in which no equation factors and none is linear in an unknown.
 
     Parameters
     ----------
     branch : Branch
+    narrowed : callable, optional
+        Adds equations that are known besides those of the branch; called for every branch after a step.
 
     Yields
     ------
@@ -126,7 +128,7 @@ def rational_branches(branch: Branch) -> Iterator[Branch]:
         if step is None:
             yield prepared
         else:
-            pending.extend(reversed(step))
+            pending.extend(item if narrowed is None else narrowed(item) for item in reversed(step))
 
 
 def _irreducible(polynomial: Any) -> list[Any]:
