@@ -100,6 +100,23 @@ def test_square_roots_of_unknowns():
     assert values_of([sqrt(x) + 1], [x]) == []
 
 
+def test_square_roots_of_opposite_sign_are_both_zero():
+    # neither root can be negative: what remains of the line x = a*y is its end
+    assert values_of([sqrt(x + y) + sqrt(x + 2 * y), x - a * y], [x, y]) == [{x: 0, y: 0}]
+    assert values_of([sqrt(x + y) + 2 * sqrt(x * y + y**2 + x), x - a * y], [x, y]) == [{x: 0, y: 0}]
+    # where both vanish the other equation does not hold
+    assert values_of([sqrt(x + y - 1) + sqrt(x + 2 * y - a), x - b * y], [x, y]) == []
+
+
+def test_roots_of_parameters_come_out_plain():
+    found = values_of([sqrt(1 / (a / x**2 + (1 - a) * b / (c - x) ** 2)) - x, y - sqrt(b) * x], [x, y],
+                      BOUNDS | {a: (0, 1), b: (0, 1)})
+    expected = {c / (1 + sqrt(b)), c / (1 - sqrt(b))}
+    assert len(found) == 2
+    assert all(any(cancel(solution[x] - value) == 0 for solution in found) for value in expected)
+    assert all(cancel(solution[y] - sqrt(b) * solution[x]) == 0 for solution in found)
+
+
 def test_ricker_map():
     found = values_of([x * exp(a - b * x) - x], [x])
     assert {x: 0} in found
