@@ -38,6 +38,7 @@ _HOME = {
     "dynamics.analysis.edge_tracking": ("edge_state",),
     "dynamics.analysis.orbits": ("iterate",),
     "dynamics.analysis.nonsmooth": ("border_collisions", "nonsmooth_regimes"),
+    "dynamics.analysis.simulations": ("simulate",),
     "dynamics.analysis.sliding_motion": ("sliding",),
     "dynamics.analysis.thresholds": ("cascade_threshold",),
     "dynamics.analysis.threshold_curves": ("critical_shocks",),
@@ -73,6 +74,7 @@ if TYPE_CHECKING:
     from dynamics.analysis.observed_falls import compare_falls, worst_days
     from dynamics.analysis.orbits import iterate
     from dynamics.analysis.regimes import phase_diagram
+    from dynamics.analysis.simulations import simulate
     from dynamics.analysis.sliding_motion import sliding
     from dynamics.analysis.stability import bifurcation_conditions, region, stability_conditions
     from dynamics.analysis.sweeps import sweep

@@ -1,0 +1,180 @@
+"""Many paths of a noisy system at once, chunk by chunk: running extremes, events, fates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dynamics.compiled.functions import SystemFunctions, functions_of
+from dynamics.compiled.noise_steps import NoiseStepper
+from dynamics.compiled.random_streams import JUMPS, key_of, normals, uniforms
+from dynamics.results.provenance import STATUS
+from dynamics.systems import System
+
+__all__ = ["NoisyPaths", "follow_paths"]
+
+Array = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+# Small enough for the arrays of a step to stay in the processor's cache.
+PATHS_PER_CHUNK, STEPS_PER_BLOCK = 2048, 32
+
+
+@dataclass(frozen=True)
+class NoisyPaths:
+    """What is kept of each path; rows of ``final``, ``largest``, ``smallest``: states, then observables.
+
+    Attributes
+    ----------
+    final, largest, smallest : array, shape (rows, paths)
+    end_time : array, shape (paths,)
+    status : array of int, shape (paths,)
+    passage, counts : array, shape (events, paths)
+        Time of the first passage (nan: none) and number of passages.
+    stored : array, shape (rows, stored paths, steps + 1)
+    """
+
+    final: Array
+    largest: Array
+    smallest: Array
+    end_time: Array
+    status: NDArray[np.int64]
+    passage: Array
+    counts: NDArray[np.int64]
+    stored: Array
+
+
+def follow_paths(system: System, stepper: NoiseStepper, start: Array, h: float, steps: int, paths: int, seed: int,
+                 stored_paths: int) -> NoisyPaths:
+    """Follow ``paths`` paths over ``steps`` steps of length ``h``."""
+    rows, events = stepper.dimension + len(system.observables), len(system.events)
+    result = NoisyPaths(np.empty((rows, paths)), np.empty((rows, paths)), np.empty((rows, paths)),
+                        np.full(paths, steps * h), np.full(paths, STATUS["completed"]), np.full((events, paths), np.nan),
+                        np.zeros((events, paths), dtype=np.int64), np.full((rows, stored_paths, steps + 1), np.nan))
+    for first in range(0, paths, PATHS_PER_CHUNK):
+        _Chunk(system, stepper, start, h, np.arange(first, min(first + PATHS_PER_CHUNK, paths)), result).run(steps, seed)
+    return result
+
+
+class _Chunk:
+    """The paths of one chunk that have not ended; ``ids`` are their places among all paths."""
+
+    def __init__(self, system: System, stepper: NoiseStepper, start: Array, h: float, ids: NDArray[np.int64],
+                 result: NoisyPaths) -> None:
+        functions: SystemFunctions = functions_of(system)
+        parsed = system._parsed
+        self.stepper, self.h, self.ids, self.result = stepper, h, ids, result
+        self.events = list(system.events.values())
+        self.rows = result.final.shape[0]
+        self.watch = functions.lane_function([*parsed.observables.values(), *(e for e, _ in parsed.events.values())])
+        self.resets = [(tuple(functions.names.index(n) for n in assign), functions.lane_function(list(assign.values())))
+                       for _, assign in parsed.events.values()]
+        self.y = np.repeat(start[:, None], len(ids), axis=1)
+        self.values, self.levels = self._watched(0.0, self.y)
+        self.alive = np.ones(len(ids), dtype=bool)
+        self.largest, self.smallest = self.values.copy(), self.values.copy()
+        self._keep(0)
+
+    def run(self, steps: int, seed: int) -> None:
+        """Follow the paths; numbers are drawn for a block of steps at a time."""
+        key, sources, jumps = key_of(seed), self.stepper.sources, self.stepper.jumps
+        for first in range(0, steps, STEPS_PER_BLOCK):
+            self._drop_ended()
+            if not self.ids.size:
+                return
+            # an even number of steps in a block keeps whole pairs together for any number of sources
+            noise = normals(key, self.ids, first * sources, STEPS_PER_BLOCK * sources) * np.sqrt(self.h)
+            uniform = uniforms(key, self.ids, first * jumps, STEPS_PER_BLOCK * jumps, JUMPS)
+            for place in range(min(STEPS_PER_BLOCK, steps - first)):
+                self._step(first + place, noise[place * sources:(place + 1) * sources],
+                           uniform[place * jumps:(place + 1) * jumps])
+        self.alive[:] = False
+        self._drop_ended()
+
+    def _step(self, step: int, increments: Array, uniform: Array) -> None:
+        with np.errstate(all="ignore"):
+            after = self.stepper.diffuse(step * self.h, self.y, increments, self.h)
+            after = self.stepper.jump((step + 1) * self.h, after, uniform, self.h)
+        invalid = self.alive & ~np.isfinite(after).all(axis=0)
+        if invalid.any():
+            self._end(invalid, STATUS["invalid_state"], np.full(int(invalid.sum()), step * self.h))
+        values, levels = self._watched((step + 1) * self.h, after)
+        if self.events:
+            values, levels = self._passages(step, after, values, levels)
+        if self.alive.all():
+            self.y, self.values, self.levels = after, values, levels
+        else:
+            self.y, self.values = np.where(self.alive, after, self.y), np.where(self.alive, values, self.values)
+            self.levels = np.where(self.alive, levels, self.levels)
+        # a path that has ended keeps its last values, which are among its extremes already
+        np.fmax(self.largest, self.values, out=self.largest)
+        np.fmin(self.smallest, self.values, out=self.smallest)
+        self._keep(step + 1)
+
+    def _passages(self, step: int, after: Array, values: Array, levels: Array) -> tuple[Array, Array]:
+        """Record the events between two states; terminal ones end their paths where the straight line meets zero."""
+        before = self.levels
+        falls, rises = (before > 0) & (levels <= 0), (before < 0) & (levels >= 0)
+        crossed = np.array([{"falling": falls[k], "rising": rises[k], "both": falls[k] | rises[k]}[event.direction]
+                            for k, event in enumerate(self.events)]) & self.alive
+        if not crossed.any():
+            return values, levels
+        with np.errstate(all="ignore"):
+            part = np.where(crossed, before / (before - levels), np.inf)
+        # a level that becomes infinite is passed within the step all the same
+        part = np.where(crossed & ~np.isfinite(part), 1.0, part)
+        terminal = np.array([event.terminal for event in self.events])
+        end = np.min(part[terminal], axis=0, initial=np.inf)
+        crossed &= part <= end
+        lanes = self.ids[np.flatnonzero(crossed.any(axis=0))]
+        hit = crossed[:, crossed.any(axis=0)]
+        times = (step + part[:, crossed.any(axis=0)]) * self.h
+        first = hit & (self.result.counts[:, lanes] == 0)
+        self.result.passage[:, lanes] = np.where(first, times, self.result.passage[:, lanes])
+        self.result.counts[:, lanes] += hit
+        ended = np.isfinite(end) & self.alive
+        after[:, ended] = self.y[:, ended] + end[ended] * (after[:, ended] - self.y[:, ended])
+        for (states, assign), lane_flags in zip(self.resets, crossed, strict=True):
+            if states and lane_flags.any():
+                places = np.flatnonzero(lane_flags)
+                moments = (step + np.where(ended, end, 1.0)[places]) * self.h
+                after[np.ix_(np.array(states), places)] = assign(moments, after[:, places], self.stepper.p)
+        touched = np.flatnonzero(crossed.any(axis=0))
+        moments = (step + np.where(ended, end, 1.0)[touched]) * self.h
+        values[:, touched], levels[:, touched] = self._watched(moments, after[:, touched])
+        if ended.any():
+            places = np.flatnonzero(ended)
+            self.y[:, places], self.values[:, places] = after[:, places], values[:, places]
+            self._end(ended, STATUS["event"], (step + end[ended]) * self.h)
+        return values, levels
+
+    def _watched(self, t: float | Array, y: Array) -> tuple[Array, Array]:
+        """Return states and observables, and the levels of the events."""
+        watched = self.watch(np.asarray(t), y, self.stepper.p) if self.rows > len(y) or self.events else y[:0]
+        observables = self.rows - len(y)
+        return np.concatenate([y, watched[:observables]]), watched[observables:]
+
+    def _end(self, which: Flags, status: int, times: Array) -> None:
+        self.result.status[self.ids[which]] = status
+        self.result.end_time[self.ids[which]] = times
+        self.alive = self.alive & ~which
+
+    def _keep(self, step: int) -> None:
+        """Store the values of the paths that are stored; after its end a path has none."""
+        stored = self.result.stored
+        if self.ids.size and self.ids[0] < stored.shape[1]:
+            lanes = np.flatnonzero((self.ids < stored.shape[1]) & self.alive)
+            stored[:, self.ids[lanes], step] = self.values[:, lanes]
+
+    def _drop_ended(self) -> None:
+        """Write what is known of the paths that have ended, and follow the others alone."""
+        if self.alive.all():
+            return
+        gone, stays = ~self.alive, self.alive
+        for target, source in ((self.result.final, self.values), (self.result.largest, self.largest),
+                               (self.result.smallest, self.smallest)):
+            target[:, self.ids[gone]] = source[:, gone]
+        self.y, self.values, self.levels, self.largest, self.smallest = (
+            np.ascontiguousarray(a[:, stays]) for a in (self.y, self.values, self.levels, self.largest, self.smallest))
+        self.ids, self.alive = self.ids[stays], np.ones(int(stays.sum()), dtype=bool)

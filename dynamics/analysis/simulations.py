@@ -1,0 +1,239 @@
+"""Monte Carlo of noisy flows: extremes, final states, first passages, quantiles with confidence intervals."""
+
+from __future__ import annotations
+
+import math
+import time as _time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dynamics.analysis.noisy_paths import NoisyPaths, follow_paths
+from dynamics.compiled.functions import functions_of
+from dynamics.compiled.noise_steps import METHODS, stepper_of
+from dynamics.compiled.random_streams import LARGEST_COUNT
+from dynamics.errors import SpecificationError, did_you_mean
+from dynamics.results import provenance
+from dynamics.results.provenance import STATUS, status_attributes
+from dynamics.systems import System
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["simulate"]
+
+Array = NDArray[np.float64]
+CONFIDENCE = 0.95
+BOUNDS = ("estimate", "low", "high")
+
+
+def simulate(system: System, duration: float, time_step: float, paths: int, seed: int = 0, *,
+             method: str = "euler_maruyama", initial_state: Mapping[str, Any] | None = None,
+             parameters: Mapping[str, Any] | None = None, stored_paths: int = 0,
+             quantiles: Sequence[float] = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)) -> xr.Dataset:
+    """simulate(system, duration, time_step, paths): many paths of a flow with noise (Ito) and Poisson jumps.
+
+    Parameters
+    ----------
+    system : System
+        Continuous time, with ``noise`` or ``jumps``.
+    duration : float
+        In the system's time unit.
+    time_step : float
+        Made a little smaller where it does not divide the duration; the one used is in ``attrs``.
+    paths : int
+    seed : int
+        The numbers of a path depend on the seed and on the path's place alone: a run with more paths begins with the
+        same ones.
+    method : {"euler_maruyama", "milstein"}
+        Milstein's method needs noise sources that commute.
+    initial_state : mapping of str to float, optional
+        Replaces declared initial values by name.
+    parameters : mapping of str to float, optional
+        Replaces parameter values by name.
+    stored_paths : int
+        So many paths, from the first, are kept whole.
+    quantiles : sequence of float
+        Inside (0, 1).
+
+    Returns
+    -------
+    xarray.Dataset
+        Dim ``path``: ``final_x``, ``max_x``, ``min_x`` of each state and observable x, ``end_time``, ``status``; dims
+        (event, path): ``first_passage_time`` (nan: never) and ``passage_count``; dims (..., bound): quantiles
+        ``final_x_quantile``, ``max_x_quantile``, ``min_x_quantile``, ``first_passage_time_quantile`` (inf: later than
+        the duration, or never) and ``event_probability``, each with its estimate and a 95 % confidence interval; dims
+        (stored_path, time): the stored paths, nan after their end.
+
+    Raises
+    ------
+    SpecificationError
+        For a map, a system without noise and jumps, indexed states, names that do not exist, numbers that cannot be.
+
+    Notes
+    -----
+    The intervals of quantiles are distribution-free: they are order statistics, chosen by the binomial distribution; nan
+    where there are too few paths for one. Those of probabilities are Clopper and Pearson's. They measure the number of
+    paths, not the step. Paths that become invalid are left out of both, and ``message`` says how many there were.
+
+    Extremes and events are seen at the ends of steps; a passage is placed by a straight line between two of them. A
+    passage and a return inside one step are missed: for a barrier and noise of amplitude s the effect is, to leading
+    order, that of a barrier 0.5826 s sqrt(step) farther away [2]_. Jumps happen at the ends of steps, as many as a
+    Poisson number of mean rate * step.
+
+    A seed gives the same numbers for any grouping of the paths (counter-based streams).
+
+    References
+    ----------
+    .. [1] Kloeden, Platen (1992). Numerical solution of stochastic differential equations.
+       https://doi.org/10.1007/978-3-662-12616-5
+    .. [2] Broadie, Glasserman, Kou (1997). A continuity correction for discrete barrier options.
+       https://doi.org/10.1111/1467-9965.00035
+
+    Examples
+    --------
+    >>> import dynamics as dy
+    >>> gap = dy.System(name="gap", time="continuous", states={"x": 1.0}, parameters={"k": 2.0, "s": 0.5},
+    ...                 equations={"x": "-k*x"}, noise={"news": {"x": "s"}})
+    >>> run = dy.simulate(gap, duration=3, time_step=0.01, paths=2000, seed=1)
+    >>> abs(float(run["final_x"].var()) - 0.5**2 / 4) < 0.01
+    True
+    """
+    started = _time.perf_counter()
+    _noisy(system)
+    if parameters:
+        system = system.with_parameters(parameters)
+    duration, time_step = _positive(duration, "duration"), _positive(time_step, "time_step")
+    paths, seed = _whole(paths, "paths", 1), _whole(seed, "seed", 0)
+    stored_paths = _whole(stored_paths, "stored_paths", 0, paths)
+    if method not in METHODS:
+        raise SpecificationError(f"'{method}' is not a method.{did_you_mean(str(method), METHODS)} There are "
+                                 f"{', '.join(METHODS)}")
+    levels = _levels(quantiles)
+    # a step that divides the duration up to rounding is kept
+    steps = max(1, math.ceil(duration / time_step * (1 - 1e-12)))
+    if steps >= LARGEST_COUNT:
+        raise SpecificationError(f"{steps} steps are too many; take a larger time_step than {time_step:g}")
+    h = duration / steps
+    functions = functions_of(system)
+    start = functions.initial_state(system, initial_state)
+    stepper = stepper_of(system, method, start)
+    found = follow_paths(system, stepper, start, h, steps, paths, seed, stored_paths)
+    failed = int(np.sum(found.status == STATUS["invalid_state"]))
+    attributes = provenance(
+        "simulation", system, initial_state={n: float(v) for n, v in functions.split(start).items()}, method=method,
+        duration=duration, time_step=h, steps=steps, paths=paths, seed=seed, confidence=CONFIDENCE,
+        status="completed" if not failed else "invalid_state",
+        message=f"{failed} of {paths} paths became invalid and are left out of quantiles and probabilities" if failed
+        else "all paths reached the end or a terminal event")
+    result = _dataset(system, found, h, levels, attributes)
+    result.attrs["wall_time_s"] = _time.perf_counter() - started
+    return result
+
+
+def _dataset(system: System, found: NoisyPaths, h: float, levels: Array, attributes: Mapping[str, Any]) -> xr.Dataset:
+    import xarray as xr
+
+    good = found.status != STATUS["invalid_state"]
+    ranks = _ranks(int(good.sum()), levels)
+    described = {n: {"units": s.unit, "long_name": s.meaning or n.replace("_", " ")} for n, s in system.states.items()}
+    described |= {n: {"units": "1", "long_name": n.replace("_", " ")} for n in system.observables}
+    variables: dict[str, Any] = {}
+    for row, (name, about) in enumerate(described.items()):
+        for prefix, word, values in (("final", "final", found.final[row]), ("max", "largest", found.largest[row]),
+                                     ("min", "smallest", found.smallest[row])):
+            more = {**about, "long_name": f"{word} {about['long_name']}"}
+            variables[f"{prefix}_{name}"] = ("path", values, more)
+            variables[f"{prefix}_{name}_quantile"] = (("quantile", "bound"), _picked(values[good], ranks), more)
+        if found.stored.shape[1]:
+            variables[name] = (("stored_path", "time"), found.stored[row], about)
+    in_time = {"units": system.time_unit}
+    passed = found.passage[:, good]
+    never = np.where(np.isnan(passed), np.inf, passed)
+    variables |= {
+        "end_time": ("path", found.end_time, in_time),
+        "status": ("path", found.status.astype(np.int8), status_attributes()),
+        "first_passage_time": (("event", "path"), found.passage, in_time),
+        "passage_count": (("event", "path"), found.counts, {"units": "1"}),
+        "first_passage_time_quantile": (("event", "quantile", "bound"), np.array(
+            [_picked(row, ranks) for row in never]).reshape(len(never), len(levels), len(BOUNDS)), in_time),
+        "event_probability": (("event", "bound"), np.array(
+            [_probability(int(np.isfinite(row).sum()), row.size) for row in never]).reshape(len(never), len(BOUNDS)),
+            {"units": "1", "long_name": "probability of the event within the duration"})}
+    coordinates: dict[str, Any] = {"path": np.arange(found.final.shape[1]), "quantile": levels, "bound": list(BOUNDS),
+                                   "event": np.array(list(system.events), dtype=str)}
+    if found.stored.shape[1]:
+        coordinates |= {"stored_path": np.arange(found.stored.shape[1]),
+                        "time": ("time", np.arange(found.stored.shape[2]) * h, in_time | {"long_name": "time"})}
+    return xr.Dataset(variables, coords=coordinates, attrs=dict(attributes))
+
+
+def _ranks(count: int, levels: Array) -> NDArray[np.int64]:
+    """Ranks (from 1) of the order statistics: estimate, low, high for each level; 0 or count + 1 where there is none.
+
+    The number of values below the quantile is binomial: X_(l) <= quantile < X_(u) if l <= number <= u - 1.
+    """
+    from scipy.stats import binom
+
+    outside = (1 - CONFIDENCE) / 2
+    low, high = binom.ppf(outside, count, levels), binom.ppf(1 - outside, count, levels) + 1
+    estimate = np.clip(np.ceil(count * levels * (1 - 1e-12)), 1, max(count, 1))
+    return np.stack([estimate, low, high], axis=1).astype(np.int64) if count else np.zeros((len(levels), 3), np.int64)
+
+
+def _picked(values: Array, ranks: NDArray[np.int64]) -> Array:
+    """Return the order statistics of ``ranks``; nan where there is none."""
+    known = np.concatenate([[np.nan], np.sort(values), [np.nan]])
+    return np.asarray(known[ranks])
+
+
+def _probability(hits: int, count: int) -> list[float]:
+    """Return a share and its interval, after Clopper and Pearson."""
+    from scipy.special import betaincinv
+
+    if not count:
+        return [math.nan] * len(BOUNDS)
+    outside = (1 - CONFIDENCE) / 2
+    low = float(betaincinv(hits, count - hits + 1, outside)) if hits else 0.0
+    high = float(betaincinv(hits + 1, count - hits, 1 - outside)) if hits < count else 1.0
+    return [hits / count, low, high]
+
+
+def _noisy(system: Any) -> None:
+    if not isinstance(system, System):
+        raise SpecificationError(f"simulate needs a System, not {type(system).__name__}; a Process is stepped with iterate")
+    if system.time != "continuous":
+        raise SpecificationError(f"'{system.name}' is a map (time = 'discrete'); use iterate(system, steps)")
+    if not system.noise and not system.jumps:
+        raise SpecificationError(f"'{system.name}' has neither noise nor jumps: all its paths are one; use "
+                                 "integrate(system, duration)")
+    if system.indices:
+        raise SpecificationError(f"'{system.name}' has indexed states; simulate system.expand() instead")
+
+
+def _levels(quantiles: Sequence[float]) -> Array:
+    try:
+        levels = np.asarray(quantiles, dtype=float).reshape(-1)
+    except (TypeError, ValueError):
+        levels = np.array([np.nan])
+    if not np.all((levels > 0) & (levels < 1)):
+        raise SpecificationError(f"quantiles must be numbers between 0 and 1, not {quantiles!r}")
+    return levels
+
+
+def _whole(value: Any, name: str, least: int, most: int = LARGEST_COUNT - 1) -> int:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not least <= value <= most:
+        raise SpecificationError(f"{name} must be a whole number from {least} to {most}, not {value!r}")
+    return int(value)
+
+
+def _positive(value: Any, name: str) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not (number > 0 and math.isfinite(number)):
+        raise SpecificationError(f"{name} must be a positive number, not {value!r}")
+    return number
