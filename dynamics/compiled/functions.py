@@ -27,6 +27,7 @@ __all__ = ["RegimeFunctions", "SystemFunctions", "functions_of"]
 Array = NDArray[np.float64]
 MOST_REGIME_SWITCHES = 6
 LARGEST_EXACT_JACOBIAN = 24
+SMALLEST_COMPILED_CROWD = 2000  # states from which compiled code for agents pays
 _FAILURES = (ArithmeticError, ValueError, TypeError)
 
 
@@ -186,6 +187,9 @@ class SystemFunctions:
         system = self._system
         if not self.indexed:
             return self._compile([system._parsed.equations[n] for n in self.names])
+        crowd = self._crowd_field()
+        if crowd is not None:
+            return crowd
         parts = [(self._compile([system._parsed.equations[n]]), size)
                  for n, size in zip(self.names, self.sizes, strict=True)]
 
@@ -193,6 +197,18 @@ class SystemFunctions:
             return np.concatenate([np.broadcast_to(part(t, y, p), (size,)) for part, size in parts])
 
         return function
+
+    def _crowd_field(self) -> Callable[[float, Array, Sequence[Any]], Array] | None:
+        """Compiled code that walks over the agents, where they are many and all alike."""
+        from dynamics.compiled.kernels import jit
+        from dynamics.compiled.kernels.agents import agent_field
+
+        if self.dimension < SMALLEST_COMPILED_CROWD or not jit.available():
+            return None
+        try:
+            return agent_field(self._system)
+        except (SpecificationError, DerivationError):
+            return None  # more than one index, or networks: arrays
 
     @cached_property
     def regimes(self) -> tuple[RegimeFunctions, ...]:
