@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from sympy import Symbol
 
 from dynamics.compiled.functions import SystemFunctions, functions_of
 from dynamics.compiled.noise_steps import NoiseStepper
 from dynamics.compiled.random_streams import JUMPS, key_of, normals, uniforms
+from dynamics.errors import DerivationError
 from dynamics.results.provenance import STATUS
 from dynamics.systems import System
 
@@ -19,6 +21,7 @@ Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 # Small enough for the arrays of a step to stay in the processor's cache.
 PATHS_PER_CHUNK, STEPS_PER_BLOCK = 2048, 32
+MOST_OPERATIONS = 1500
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,8 @@ class NoisyPaths:
     passage, counts : array, shape (events, paths)
         Time of the first passage (nan: none) and number of passages.
     stored : array, shape (rows, stored paths, steps + 1)
+    engine : {"compiled", "arrays"}
+        What followed the paths that are not stored.
     """
 
     final: Array
@@ -43,18 +48,59 @@ class NoisyPaths:
     passage: Array
     counts: NDArray[np.int64]
     stored: Array
+    engine: str = "arrays"
 
 
 def follow_paths(system: System, stepper: NoiseStepper, start: Array, h: float, steps: int, paths: int, seed: int,
-                 stored_paths: int) -> NoisyPaths:
-    """Follow ``paths`` paths over ``steps`` steps of length ``h``."""
+                 stored_paths: int, engine: str | None = None) -> NoisyPaths:
+    """Follow ``paths`` paths over ``steps`` steps of length ``h``.
+
+    ``engine`` is "compiled", "arrays", or None for the compiled one where it can be had. Paths that are stored, jumps and
+    events that assign need arrays; so do functions without vector instructions.
+    """
     rows, events = stepper.dimension + len(system.observables), len(system.events)
     result = NoisyPaths(np.empty((rows, paths)), np.empty((rows, paths)), np.empty((rows, paths)),
                         np.full(paths, steps * h), np.full(paths, STATUS["completed"]), np.full((events, paths), np.nan),
                         np.zeros((events, paths), dtype=np.int64), np.full((rows, stored_paths, steps + 1), np.nan))
-    for first in range(0, paths, PATHS_PER_CHUNK):
-        _Chunk(system, stepper, start, h, np.arange(first, min(first + PATHS_PER_CHUNK, paths)), result).run(steps, seed)
-    return result
+    compiled = engine != "arrays" and _compiled_rest(system, stepper, start, h, steps, seed, stored_paths, result)
+    by_arrays = stored_paths if compiled else paths
+    for first in range(0, by_arrays, PATHS_PER_CHUNK):
+        _Chunk(system, stepper, start, h, np.arange(first, min(first + PATHS_PER_CHUNK, by_arrays)), result).run(steps, seed)
+    return replace(result, engine="compiled" if compiled else "arrays")
+
+
+def _compiled_rest(system: System, stepper: NoiseStepper, start: Array, h: float, steps: int, seed: int, first: int,
+                   result: NoisyPaths) -> bool:
+    """Follow the paths from ``first`` on by compiled code; False where there is none for this system."""
+    from dynamics.compiled.kernels.jit import available
+    from dynamics.compiled.kernels.tracing import count_operations
+
+    parsed, directions = system._parsed, {"falling": -1, "rising": 1, "both": 0}
+    if not available() or stepper.jumps or any(assign for _, assign in parsed.events.values()):
+        return False
+    watched = [*parsed.observables.values(), *(e for e, _ in parsed.events.values())]
+    if count_operations([system.resolve(e) for e in (*stepper.expressions, *watched)]) > MOST_OPERATIONS:
+        return False  # compilation would take longer than it saves
+    from dynamics.compiled.kernels.noise import NoiseProblem, compiled_paths
+
+    functions, paths = functions_of(system), result.final.shape[1] - first
+    problem = NoiseProblem(
+        tuple(Symbol(n) for n in functions.names), tuple(Symbol(n) for n in functions.parameter_names),
+        tuple(system.resolve(e) for e in stepper.expressions), stepper.sources, stepper.amplitudes, stepper.corrections,
+        tuple(system.resolve(e) for e in parsed.observables.values()),
+        tuple((system.resolve(parsed.events[n][0]), directions[event.direction], event.terminal)
+              for n, event in system.events.items()), STATUS["event"], STATUS["invalid_state"])
+    try:
+        data = compiled_paths(problem, start, stepper.p, h, steps, first, paths, key_of(seed)) if paths else None
+    except DerivationError:
+        return False
+    if data is not None:
+        rows, events = problem.rows, len(problem.events)
+        parts = np.split(data, np.cumsum([rows, rows, rows, 1, 1, events]))
+        for target, part in zip((result.final, result.largest, result.smallest, result.end_time[None], result.status[None],
+                                 result.passage, result.counts), parts, strict=True):
+            target[:, first:] = part
+    return True
 
 
 class _Chunk:

@@ -29,6 +29,7 @@ class NoiseStepper:
 
     sources: int
     jumps: int
+    expressions: tuple[Expr, ...]
     p: tuple[Any, ...]
     terms: Callable[..., Array]
     dimension: int
@@ -113,8 +114,8 @@ def stepper_of(system: System, method: str, start: Array) -> NoiseStepper:
     rates = functions.lane_function([rate for rate, _ in parsed.jumps.values()]) if parsed.jumps else None
     assignments = tuple((tuple(names.index(n) for n in assign), functions.lane_function(list(assign.values())))
                         for _, assign in parsed.jumps.values())
-    return NoiseStepper(len(columns), len(assignments), p, functions.lane_function(wanted), len(names), tuple(amplitudes),
-                        tuple(corrections), rates, assignments)
+    return NoiseStepper(len(columns), len(assignments), tuple(wanted), p, functions.lane_function(wanted), len(names),
+                        tuple(amplitudes), tuple(corrections), rates, assignments)
 
 
 def _corrections_of(system: System, columns: Sequence[Sequence[Expr]], symbols: Sequence[Symbol],

@@ -1,0 +1,84 @@
+"""Compiled paths against the array engine: same numbers, same events, whatever the width of the vectors."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import dynamics as dy
+from dynamics.analysis import noisy_paths
+from dynamics.analysis.noisy_paths import NoisyPaths, follow_paths
+from dynamics.compiled.functions import functions_of
+from dynamics.compiled.kernels import noise
+from dynamics.compiled.kernels.jit import available
+from dynamics.compiled.noise_steps import stepper_of
+
+pytestmark = pytest.mark.skipif(not available(), reason="llvmlite is not installed")
+FIELDS = ("final", "largest", "smallest", "end_time", "status", "passage", "counts")
+
+
+def flow(**more) -> dy.System:
+    return dy.System(name="test", time="continuous", **more)
+
+
+SYSTEMS = {
+    "two sources": flow(states={"x": 1.0, "y": 0.2}, parameters={"a": 0.3, "b": 0.2, "c": 0.4},
+                        equations={"x": "-a*x + sin(time)", "y": "x - y"},
+                        noise={"one": {"x": "b*x"}, "two": {"x": "c*x", "y": "0.1*y"}, "three": {"y": "b*y"}},
+                        observables={"ratio": "exp(x)/(1 + y**2)", "logarithm": "log(y)"}),
+    "terminal": flow(states={"x": 1.0}, parameters={"m": -0.5, "s": 0.8}, equations={"x": "m"}, noise={"news": {"x": "s"}},
+                     events={"ruin": dy.Event("x", terminal=True), "both": dy.Event("x - 1", direction="both"),
+                             "up": dy.Event("x - 1.5", direction="rising")}, observables={"square": "x**2"}),
+    "explosion": flow(states={"x": 1.0}, parameters={"s": 0.3}, equations={"x": "x**4"}, noise={"news": {"x": "s"}}),
+}
+
+
+def paths_of(system: dy.System, engine: str | None, *, steps: int = 101, paths: int = 203, method: str = "euler_maruyama",
+             stored: int = 0) -> NoisyPaths:
+    start = functions_of(system).initial_state(system)
+    return follow_paths(system, stepper_of(system, method, start), start, 0.01, steps, paths, 5, stored, engine)
+
+
+@pytest.mark.parametrize("method", ["euler_maruyama", "milstein"])
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_agrees_with_arrays(name: str, method: str) -> None:
+    arrays, compiled = (paths_of(SYSTEMS[name], engine, method=method) for engine in ("arrays", None))
+    assert (arrays.engine, compiled.engine) == ("arrays", "compiled")
+    assert np.array_equal(arrays.status, compiled.status)
+    assert np.array_equal(arrays.counts, compiled.counts)
+    # where the path explodes rounding grows with it
+    good = arrays.status != 4
+    for field in FIELDS:
+        a, b = (np.atleast_2d(getattr(r, field))[:, good] for r in (arrays, compiled))
+        assert np.allclose(a, b, rtol=1e-9, atol=1e-11, equal_nan=True), field
+    if name == "terminal":
+        assert 0 < (arrays.status == 1).sum() < 203
+    if name == "explosion":
+        assert (~good).sum() > 10
+        assert np.array_equal(arrays.end_time, compiled.end_time)
+
+
+@pytest.mark.parametrize("width", [2, 4])
+def test_same_bits_for_any_width_and_company(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = paths_of(SYSTEMS["terminal"], None)
+    whole = noise.compiled_paths
+    monkeypatch.setattr(noise, "compiled_paths", lambda *arguments: whole(*arguments, width=width))
+    monkeypatch.setattr(noise, "SHARE", 64)
+    found = paths_of(SYSTEMS["terminal"], None)
+    few = paths_of(SYSTEMS["terminal"], None, paths=31)
+    for field in FIELDS:
+        assert np.array_equal(getattr(found, field), getattr(expected, field), equal_nan=True), field
+        assert np.array_equal(getattr(few, field), getattr(expected, field)[..., :31], equal_nan=True), field
+
+
+def test_stored_paths_take_arrays_and_the_rest_does_not() -> None:
+    expected, found = paths_of(SYSTEMS["terminal"], None), paths_of(SYSTEMS["terminal"], None, stored=20)
+    assert found.engine == "compiled"
+    assert np.array_equal(found.final[:, 20:], expected.final[:, 20:])
+    assert np.allclose(found.final, expected.final, rtol=1e-11, atol=1e-13)
+    assert np.isfinite(found.stored[:, :, 0]).all()
+
+
+def test_arrays_take_over_where_code_would_be_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(noisy_paths, "MOST_OPERATIONS", 1)
+    assert paths_of(SYSTEMS["terminal"], None, steps=2).engine == "arrays"
