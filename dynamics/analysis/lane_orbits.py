@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,12 +11,17 @@ from numpy.typing import NDArray
 from sympy import Symbol
 
 from dynamics.compiled.functions import SystemFunctions, functions_of
+from dynamics.errors import DerivationError, IntegrationError, MissingExtraError, SpecificationError
 from dynamics.results import STATUS
 from dynamics.systems import System
 
 __all__ = ["Attractors", "Orbits", "attractors_of", "orbits_of"]
 
 Array = NDArray[np.float64]
+LOG = logging.getLogger(__name__)
+ENGINES = ("auto", "kernel", "numpy")
+# what is written out as compiled code: so many states and operations of the map compile in about a second
+MOST_STATES, LARGEST_KERNEL = 32, 400
 DIVERGED = 1e12
 PERIOD_TOLERANCE = 1e-8
 
@@ -144,8 +150,11 @@ class _Running:
 
 
 def attractors_of(system: System, p: Array, start: Array, steps: int, discard: int, longest_period: int = 64,
-                  lyapunov: bool = True) -> Attractors:
+                  lyapunov: bool = True, engine: str = "auto", threads: int | None = None) -> Attractors:
     """Iterate every lane to its attractor; measure the largest Lyapunov exponent over ``steps`` and look for a period.
+
+    By compiled vector code where that is available and the map small enough to be written out, else by arrays. They differ
+    in the rounding of the map only. A lane has the same numbers whatever other lanes there are.
 
     Parameters
     ----------
@@ -158,16 +167,53 @@ def attractors_of(system: System, p: Array, start: Array, steps: int, discard: i
     longest_period : int
     lyapunov : bool
         Without it the exponent is nan and its work is saved.
+    engine : {"auto", "kernel", "numpy"}
+        "kernel" demands compiled code, "numpy" arrays.
+    threads : int, optional
+        Of compiled code; None: one for each processor.
 
     Returns
     -------
     Attractors
 
+    Raises
+    ------
+    SpecificationError
+        For an unknown engine.
+    MissingExtraError
+        If compiled code is demanded and llvmlite is not installed.
+
     Notes
     -----
-    One tangent vector is carried along with the exact derivative; after each step its binary exponent is taken off, so
-    that it neither grows nor vanishes and no logarithm is needed on the way.
+    One tangent vector is carried along with the exact derivative; its binary exponent is taken off, so that it neither
+    grows nor vanishes and no logarithm is needed on the way.
     """
+    if engine not in ENGINES:
+        raise SpecificationError(f"engine must be one of {', '.join(map(repr, ENGINES))}, not {engine!r}")
+    if engine != "numpy":
+        from dynamics.compiled.kernels.jit import available
+        from dynamics.compiled.kernels.maps import MapProblem, iterate_maps
+
+        if engine == "kernel" and not available():
+            raise MissingExtraError("llvmlite", "kernels", "engine='kernel'")
+        problem = MapProblem(tuple(map(Symbol, system.states)), tuple(map(Symbol, functions_of(system).parameter_names)),
+                             tuple(system.field.values())) if available() and not system.indices else None
+        if problem is not None and (engine == "kernel" or (
+                len(problem.states) <= MOST_STATES and problem.operations <= LARGEST_KERNEL)):
+            try:
+                ends = iterate_maps(problem, start, p, steps, discard=discard, longest_period=longest_period,
+                                    tolerance=PERIOD_TOLERANCE, lyapunov=lyapunov, threads=threads)
+                return Attractors(ends.status, ends.lyapunov, ends.period, ends.final_state)
+            except (DerivationError, IntegrationError) as error:
+                if engine == "kernel":
+                    raise
+                # a function without instructions, or a compiler that refuses them
+                LOG.warning("no compiled code for '%s' (%s); arrays are used", system.name, error)
+    return _by_arrays(system, p, start, steps, discard, longest_period, lyapunov)
+
+
+def _by_arrays(system: System, p: Array, start: Array, steps: int, discard: int, longest_period: int, lyapunov: bool
+               ) -> Attractors:
     functions = functions_of(system)
     dimension, lanes = start.shape
     state, status = start.copy(), np.full(lanes, STATUS["completed"])
@@ -192,13 +238,16 @@ def attractors_of(system: System, p: Array, start: Array, steps: int, discard: i
         grown = exponent * np.log(2.0) + np.log(np.max(np.abs(tangent), axis=0)) - beginning
         exponents = np.where(vanished, -np.inf, grown / max(steps, 1)) if lyapunov else np.full(lanes, np.nan)
     final, period = state.copy(), np.zeros(lanes, dtype=np.int64)
+    searching = active
     for k in range(1, longest_period + 1):
-        open_ = active & (period == 0)
-        if not open_.any():
+        if not searching.any():
             break
-        state, active, status = _advance(functions, float(discard + steps + k - 1), state, p, active, status)
-        near = np.all(np.abs(state - final) <= PERIOD_TOLERANCE * (np.abs(final) + 1e-2), axis=0)
-        period[open_ & active & near] = k
+        state, searching, status = _advance(functions, float(discard + steps + k - 1), state, p, searching, status)
+        near = searching & np.all(np.abs(state - final) <= PERIOD_TOLERANCE * (np.abs(final) + 1e-2), axis=0)
+        period[near] = k
+        # an orbit that is back stops here, so that its status does not depend on how long others are looked at
+        searching = searching & ~near
+    active = status == STATUS["completed"]
     period[~active] = -1
     return Attractors(status, np.where(active, exponents, np.nan), period, final)
 

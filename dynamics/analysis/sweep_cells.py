@@ -197,7 +197,8 @@ def _map(plan: Plan, job: Job) -> dict[str, NDArray[Any]]:
     found: dict[str, NDArray[Any]] = {}
     if plan.special:
         steps, discard = int(o["duration"] or STEPS), DISCARD if o["discard"] is None else int(o["discard"])
-        ends = attractors_of(system, p, start, steps, discard, o["longest_period"], "lyapunov" in plan.special)
+        ends = attractors_of(system, p, start, steps, discard, o["longest_period"], "lyapunov" in plan.special,
+                             engine=o["engine"], threads=job.threads)
         found = {"lyapunov": ends.lyapunov, "period": ends.period, "status": ends.status,
                  "end_time": np.full(len(job.numbers), float(steps + discard))}
         found |= {f"settled_{n}": np.where(ends.period == 1, v, np.nan)
