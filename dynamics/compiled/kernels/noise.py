@@ -175,7 +175,7 @@ class _Paths:
             bits = ((high >> 6) << 26) | (low >> 6) | build.integer(_ONE)
             uniforms.append((build.from_bits(bits) - 1.0) + 2.0**-53)
         radius = build.sqrt(mathematics.log_of_normal(build, uniforms[0]) * -2.0)
-        sine, cosine = trigonometry.sin_cos(build, uniforms[1] * (2.0 * math.pi))
+        sine, cosine = trigonometry.sin_cos_of_turns(build, uniforms[1])
         return [radius * cosine * self.root, radius * sine * self.root]
 
     def _step(self, number: Value, increments: Sequence[Value]) -> None:

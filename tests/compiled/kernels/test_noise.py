@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mpmath
 import numpy as np
 import pytest
 
@@ -10,7 +11,9 @@ from dynamics.analysis import noisy_paths
 from dynamics.analysis.noisy_paths import NoisyPaths, follow_paths
 from dynamics.compiled.functions import functions_of
 from dynamics.compiled.kernels import noise
-from dynamics.compiled.kernels.jit import available
+from dynamics.compiled.kernels.ir import POINTER, Module
+from dynamics.compiled.kernels.jit import ADDRESS, available, compile_kernel
+from dynamics.compiled.kernels.trigonometry import sin_cos_of_turns
 from dynamics.compiled.noise_steps import stepper_of
 
 pytestmark = pytest.mark.skipif(not available(), reason="llvmlite is not installed")
@@ -82,3 +85,24 @@ def test_stored_paths_take_arrays_and_the_rest_does_not() -> None:
 def test_arrays_take_over_where_code_would_be_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(noisy_paths, "MOST_OPERATIONS", 1)
     assert paths_of(SYSTEMS["terminal"], None, steps=2).engine == "arrays"
+
+
+def test_sines_and_cosines_of_turns() -> None:
+    module = Module(4)
+    build = module.function("turn", {"x": POINTER, "sine": POINTER, "cosine": POINTER})
+    for name, value in zip(("sine", "cosine"), sin_cos_of_turns(build, build.load(build.argument("x"))), strict=True):
+        build.store(build.argument(name), value)
+    build.finish()
+    turn = compile_kernel(module.text()).function("turn", [ADDRESS] * 3)
+    eighths = np.arange(1, 8) / 8
+    turns = np.concatenate([eighths, np.nextafter(eighths, 0), np.nextafter(eighths, 1), [2.0**-53, 1 - 2.0**-53, 1e-9],
+                            np.random.default_rng(0).random(976)]).reshape(-1, 4)
+    found = np.empty((2, *turns.shape))
+    for place, four in enumerate(turns):
+        turn(four.ctypes.data, found[0, place].ctypes.data, found[1, place].ctypes.data)
+    with mpmath.workdps(40):
+        for values, function in zip(found, (mpmath.sinpi, mpmath.cospi), strict=True):
+            exact = [function(2 * mpmath.mpf(float(x))) for x in turns.ravel()]
+            errors = [abs(mpmath.mpf(float(v)) - e) / np.spacing(abs(float(e)) or 1e-30) for v, e in
+                      zip(values.ravel(), exact, strict=True)]
+            assert max(errors) <= 2
