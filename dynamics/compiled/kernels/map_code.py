@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sympy import Expr, Symbol
+from sympy import Add, Expr, Mul, Pow, Symbol, preorder_traversal
 
 from dynamics.compiled.kernels.derivatives import Direction
 from dynamics.compiled.kernels.ir import INTEGER, POINTER, Builder, Module, Operand, Value, Variable
@@ -22,7 +22,8 @@ from dynamics.systems import TIME
 __all__ = ["DIVERGED", "MapLayout", "MapProblem", "map_text"]
 
 DIVERGED = 1e12              # an orbit that ends beyond this has left every bound
-BLOCK = 8                    # steps without a test
+BLOCK = 16                   # steps without a test
+LARGEST_UNROLLED = 16        # operations of a map whose blocks are written out step by step
 LOWEST, HIGHEST = 2.0**-500, 2.0**500  # a tangent vector outside has to be scaled at every step
 EXPONENT = 0x7FF0000000000000
 
@@ -54,6 +55,17 @@ class MapProblem:
     def operations(self) -> int:
         """Size of the map in operations."""
         return count_operations(self.field)
+
+    @property
+    def keeps_infinities(self) -> bool:
+        """Whether a state that is not finite leaves some state not finite for ever.
+
+        Sums and products of what is not finite are not finite, so it is enough that every state occurs somewhere.
+        """
+        sums = all(node.is_Symbol or node.is_Number or isinstance(node, Add | Mul)
+                   or (isinstance(node, Pow) and node.exp.is_Integer and node.exp.is_positive)
+                   for e in self.field for node in preorder_traversal(e))
+        return sums and set(self.states) <= set().union(*(e.free_symbols for e in self.field))
 
     @property
     def timed(self) -> bool:
@@ -184,11 +196,24 @@ class _Orbit:
         before = [s.get() for s in self.state]
         tangent, exponent = [t.get() for t in self.tangent], self.exponent.get()
         total = build.variable(build.constant(0.0))
-        with build.count(begin, end) as step:
+
+        def advance(step: Value) -> None:
             after, image = self._after(step, [t.get() for t in self.tangent] if lyapunov else ())
-            total.set(self._checked(after, total.get()))
+            if not self.problem.keeps_infinities:
+                total.set(self._checked(after, total.get()))
             _assign(self.state, after)
             _assign(self.tangent, image)
+
+        if self.problem.operations <= LARGEST_UNROLLED:
+            # a last, shorter block makes some steps too many, and is made again
+            for number in range(BLOCK):
+                advance(begin + number)
+            whole = build.spread((end - begin).equals(BLOCK))
+            total.set(build.select(whole, total.get(), float("nan")))
+        else:
+            with build.count(begin, end) as step:
+                advance(step)
+        total.set(self._checked([s.get() for s in self.state], total.get()))
         _assign(self.state, [build.select(self.active.get(), s.get(), b) for s, b in zip(self.state, before, strict=True)])
         harmless = total.get().equals(0.0)
         alone = harmless
