@@ -37,6 +37,8 @@ FAST_PAIRS = (
     ("performance_fee", "governance"), ("recursive_loops", "order_backlog"), ("market_depth", "depletion"),
 )
 FORBIDDEN = {frozenset(("depletion", "open_interest")): "both scale impact by what is held"}
+# maps whose first fixed point has one verdict for all parameters: slopes zero and 1 - 1/n
+ONE_VERDICT = ("toxic_liquidation", "virtual_pool")
 # where a mechanism rests, if not at its declared initial state
 RESTS = {
     "recursive_loops": {"equity_ratio": "adjustment/(adjustment*target_leverage + asset_yield*loop_speed)",
@@ -431,9 +433,10 @@ def test_the_symbolic_verdict_is_the_sign_of_the_eigenvalues(name):
     exact = [p for p in fixed_points(name) if p.exactness == "exact" and p.admissible]
     if not exact:
         pytest.skip("no exact fixed point")
-    checked = judged(name, exact[0], dy.stability_conditions(system, exact[0]), system)
+    draws = 300 if name in ONE_VERDICT else 3000
+    checked = judged(name, exact[0], dy.stability_conditions(system, exact[0]), system, draws)
     assert sum(checked.values()) >= 50
-    assert min(checked.values()) > 0, "the sample should hold stable and unstable cases"
+    assert (min(checked.values()) > 0) != (name in ONE_VERDICT), "the sample should hold stable and unstable cases"
 
 
 @each_composition
