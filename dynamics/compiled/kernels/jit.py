@@ -76,7 +76,7 @@ def native_target() -> Target:
     Raises
     ------
     IntegrationError
-        If llvmlite is not installed.
+        If llvmlite is not installed or too old.
     """
     try:
         import llvmlite
@@ -84,6 +84,9 @@ def native_target() -> Target:
     except ImportError as error:
         raise IntegrationError("Compiling a kernel needs the package 'llvmlite', which is not installed; "
                                "run: python -m pip install llvmlite") from error
+    if binding.llvm_version_info[0] < 20:
+        raise IntegrationError(f"Compiling a kernel needs llvmlite 0.45 or later, and {llvmlite.__version__} is installed; "
+                               "run: python -m pip install --upgrade llvmlite")
     with _LOCK:
         try:
             binding.initialize()

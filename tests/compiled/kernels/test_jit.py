@@ -104,6 +104,10 @@ def test_faults_are_sentences(monkeypatch):
     with pytest.raises(IntegrationError, match="no function 'other'"):
         jit.compile_kernel(text(1)).function("other", [])
     jit.native_target.cache_clear()
+    with monkeypatch.context() as old:
+        old.setattr("llvmlite.binding.llvm_version_info", (15, 0, 7))
+        with pytest.raises(IntegrationError, match=r"llvmlite 0\.45 or later"):
+            jit.native_target()
     monkeypatch.setitem(sys.modules, "llvmlite", None)
     with pytest.raises(IntegrationError, match="'llvmlite', which is not installed"):
         jit.native_target()
