@@ -124,24 +124,35 @@ def _solutions(system: System, equations: Sequence[Expr], states: Sequence[Symbo
     from dynamics.analysis.root_search import search_roots  # SciPy only when algebra fails
 
     rest = _initial_rest(system, equations)
+    at_rest: dict[Symbol, Any] = {}
     if rest is not None:
-        yield Solution(rest), "exact"
-        at_rest = {symbol: value.xreplace(system.exact_parameters).evalf(17) for symbol, value in rest.items()}
+        yield rest, "exact"
+        at_rest = {symbol: value.xreplace(system.exact_parameters).evalf(17) for symbol, value in rest.values.items()
+                   if symbol not in rest.free}
     conditions = [c.xreplace(system.exact_parameters) for c in regime.conditions]
     for root in search_roots(numbers, states, [limits[s.name] for s in states], conditions):
-        if rest is None or any(abs(value - at_rest[s]) > 1e-8 * (1 + abs(value)) for s, value in root.items()):
+        if rest is None or any(abs(root[s] - value) > 1e-8 * (1 + abs(root[s])) for s, value in at_rest.items()):
             yield Solution(root), "numeric"
 
 
-def _initial_rest(system: System, equations: Sequence[Expr]) -> dict[Symbol, Expr] | None:
-    """The declared initial state, if every equation vanishes there identically in the parameters."""
+def _initial_rest(system: System, equations: Sequence[Expr]) -> Solution | None:
+    """The declared initial state, if every equation vanishes there identically in the parameters, and its line."""
     state = {Symbol(name): value for name, value in system._parsed.initial.items()}
+    if not _vanish(equations, state):
+        return None
+    free: dict[Symbol, Expr] = {}
+    for symbol in state:
+        if _vanish(equations, {**state, **free, symbol: symbol}):
+            free[symbol] = symbol
+    return Solution({**state, **free}, tuple(free))
+
+
+def _vanish(equations: Sequence[Expr], state: Mapping[Symbol, Expr]) -> bool:
+    """Whether every equation is zero at a state, whatever the other symbols."""
     residuals = [equation.xreplace(state) for equation in equations]
     if any(residual.has(S.NaN, S.ComplexInfinity, S.Infinity, S.NegativeInfinity) for residual in residuals):
-        return None
-    if any(residual != 0 and rational_form([residual]).elements[0] for residual in residuals):
-        return None
-    return state
+        return False
+    return not any(residual != 0 and rational_form([residual]).elements[0] for residual in residuals)
 
 
 def _point(system: System, regime: Regime, matrix: Any, solution: Solution, exactness: str,
@@ -170,8 +181,12 @@ def _point(system: System, regime: Regime, matrix: Any, solution: Solution, exac
     if inside and any(abs(m) <= BORDER for m in margins):
         remarks.append("on a border between regimes: derivatives are one-sided")
     admissible = inside and not any(r.startswith(("virtual", "outside", "the event")) for r in remarks)
-    eigenvalues = roots_numeric(matrix, here)
-    stability, kind, ordered = _classified(eigenvalues, system.time, len(free))
+    try:
+        stability, kind, ordered = _classified(roots_numeric(matrix, here), system.time, len(free))
+    except DerivationError:
+        # a root such as sqrt(u) at u = 0: the point rests, but nothing is linear around it
+        stability, kind, ordered = "not determined", "degenerate", (complex("nan"),) * matrix.rows
+        remarks.append("the Jacobian is not finite there")
     return FixedPoint(
         state={s.name: e for s, e in state.items()}, values=values, eigenvalues=ordered, stability=stability, kind=kind,
         admissible=admissible, remark="; ".join(remarks), regime={switch.text: on for switch, on in regime.pattern},

@@ -239,3 +239,14 @@ def test_a_declared_point_of_rest_stays_exact_where_the_others_have_no_closed_fo
     mood = brentq(lambda s: math.tanh(1.5 * s) - s, 0.5, 1, xtol=1e-15)
     assert moods == pytest.approx([-mood, 0, mood], abs=1e-12)
     assert all(p.exactness == "numeric" for p in points if p is not rest)
+
+
+def test_a_declared_point_of_rest_on_a_line_of_such_points_leaves_a_state_free():
+    line = flow({"x": "tanh(c - x) + c - x", "y": "y*(c - x)"}, {"c": 2}, states={"x": dy.State("c"), "y": 0.5})
+    (point,) = dy.fixed_points(line)
+    assert point.exactness == "exact"
+    assert point.state == {"x": Symbol("c"), "y": Symbol("y")}
+    assert point.free == ("y",)
+    # slope -sech(0)**2 - 1 across the line; the zero along it is structural
+    assert point.eigenvalues == pytest.approx((-2, 0), abs=1e-12)
+    assert point.stability == "stable"
