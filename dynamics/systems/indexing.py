@@ -18,8 +18,8 @@ from dynamics.systems.parts import Parameter, State
 if TYPE_CHECKING:
     from dynamics.systems.specification import Parsed
 
-__all__ = ["check_indices", "entries", "index_set", "initial_value", "outside", "parameter_value", "scalar_expressions",
-           "scalar_name"]
+__all__ = ["check_indices", "entries", "index_set", "initial_cells", "initial_value", "nested", "outside", "parameter_value",
+           "scalar_expressions", "scalar_name"]
 
 
 def parameter_value(part: Parameter, indices: Mapping[str, int], where: str) -> Any:
@@ -62,6 +62,33 @@ def initial_value(state: State, names: Mapping[str, Symbol], indices: Mapping[st
         return array_of(state.initial, shape, where)
     expression = expressions.parse(state.initial, names, where=where)
     return array_of(expression, shape, where) if shape and expression.is_Rational else expression
+
+
+def initial_cells(initial: Expr, target: tuple[str, ...], parsed: Parsed, indices: Mapping[str, int],
+                  ) -> tuple[list[Expr], tuple[int, ...]]:
+    """Return initial values and their shape: one for each cell over ``target``, or one for all cells."""
+    indexed = [symbol for symbol in initial.free_symbols if parsed.over.get(symbol.name)]
+    if not indexed:
+        return [initial], ()
+    cells = []
+    for position in itertools.product(*(range(indices[index]) for index in target)):
+        place = dict(zip(target, position, strict=True))
+        entry: dict[Symbol, Any] = {}
+        for symbol in indexed:
+            value = parsed.values[symbol.name]
+            for index in parsed.over[symbol.name]:
+                value = value[place[index]]
+            entry[symbol] = value
+        cells.append(initial.xreplace(entry))
+    return cells, tuple(indices[index] for index in target)
+
+
+def nested(numbers: list[Any], shape: tuple[int, ...]) -> Any:
+    """Return the numbers, last index fastest, as nested tuples of a shape; the number itself for none."""
+    if not shape:
+        return numbers[0]
+    size = len(numbers)//shape[0]
+    return tuple(nested(numbers[i*size:(i + 1)*size], shape[1:]) for i in range(shape[0]))
 
 
 def entries(value: Any) -> Iterator[Any]:

@@ -175,6 +175,11 @@ class System:
     @property
     def parameter_values(self) -> dict[str, Any]:
         """Parameter name to current value: float, nested tuples of floats, or (row, column, value) triples."""
+        return dict(self._parameter_floats)
+
+    @cached_property
+    def _parameter_floats(self) -> dict[str, Any]:
+        # Hundreds of thousands of exact entries take seconds to convert: once per system.
         return {name: _floats(value) for name, value in self._parsed.values.items()}
 
     @property
@@ -192,7 +197,7 @@ class System:
         Raises
         ------
         SpecificationError
-            If an initial value is not finite at the current parameters, or needs an indexed parameter.
+            If an initial value is not finite at the current parameters.
 
         Examples
         --------
@@ -205,15 +210,12 @@ class System:
             if isinstance(initial, tuple):
                 values[name] = _floats(initial)
                 continue
-            number = initial.xreplace(self.exact_parameters)
-            if number.free_symbols:
-                names = ", ".join(sorted(s.name for s in number.free_symbols))
-                raise SpecificationError(
-                    f"states.{name}.initial: depends on the indexed parameter(s) {names}; give numbers")
-            if not number.is_finite or not number.is_real:
+            numbers, shape = indexing.initial_cells(initial.xreplace(self.exact_parameters), self.states[name].over,
+                                                    self._parsed, self.indices)
+            if not all(number.is_finite and number.is_real for number in numbers):
                 raise SpecificationError(f"states.{name}.initial: '{self.states[name].initial}' has no finite value "
                                          "at the current parameters")
-            values[name] = float(number)
+            values[name] = indexing.nested([float(number) for number in numbers], shape)
         return values
 
     @property
@@ -276,7 +278,7 @@ class System:
             raise SpecificationError("; ".join(faults), faults)
         # Only numbers change, so the mathematics is shared and not parsed again: sweeps call this for every cell.
         twin = object.__new__(System)
-        twin.__dict__.update({k: v for k, v in self.__dict__.items() if k not in ("_text", "sha256")})
+        twin.__dict__.update({k: v for k, v in self.__dict__.items() if k not in ("_text", "sha256", "_parameter_floats")})
         object.__setattr__(twin, "parameters", MappingProxyType({**self.parameters, **changed}))
         object.__setattr__(twin, "parsed", replace(self._parsed, values={**self._parsed.values, **checked}))
         return twin
