@@ -9,6 +9,8 @@ import sys
 
 import pytest
 
+import dynamics as dy
+
 DYNAMICS = [sys.executable, "-m", "dynamics"]
 
 
@@ -36,7 +38,7 @@ def test_errors_go_to_stderr_without_a_traceback() -> None:
     done = started("show", "delevraging")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == ("Error: there is no model 'delevraging'. Did you mean 'deleveraging'? "
-                           "There are deleveraging, liquidation_cascade\n")
+                           f"There are {', '.join(dy.models.names())}\n")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX pipes")

@@ -37,8 +37,11 @@ FAST_PAIRS = (
     ("performance_fee", "governance"), ("recursive_loops", "order_backlog"), ("market_depth", "depletion"),
 )
 FORBIDDEN = {frozenset(("depletion", "open_interest")): "both scale impact by what is held"}
-# maps whose first fixed point has one verdict for all parameters: slopes 1/2, 0, 1 - 1/n
-ONE_VERDICT = ("noncustodial_stablecoin", "toxic_liquidation", "virtual_pool")
+# maps whose fixed points have one verdict for all parameters: slopes 1/2, 1 - 1/n
+ONE_VERDICT = ("noncustodial_stablecoin", "virtual_pool")
+# minutes of symbolic work
+LONG_THEORY = ("basel_leverage_cycle", "basel_leverage_cycle_ode", "fire_sale_threshold", "fire_sale_threshold(True)",
+               "keen")
 # where a mechanism rests, if not at its declared initial state
 RESTS = {
     "recursive_loops": {"equity_ratio": "adjustment/(adjustment*target_leverage + asset_yield*loop_speed)",
@@ -138,7 +141,7 @@ def inside(generator, part, center):
     if low is not None and high is not None:
         return generator.uniform(low + 0.02 * (high - low), high - 0.02 * (high - low))
     if low is not None:
-        return low + (max(center - low, 0.1 * size)) * generator.uniform(0.2, 2)
+        return low + (center - low if center > low else 0.1 * size) * generator.uniform(0.2, 2)
     if high is not None:
         return high - (max(high - center, 0.1 * size)) * generator.uniform(0.2, 2)
     return center + size * generator.uniform(-1, 1)
@@ -346,7 +349,8 @@ def fixed_points(name):
 
 def slow_for_compositions(names):
     """Every fixed point of a composition takes seconds; the declared one is tested in the fast suite."""
-    return [pytest.param(name, marks=pytest.mark.slow) if name in compositions() else name for name in names]
+    return [pytest.param(name, marks=pytest.mark.slow) if name in compositions() or name in LONG_THEORY else name
+            for name in names]
 
 
 @pytest.mark.parametrize("name", slow_for_compositions(
@@ -429,14 +433,20 @@ def structural(system):
     return int("log_holdings" in system.states)
 
 
-@pytest.mark.parametrize("name", [name for name, system in models().items() if scalars(system) <= 24])
+@pytest.mark.parametrize("name", slow_for_compositions(
+    name for name, system in models().items() if scalars(system) <= 24))
 def test_the_symbolic_verdict_is_the_sign_of_the_eigenvalues(name):
     system = system_of(name)
     exact = [p for p in fixed_points(name) if p.exactness == "exact" and p.admissible]
     if not exact:
         pytest.skip("no exact fixed point")
     draws = 300 if name in ONE_VERDICT else 3000
-    checked = judged(name, exact[0], dy.stability_conditions(system, exact[0]), system, draws)
+    checked = {True: 0, False: 0}
+    for point in exact:
+        verdicts = judged(name, point, dy.stability_conditions(system, point), system, draws)
+        checked = {verdict: checked[verdict] + count for verdict, count in verdicts.items()}
+        if min(checked.values()) > 0:
+            break
     assert sum(checked.values()) >= 50
     assert (min(checked.values()) > 0) != (name in ONE_VERDICT), "the sample should hold stable and unstable cases"
 
