@@ -12,7 +12,8 @@ from sympy import Expr, Symbol
 from dynamics.analysis.closed_forms import Candidate, candidates
 from dynamics.compiled.code import vector_function
 from dynamics.symbolic.polynomial import jacobian_matrix
-from dynamics.symbolic.stability import stability_of_matrix
+from dynamics.symbolic.radicals import denested
+from dynamics.symbolic.spectra import stability_of_matrix
 from dynamics.systems import System
 
 __all__ = ["boundaries"]
@@ -96,7 +97,7 @@ def _conditions(system: System, candidate: Candidate, bounds: Mapping[Symbol, An
             value = system.resolve(system._parsed.events[name][0]).xreplace(state)
             inside.append((value if event.direction == "falling" else -value) - 1e-12)
     states = [Symbol(name) for name in system.states]
-    matrix = jacobian_matrix(candidate.fields, states).xreplace(state)
+    matrix = jacobian_matrix(candidate.fields, states).xreplace(state).applyfunc(lambda entry: denested(entry, bounds))
     found = stability_of_matrix(matrix, system.time, len(candidate.free), bounds)
     return inside, [(c.expression, c.kind) for c in found]
 

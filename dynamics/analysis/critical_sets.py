@@ -12,6 +12,7 @@ from dynamics.errors import DerivationError
 from dynamics.symbolic.conditions import solve_for
 from dynamics.symbolic.normal_forms import critical_pair, multilinear_forms, pair_coefficient, scalar_coefficient
 from dynamics.symbolic.polynomial import CharacteristicFactor, factor_characteristic, jacobian_matrix
+from dynamics.symbolic.radicals import denested
 from dynamics.symbolic.stability import stability_of_factor
 from dynamics.symbolic.timelimit import size_estimate, with_time_limit
 from dynamics.systems import System
@@ -92,32 +93,35 @@ def _formula(fields: Sequence[Expr], invariants: Sequence[Expr], states: Sequenc
              replaced: dict[Symbol, Any], numbers: dict[Symbol, Any], order: Sequence[Symbol], bounds: Any, time: str,
              kind: str, power: int) -> tuple[Expr, dict[Symbol, Expr]] | None:
     """The coefficient and the eliminated parameter, after replacing symbols by numbers (or none)."""
-    if not _stays(fields, state, replaced, time, states):
+    if not _stays(fields, state, replaced, time, states, bounds):
         return None
     here = {symbol: item.xreplace(replaced) for symbol, item in state.items()}
+    def simple(entry: Expr) -> Expr:
+        return denested(entry, bounds)
+
     # a state that is free along a line of fixed points is a symbol of its own equations; its value comes in with the place
     constants = {symbol: number for symbol, number in replaced.items() if symbol not in states}
     forms, level = (multilinear_forms([item.xreplace(constants) for item in group], states, here)
-                    for group in (fields, invariants))
-    matrix = jacobian_matrix(fields, states).xreplace(state).xreplace(replaced)
+                    .mapped(simple) for group in (fields, invariants))
+    matrix = jacobian_matrix(fields, states).xreplace(state).xreplace(replaced).applyfunc(simple)
     for factor in factor_characteristic(matrix):
         for eliminated in _eliminations(factor, kind, time, numbers, order, bounds):
+            there = [item.replaced(eliminated).mapped(simple) for item in (forms, level)]
             try:
-                return _coefficient(forms.replaced(eliminated), level.replaced(eliminated), factor, eliminated, kind, power,
-                                    time, bounds), eliminated
+                return _coefficient(there[0], there[1], factor, eliminated, kind, power, time, bounds), eliminated
             except (DerivationError, ZeroDivisionError):
                 continue
     return None
 
 
 def _stays(fields: Sequence[Expr], state: Mapping[Symbol, Expr], replaced: Mapping[Symbol, Expr], time: str,
-           states: Sequence[Symbol]) -> bool:
+           states: Sequence[Symbol], bounds: Any) -> bool:
     """Whether the place is a fixed point exactly, for all values of the symbols left."""
     from dynamics.symbolic.kernels import rational_form
 
     residuals = [(item - symbol if time == "discrete" else item).xreplace(dict(state)).xreplace(dict(replaced))
                  for item, symbol in zip(fields, states, strict=True)]
-    form = rational_form(residuals)
+    form = rational_form([denested(item, bounds) for item in residuals])
     return not any(form.reduce(item) for item in form.elements)
 
 

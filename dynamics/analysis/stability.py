@@ -15,7 +15,8 @@ from dynamics.analysis.linearization import Place, jacobian_at, place_of, scalar
 from dynamics.errors import DerivationError, SpecificationError, did_you_mean
 from dynamics.results import BifurcationCondition, Records, StabilityCondition
 from dynamics.symbolic.conditions import inequality, solve_for
-from dynamics.symbolic.stability import Condition, reduce_condition, stability_of_matrix
+from dynamics.symbolic.spectra import stability_of_matrix
+from dynamics.symbolic.stability import Condition, reduce_condition
 from dynamics.systems import System
 
 __all__ = ["bifurcation_conditions", "region", "stability_conditions"]

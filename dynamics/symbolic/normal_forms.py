@@ -6,7 +6,7 @@ result is one factored formula. One parameter is eliminated by the bifurcation c
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 from typing import Any
@@ -42,10 +42,14 @@ class MultilinearForms:
 
     def replaced(self, values: Mapping[Symbol, Expr]) -> MultilinearForms:
         """The same with symbols replaced."""
+        return self.mapped(lambda item: item.xreplace(values))
+
+    def mapped(self, change: Callable[[Expr], Expr]) -> MultilinearForms:
+        """The same with a function applied to every entry."""
         return MultilinearForms(
-            tuple(tuple(item.xreplace(values) for item in row) for row in self.matrix),
-            tuple((i, j, k, item.xreplace(values)) for i, j, k, item in self.second),
-            tuple((i, j, k, m, item.xreplace(values)) for i, j, k, m, item in self.third))
+            tuple(tuple(change(item) for item in row) for row in self.matrix),
+            tuple((i, j, k, change(item)) for i, j, k, item in self.second),
+            tuple((i, j, k, m, change(item)) for i, j, k, m, item in self.third))
 
 
 def multilinear_forms(fields: Sequence[Expr], states: Sequence[Symbol], point: Mapping[Symbol, Expr]) -> MultilinearForms:

@@ -292,16 +292,26 @@ def _product_sign(polynomial: Any, kinds: dict[int, str]) -> _Sign:
     return (sign, strict)
 
 
+def _independent(form: RationalForm, symbol: Symbol) -> bool:
+    """Whether a generator occurs in no kernel, or is a root of a symbol that occurs nowhere else."""
+    others = [kernel for name, kernel in form.kernels.items() if name != symbol]
+    if symbol not in form.kernels:
+        return not any(kernel.has(symbol) for kernel in others)
+    inner = form.kernels[symbol].free_symbols
+    indices = [index for index, name in enumerate(form.field.symbols) if name in inner]
+    return symbol in form.relations and not any(kernel.free_symbols & inner for kernel in others) and not any(
+        part.degree(index) > 0 for item in form.elements for part in (item.numer, item.denom) for index in indices
+    )
+
+
 def _sign_under(form: RationalForm, condition: Expr, bounds: Bounds, depth: int) -> _Sign:
     """Sign where ``condition > 0``, by writing one symbol through the condition, which is linear in it."""
-    for symbol in sorted(condition.free_symbols, key=lambda symbol: symbol.name):
-        joint = rational_form([condition, form.expression(form.elements[0])])
-        over = joint.field
-        # a symbol that stands only inside a kernel such as exp(x) is none of the ring's
-        if joint.kernels or symbol not in over.symbols:
-            continue
-        index = over.symbols.index(symbol)
+    joint = rational_form([condition, form.expression(form.elements[0])])
+    over = joint.field
+    for index, symbol in enumerate(over.symbols):
         content = joint.elements[0]
+        if not _independent(joint, symbol):
+            continue
         if content.numer.degree(index) != 1 or content.denom.degree(index) > 0:
             continue
         parts = powers_of(content.numer, index)

@@ -7,8 +7,7 @@ irreducible factor of the characteristic polynomial: those of the whole polynomi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
 from math import comb
 from typing import Any, Literal
 
@@ -18,12 +17,11 @@ from sympy.polys.matrices import DomainMatrix
 from dynamics.errors import DerivationError
 from dynamics.symbolic.factors import cleared, factors_of
 from dynamics.symbolic.kernels import Bounds, RationalForm, rational_form
-from dynamics.symbolic.polynomial import factor_characteristic
 from dynamics.symbolic.radicals import factors_with_roots
 from dynamics.symbolic.signs import polynomial_sign, sign_of
 
-__all__ = ["Condition", "hurwitz_conditions", "jury_conditions", "lienard_chipart_conditions", "reduce_condition",
-           "stability_of_factor", "stability_of_matrix"]
+__all__ = ["Condition", "hurwitz_conditions", "jury_conditions", "lienard_chipart_conditions", "real_root_conditions",
+           "reduce_condition", "stability_of_factor"]
 
 Kind = Literal["fold", "hopf", "period_doubling", "neimark_sacker"]
 
@@ -311,6 +309,61 @@ def jury_conditions(
     return _needed([constant, flip, *others])
 
 
+def real_root_conditions(
+    coefficients: Sequence[Expr],
+    time: Literal["continuous", "discrete"] = "continuous",
+    bounds: Bounds | None = None,
+    known: Sequence[Expr] = (),
+) -> tuple[Condition, ...]:
+    """Return the conditions under which the roots of a polynomial, all of them real, are stable.
+
+    Parameters
+    ----------
+    coefficients, time, bounds, known
+        As for `stability_of_factor`.
+
+    Returns
+    -------
+    tuple of Condition
+        Real roots are negative iff all coefficients are positive (Descartes); for maps those of ``p(1 + w)`` and
+        ``(-1)**n p(-1 - w)``. Never a Hopf or Neimark-Sacker bifurcation.
+
+    Examples
+    --------
+    >>> from sympy import Symbol
+    >>> a, b = Symbol("a"), Symbol("b")
+    >>> [(item.expression, item.kind) for item in real_root_conditions([1, a, b])]
+    [(b, 'fold'), (a, None)]
+    """
+    polynomial = _cleared([S.One * item for item in coefficients], bounds, known)
+    degree = polynomial.degree
+    sides: list[tuple[_Cleared, Kind]] = [(polynomial, "fold")]
+    if time == "discrete":
+        sides = [(_shifted(polynomial, 1), "fold"), (_shifted(polynomial, -1), "period_doubling")]
+    borders = [side.coefficient_condition(degree, kind) for side, kind in sides]
+    # inside of the region bounded by these, the others often hold
+    inside = (*known, *(item.expression for item in borders if not item.expression.is_number))
+    inner = [
+        replace(side, known=inside).coefficient_condition(index, None)
+        for side, _ in sides for index in range(degree - 1, 0, -1)
+    ]
+    return _needed([*borders, *inner])
+
+
+def _shifted(polynomial: _Cleared, side: int) -> _Cleared:
+    """Under ``z = side*(1 + w)``, times ``side**n``: real roots inside of this end of the unit interval have w < 0."""
+    degree = polynomial.degree
+    result = tuple(
+        sum(
+            (item * side**index * comb(degree - index, power)
+             for index, item in enumerate(polynomial.coefficients) if power <= degree - index),
+            polynomial.form.field.ring.zero,
+        )
+        for power in range(degree, -1, -1)
+    )
+    return _Cleared(polynomial.form, result, polynomial.leading, polynomial.bounds, polynomial.known)
+
+
 def stability_of_factor(
     coefficients: Sequence[Expr],
     time: Literal["continuous", "discrete"] = "continuous",
@@ -343,52 +396,3 @@ def stability_of_factor(
     if time == "discrete":
         return jury_conditions(coefficients, bounds, known)
     return lienard_chipart_conditions(coefficients, bounds, known)
-
-
-def stability_of_matrix(
-    matrix: Any, time: str = "continuous", structural: int = 0, bounds: Bounds | None = None, known: Sequence[Expr] = ()
-) -> tuple[Condition, ...]:
-    """Return the conditions under which all eigenvalues of a matrix are stable, but for those neutral by structure.
-
-    Parameters
-    ----------
-    matrix : Matrix, shape (n, n)
-    time : {"continuous", "discrete"}
-    structural : int
-        So many eigenvalues 0 (flow) or 1 (map) belong to lines of fixed points or conserved quantities: divided out.
-    bounds : mapping of Symbol to (lower, upper), optional
-    known : sequence of Expr, optional
-
-    Returns
-    -------
-    tuple of Condition
-        Empty if always stable; one negative constant if never.
-
-    Examples
-    --------
-    >>> from sympy import Matrix, Symbol
-    >>> a = Symbol("a")
-    >>> [item.expression for item in stability_of_matrix(Matrix([[-a, 1], [0, 0]]), structural=1)]
-    [a]
-    """
-    return _stability_of_matrix(matrix.as_immutable(), time, structural, tuple((bounds or {}).items()), tuple(known))
-
-
-@lru_cache(maxsize=64)
-def _stability_of_matrix(
-    matrix: Any, time: str, structural: int, limits: tuple[tuple[Any, Any], ...], known: tuple[Expr, ...]
-) -> tuple[Condition, ...]:
-    """Conditions, region and bifurcations of a point ask for the same; a cubic in ten parameters takes a second."""
-    bounds = dict(limits)
-    kind: Literal["continuous", "discrete"] = "discrete" if time == "discrete" else "continuous"
-    neutral = 1 if kind == "discrete" else 0
-    conditions: dict[Expr, Condition] = {}
-    for factor in factor_characteristic(matrix):
-        at_rest = factor.degree == 1 and (factor.coefficients[1] + neutral * factor.coefficients[0]).cancel() == 0
-        if at_rest and structural >= factor.multiplicity:
-            structural -= factor.multiplicity
-            continue
-        for item in stability_of_factor(factor.coefficients, kind, bounds, known):
-            conditions[item.expression] = item
-    never = [item for item in conditions.values() if item.expression.is_number and not item.expression > 0]
-    return tuple(never[:1] or (item for item in conditions.values() if item.expression != S.One))
