@@ -53,9 +53,10 @@ FLOW_STATES = {"price": dy.State(25, **POSITIVE), "assets": dy.State(20, **POSIT
 AT = {"price": "mu", "assets": "alpha*floor**b*equity_target", "liabilities": "(alpha*floor**b - 1)*equity_target",
       "fund_weight": "weight", "variance": 0}
 
-# target equity, speed, critical leverage and share of the bank there: printed to 7 decimals
+# target equity, speed, critical leverage and share of the bank there: printed to 7 decimals, the last to fewer
 ROWS = [(2.26689, 10, 8.6405666, 0.2350466), (2.26689, 9.5, 8.8414913, 0.2405123), (2.26689, 5, 11.8517765, 0.3224001),
-        (2.26689, 1, 25.5084962, 0.6938995), (1.0, 10, 12.5433030, 0.1505196), (0.5, 10, 17.3675219, 0.1042051)]
+        (2.26689, 1, 25.5084962, 0.6938995), (1.0, 10, 12.5433030, 0.1505196), (0.5, 10, 17.3675219, 0.1042051),
+        (1e-5, 10, 3690.90, 4.429e-4)]
 
 
 def cycle(**values: Any) -> dy.System:
@@ -126,7 +127,7 @@ def test_critical_leverage_of_the_map(conditions, target, speed, leverage, share
     polynomial = Poly(condition.expression.xreplace({**numbers, w: Rational(1, 2)}), alpha)
     limits = [1000 * root for root in polynomial.nroots(n=30) if root.is_real and root > 0]
     limit = min(limits, key=lambda item: abs(item - leverage))
-    assert abs(limit - leverage) < 6e-8
+    assert abs(limit - leverage) < (6e-8 if leverage < 100 else 6e-3)
     assert limit * target * 0.3 / 25 == pytest.approx(share, abs=6e-8)
     assert limit == pytest.approx(critical_by_hand(target, speed, leverage), rel=1e-12)
     # a complex pair leaves the unit circle there
