@@ -120,7 +120,7 @@ def test_not_checking_is_for_the_block_only():
 
 def test_systems_without_units_import_no_pint():
     script = ("import sys, dynamics as dy; s = dy.System(name='s', states={'u': 1}, equations={'u': '-u'});"
-              "dy.models.load('deleveraging'); dy.compose(dy.models.load('deleveraging'), 'depletion');"
+              "dy.models.load('deleveraging');"
               "s.to_toml(); s.latex(); s._repr_html_(); assert 'pint' not in sys.modules;"
               "dy.System(name='s', states={'u': dy.State(1, 'USD')}, equations={'u': '-u'});"
               "assert 'pint' in sys.modules")
