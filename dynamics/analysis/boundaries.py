@@ -97,7 +97,9 @@ def _conditions(system: System, candidate: Candidate, bounds: Mapping[Symbol, An
             value = system.resolve(system._parsed.events[name][0]).xreplace(state)
             inside.append((value if event.direction == "falling" else -value) - 1e-12)
     states = [Symbol(name) for name in system.states]
-    matrix = jacobian_matrix(candidate.fields, states).xreplace(state).applyfunc(lambda entry: denested(entry, bounds))
+    known = [item for item in inside if item.free_symbols]
+    matrix = jacobian_matrix(candidate.fields, states).xreplace(state)
+    matrix = matrix.applyfunc(lambda entry: denested(entry, bounds, known))
     found = stability_of_matrix(matrix, system.time, len(candidate.free), bounds)
     return inside, [(c.expression, c.kind) for c in found]
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sympy import Expr, Matrix, Symbol
+from sympy import And, Expr, Ge, Matrix, Symbol
 
 from dynamics import expressions
 from dynamics.errors import DerivationError, SpecificationError, did_you_mean
@@ -15,6 +15,7 @@ from dynamics.symbolic.polynomial import characteristic_polynomial as _character
 from dynamics.symbolic.polynomial import jacobian_matrix
 from dynamics.symbolic.radicals import denested
 from dynamics.symbolic.regimes import Regime, regime_at, regimes
+from dynamics.symbolic.stability import reduce_condition
 from dynamics.systems import System
 from dynamics.systems.numbers import exact
 
@@ -83,6 +84,7 @@ def place_of(system: System, at: Any) -> Place:
         for regime in regimes(fields, parameter_bounds):
             if {switch.text: on for switch, on in regime.pattern} == dict(at.regime):
                 known = tuple(c.xreplace(state) for c in regime.conditions)
+                known += _further(at, known, parameter_bounds)
                 return Place(state, regime.expressions, regime, at.free, known, at.exactness != "exact")
         raise SpecificationError(f"the fixed point does not belong to '{system.name}': "
                                  "its regime is not one of the system's")
@@ -99,6 +101,15 @@ def place_of(system: System, at: Any) -> Place:
     numbers = {s: v.xreplace(system.exact_parameters) for s, v in state.items()}
     regime = regime_at(fields, {**system.exact_parameters, **numbers}, parameter_bounds)
     return Place(state, regime.expressions, regime, known=tuple(c.xreplace(state) for c in regime.conditions))
+
+
+def _further(point: FixedPoint, known: Sequence[Expr], bounds: Mapping[Symbol, Any]) -> tuple[Expr, ...]:
+    """Conditions of a fixed point beside those of its regime: roots in its equations that must not be negative."""
+    stated = [item.lhs for item in And.make_args(point.valid_where) if isinstance(item, Ge) and item.rhs == 0]
+    if len(stated) <= len(known):
+        return ()
+    regime = {reduce_condition(item, bounds) for item in known}
+    return tuple(item for item in stated if item not in regime)
 
 
 def _names_fit(system: System, given: Mapping[str, Any]) -> None:
@@ -146,8 +157,9 @@ def jacobian(system: System, at: Any = None) -> Matrix:
 def jacobian_at(system: System, place: Place) -> Matrix:
     """Return the Jacobian at a place, radicals as simple as the bounds of the parameters allow."""
     bounds = {Symbol(name): part.bounds for name, part in system.parameters.items()}
+    known = [item for item in place.known if not item.is_number]
     matrix = jacobian_matrix(place.fields, [Symbol(name) for name in system.states]).xreplace(place.state)
-    return matrix.applyfunc(lambda entry: denested(entry, bounds))
+    return matrix.applyfunc(lambda entry: denested(entry, bounds, known))
 
 
 def characteristic_polynomial(system: System, at: Any) -> Expr:

@@ -6,20 +6,21 @@ reported, never guessed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
 
-from sympy import Abs, Expr, Max, Min, Piecewise, Pow, Symbol, exp, log, preorder_traversal, sign
+from sympy import Abs, Expr, Max, Min, Mul, Piecewise, Pow, Symbol, exp, log, preorder_traversal, sign
 
 from dynamics.errors import DerivationError
 from dynamics.symbolic.factors import factored
 from dynamics.symbolic.inversion import Inversion, without_kernels
 from dynamics.symbolic.kernels import Bounds, rational_form
-from dynamics.symbolic.radicals import without_radicals
+from dynamics.symbolic.radicals import denested, is_radical, without_radicals
 from dynamics.symbolic.real_solutions import solve_numeric
 from dynamics.symbolic.root_branches import RootBranches
 from dynamics.symbolic.signs import sign_of, weak_sign_of
+from dynamics.symbolic.stability import reduce_condition
 from dynamics.symbolic.triangular import Branch
 from dynamics.symbolic.verification import distinct, satisfies
 
@@ -90,7 +91,8 @@ def solve_system(
     if any(item.has(Max, Min, Abs, sign, Piecewise) for item in given):
         raise DerivationError("The equations are not smooth; split them into regimes and solve in each of them.")
     found = [item for system in _alternatives(given, unknowns) for item in _solutions(system, given, unknowns, bounds)]
-    return tuple(found[position] for position in distinct([(item.values, item.free) for item in found], bounds))
+    kept = distinct([(item.values, item.free, item.nonnegative) for item in found], bounds)
+    return tuple(found[position] for position in kept)
 
 
 def _alternatives(equations: tuple[Expr, ...], unknowns: Sequence[Symbol]) -> Iterator[tuple[Expr, ...]]:
@@ -114,11 +116,12 @@ def _solutions(
     roots: tuple[Symbol, ...] = ()
     try:
         rational, names, inversions = without_kernels(equations, unknowns)
-    except DerivationError:
+    except DerivationError as transcendental:
         equations, roots = without_radicals(equations, unknowns)
-        if not roots:
-            raise
-        rational, names, inversions = without_kernels(equations, (*unknowns, *roots))
+        try:
+            rational, names, inversions = without_kernels(equations, (*unknowns, *roots))
+        except DerivationError:
+            raise transcendental from None
     form = rational_form([*rational, *_denominators(rational)], names)
     solver = RootBranches(form, bounds, roots)
     elements = form.elements
@@ -182,19 +185,46 @@ def _undo(
     return Solution({name: values[name] for name in unknowns}, tuple(free), solution.nonzero, tuple(nonnegative))
 
 
+def _essential(condition: Expr, bounds: Bounds) -> Expr:
+    """A product without the factors whose sign is known wherever they are real."""
+    kept, direction = [], 1
+    for factor in Mul.make_args(condition):
+        weak = weak_sign_of(factor, bounds)
+        if weak is None:
+            kept.append(factor)
+        else:
+            direction *= weak
+    return Mul(direction, *kept)
+
+
 def _with_roots(solution: Solution, roots: tuple[Symbol, ...], bounds: Bounds) -> Solution | None:
     """The solution without the unknowns that stood for radicals; ``None`` where one of them would be negative."""
-    conditions = [*solution.nonnegative, *(solution.values[root] for root in roots)]
-    signs = [(condition, weak_sign_of(condition, bounds), sign_of(condition, bounds)) for condition in conditions]
-    if any(strict == -1 for _, _, strict in signs):
+    conditions = [_essential(item, bounds) for item in (*solution.nonnegative, *(solution.values[root] for root in roots))]
+    signs = {condition: weak_sign_of(condition, bounds) for condition in conditions}
+    # nowhere positive and not zero throughout: zero at most for special parameters
+    if any(weak == -1 for weak in signs.values()):
         return None
-    undecided = [condition for condition, weak, _ in signs if weak not in (0, 1)]
+    # wherever the solution is real, its even roots have radicands that are not negative
+    real = _radicands(solution.values.values(), bounds)
+    inside = {condition: sign_of(condition, bounds, real) for condition, weak in signs.items() if weak is None}
+    if any(strict == -1 for strict in inside.values()):
+        return None
+    undecided = [condition for condition, strict in inside.items() if strict is None]
     # two roots of opposite sign, whatever the sign of each
     if any(sign_of(first / second, bounds) == -1 for first, second in combinations(undecided, 2)):
         return None
-    values = {name: value for name, value in solution.values.items() if name not in roots}
+    values = {name: denested(value, bounds) for name, value in solution.values.items() if name not in roots}
     free = tuple(name for name in solution.free if name not in roots)
-    return Solution(values, free, solution.nonzero, tuple(dict.fromkeys(undecided)))
+    shown = _radicands(values.values(), bounds)
+    hidden = [condition for condition in real if condition not in shown and condition not in undecided]
+    return Solution(values, free, solution.nonzero, (*undecided, *hidden))
+
+
+def _radicands(values: Iterable[Expr], bounds: Bounds) -> list[Expr]:
+    """What must not be negative for the even roots in expressions to be real, where the bounds do not decide."""
+    bases = {node.base for value in values for node in value.atoms(Pow) if is_radical(node) and node.exp.q % 2 == 0}
+    conditions = dict.fromkeys(reduce_condition(base, bounds) for base in sorted(bases, key=str))
+    return [condition for condition in conditions if not condition.is_number]
 
 
 def _put_back(value: Expr, inversion: Inversion) -> Expr:

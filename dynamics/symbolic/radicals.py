@@ -30,7 +30,7 @@ def is_radical(node: Any) -> bool:
 
 
 def without_radicals(
-    equations: Sequence[Expr], unknowns: Sequence[Symbol]
+    equations: Sequence[Expr], unknowns: Sequence[Symbol], *, numbers: bool = False
 ) -> tuple[tuple[Expr, ...], tuple[Symbol, ...]]:
     """Replace every radical of the unknowns, innermost first, by a new unknown that is not negative.
 
@@ -38,6 +38,8 @@ def without_radicals(
     ----------
     equations : sequence of Expr
     unknowns : sequence of Symbol
+    numbers : bool, default False
+        Also radicals of numbers, such as ``sqrt(2)``.
 
     Returns
     -------
@@ -55,7 +57,7 @@ def without_radicals(
     -a + r**2 - x**2
     """
     names = set(unknowns)
-    nodes = {node for equation in equations for node in equation.atoms(Pow) if _of_unknowns(node, names)}
+    nodes = {node for equation in equations for node in equation.atoms(Pow) if _replaceable(node, names, numbers)}
     degrees: dict[Expr, int] = {}
     for node in nodes:
         degrees[node.base] = lcm(degrees.get(node.base, 1), int(node.exp.q))
@@ -73,8 +75,9 @@ def without_radicals(
     return (*(_replaced(equation, replaced) for equation in equations), *relations), tuple(roots)
 
 
-def _of_unknowns(node: Expr, names: set[Symbol]) -> bool:
-    return is_radical(node) and bool(node.base.free_symbols & names)
+def _replaceable(node: Expr, names: set[Symbol], numbers: bool) -> bool:
+    inner = node.base.free_symbols
+    return is_radical(node) and bool(inner & names or (numbers and not inner))
 
 
 def _replaced(expression: Expr, replaced: dict[Expr, Expr]) -> Expr:
@@ -146,7 +149,7 @@ def factors_with_roots(form: RationalForm, element: Any) -> tuple[int, tuple[tup
     return (1 if content > 0 else -1), tuple((form.expression(factor), power) for factor, power in factors)
 
 
-def denested(expression: Expr, bounds: Bounds) -> Expr:
+def denested(expression: Expr, bounds: Bounds, known: Sequence[Expr] = ()) -> Expr:
     """Return an equal expression in which radicals are as simple as the bounds allow.
 
     Squares are taken out of roots where their sign is known (``sqrt(K*a**2) = a*sqrt(K)``), roots of squares disappear
@@ -160,6 +163,8 @@ def denested(expression: Expr, bounds: Bounds) -> Expr:
         Real where it is defined. Without radicals it is returned as it is.
     bounds : mapping of Symbol to (lower, upper)
         As for `dynamics.symbolic.signs.sign_of`.
+    known : sequence of Expr, optional
+        Expressions known to be positive.
 
     Returns
     -------
@@ -180,8 +185,17 @@ def denested(expression: Expr, bounds: Bounds) -> Expr:
     """
     if not any(is_radical(node) for node in expression.atoms(Pow)):
         return expression
-    parts = _Denesting(bounds)
-    return parts.written(parts.walk(expression))
+    parts = _Denesting(bounds, known)
+    found = parts.written(parts.walk(expression))
+    # one spelling for equal radicals lets later steps cancel them; nests that stay are better left as they were
+    level = _nesting(found)
+    return found if level < max(2, _nesting(expression)) else min(found, expression, key=lambda item: item.count_ops())
+
+
+def _nesting(expression: Expr) -> int:
+    """How many radicals stand inside of each other."""
+    inner = max((_nesting(argument) for argument in expression.args), default=0)
+    return inner + is_radical(expression)
 
 
 @dataclass
@@ -189,6 +203,7 @@ class _Denesting:
     """Symbols, radicals and other kernels as generators; a radical of a parameter takes the place of the parameter."""
 
     bounds: Bounds
+    known_positive: Sequence[Expr] = ()
     kernels: dict[Symbol, Expr] = field(default_factory=dict)
     relations: dict[Symbol, tuple[int, Expr]] = field(default_factory=dict)
     parametrized: dict[Symbol, Expr] = field(default_factory=dict)
@@ -247,7 +262,7 @@ class _Denesting:
         for factor, power in factors:
             base = form.field(factor)
             whole, rest = divmod(power, degree)
-            direction = weak_sign_of(self.put_back(factor.as_expr()), self.bounds) if whole else 0
+            direction = weak_sign_of(self.put_back(factor.as_expr()), self.bounds, self.known_positive) if whole else 0
             if not whole or (direction not in (1, -1) and (degree % 2 or whole % 2)):
                 inside *= base**power
                 continue
@@ -271,7 +286,7 @@ class _Denesting:
             parts = powers_of(inside.numer, index)
             a, b = (over(parts.get(power, over.ring.zero)) / over(inside.denom) for power in (0, 1))
             square = self.square_root(form, form.reduce(a**2 - b**2 * base))
-            signs = [sign_of(self.put_back(item.as_expr()), self.bounds) for item in (a, b)]
+            signs = [sign_of(self.put_back(item.as_expr()), self.bounds, self.known_positive) for item in (a, b)]
             if square is None or signs[0] != 1 or signs[1] is None:
                 continue
             halves = [RationalForm(over, ((a + side * square) / 2,), form.kernels, form.relations) for side in (1, -1)]
@@ -290,7 +305,7 @@ class _Denesting:
         root = _number(form, number)
         for factor, power in factors:
             root *= form.field(factor) ** (power // 2)
-        direction = weak_sign_of(self.put_back(root.as_expr()), self.bounds)
+        direction = weak_sign_of(self.put_back(root.as_expr()), self.bounds, self.known_positive)
         return root * direction if direction in (1, -1) else None
 
     def simple_root(self, inside: Any, degree: int) -> Expr:

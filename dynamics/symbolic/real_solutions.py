@@ -9,12 +9,14 @@ from sympy import QQ, Dummy, Expr, Float, Poly, Rational, Symbol, groebner
 
 from dynamics.errors import DerivationError
 from dynamics.symbolic.kernels import rational_form
+from dynamics.symbolic.radicals import without_radicals
 from dynamics.symbolic.triangular import Branch, rational_branches
 
 __all__ = ["solve_numeric"]
 
 _DIGITS = 30
 _ATTEMPTS = 6
+_ZERO = Float("1e-25", _DIGITS)
 
 
 def solve_numeric(equations: Sequence[Expr], unknowns: Sequence[Symbol]) -> tuple[dict[Symbol, Float], ...]:
@@ -23,7 +25,8 @@ def solve_numeric(equations: Sequence[Expr], unknowns: Sequence[Symbol]) -> tupl
     Parameters
     ----------
     equations : sequence of Expr
-        Each is to vanish; rational in the unknowns, without other symbols. Floats are taken at their exact value.
+        Each is to vanish; rational in the unknowns and in roots (radicals) of rational expressions, without other
+        symbols. Floats are taken at their exact value.
     unknowns : sequence of Symbol
 
     Returns
@@ -34,12 +37,13 @@ def solve_numeric(equations: Sequence[Expr], unknowns: Sequence[Symbol]) -> tupl
     Raises
     ------
     DerivationError
-        If the equations are not rational in the unknowns, contain other symbols, or have infinitely many solutions.
+        If the equations are not algebraic in the unknowns, contain other symbols, or have infinitely many solutions.
 
     Notes
     -----
     Factors and linear unknowns first; what remains is brought to the form ``g(t) = 0, x_i = h_i(t)`` by a Groebner
     basis with a separating linear form t (the shape lemma), so that real solutions and real roots of g correspond.
+    A radical is one more unknown r with ``r**n = radicand``; solutions in which it is negative are left out.
 
     References
     ----------
@@ -53,8 +57,9 @@ def solve_numeric(equations: Sequence[Expr], unknowns: Sequence[Symbol]) -> tupl
     >>> [(round(float(s[x]), 6), round(float(s[y]), 6)) for s in solve_numeric([x**2 + y**2 - 5, x * y - 2], [x, y])]
     [(-2.0, -1.0), (-1.0, -2.0), (1.0, 2.0), (2.0, 1.0)]
     """
-    names = tuple(unknowns)
-    form = rational_form(equations, names)
+    given, roots = without_radicals(equations, unknowns, numbers=True)
+    names = (*unknowns, *roots)
+    form = rational_form(given, names)
     foreign = [symbol for symbol in form.field.symbols if symbol not in names]
     if foreign:
         shown = ", ".join(sorted(str(form.kernels.get(symbol, symbol)) for symbol in foreign))
@@ -71,10 +76,12 @@ def solve_numeric(equations: Sequence[Expr], unknowns: Sequence[Symbol]) -> tupl
     found: list[dict[Symbol, Float]] = []
     for branch in rational_branches(start):
         for solution in _real_points(branch):
-            ordered = {name: solution[name] for name in names}
+            if any(solution[root] < -_ZERO for root in roots):
+                continue  # the other sign of a square root
+            ordered = {name: solution[name] for name in unknowns}
             if not any(_same(ordered, other) for other in found):
                 found.append(ordered)
-    return tuple(sorted(found, key=lambda solution: [float(solution[name]) for name in names]))
+    return tuple(sorted(found, key=lambda solution: [float(solution[name]) for name in unknowns]))
 
 
 def _same(first: dict[Symbol, Float], second: dict[Symbol, Float]) -> bool:

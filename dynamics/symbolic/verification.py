@@ -116,12 +116,15 @@ def satisfies(
     return True
 
 
-def distinct(solutions: Sequence[tuple[Mapping[Symbol, Expr], Sequence[Symbol]]], bounds: Bounds) -> list[int]:
+def distinct(
+    solutions: Sequence[tuple[Mapping[Symbol, Expr], Sequence[Symbol], Sequence[Expr]]], bounds: Bounds
+) -> list[int]:
     """Return the positions of solutions that are no special case of another one.
 
     Parameters
     ----------
-    solutions : sequence of (values, free)
+    solutions : sequence of (values, free, conditions)
+        What is a solution under more conditions is a special case of the same under fewer of them.
     bounds : mapping of Symbol to (lower, upper)
 
     Returns
@@ -129,10 +132,11 @@ def distinct(solutions: Sequence[tuple[Mapping[Symbol, Expr], Sequence[Symbol]]]
     list of int
     """
     kept: list[int] = []
-    order = sorted(range(len(solutions)), key=lambda position: -len(solutions[position][1]))
+    order = sorted(range(len(solutions)), key=lambda item: (-len(solutions[item][1]), len(solutions[item][2])))
     for position in order:
-        values = solutions[position][0]
-        if not any(_contains(*solutions[other], values, bounds) for other in kept):
+        values, _, conditions = solutions[position]
+        wider = [solutions[other] for other in kept if set(solutions[other][2]) <= set(conditions)]
+        if not any(_contains(family, free, values, bounds) for family, free, _ in wider):
             kept.append(position)
     return sorted(kept)
 
