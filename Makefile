@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 REPORT_ARGUMENTS ?=
+# one test process per processor; idle ones take work from the others
+PARALLEL ?= --numprocesses auto --dist worksteal
 
 .DEFAULT_GOAL := report
 .PHONY: report test test-all lint bench clean help
@@ -12,11 +14,11 @@ report: $(VENV)/.report ## write report/index.html from the sample data (or REPO
 	@$(BIN)/python -m dynamics report --output report $(REPORT_ARGUMENTS)
 
 test: lint ## ruff, mypy, import contracts, pytest with doctests and notebooks
-	@$(BIN)/python -m pytest -q -p no:cacheprovider
+	@$(BIN)/python -m pytest -q -p no:cacheprovider $(PARALLEL)
 	@$(BIN)/python -m pytest -q -p no:cacheprovider --nbmake --nbmake-timeout=300 -W default notebooks
 
 test-all: lint ## the same with the slow checks
-	@$(BIN)/python -m pytest -q -p no:cacheprovider -m "slow or not slow"
+	@$(BIN)/python -m pytest -q -p no:cacheprovider $(PARALLEL) -m "slow or not slow"
 	@$(BIN)/python -m pytest -q -p no:cacheprovider --nbmake --nbmake-timeout=600 -W default notebooks
 
 lint: $(VENV)/.test
