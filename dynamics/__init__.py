@@ -51,12 +51,12 @@ _HOME = {
                          "plot_observed_falls",
                          "plot_phase_diagram", "plot_phase_portrait", "plot_trajectory", "plot_two_parameter_diagram"),
 }
-_SUBMODULES = ("data", "figures", "mechanisms", "models")
+_SUBMODULES = ("data", "figures", "mechanisms", "models", "papers")
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 __all__ = sorted([*_MODULE_OF, *_SUBMODULES, "__version__"])
 
 if TYPE_CHECKING:
-    from dynamics import data, figures, mechanisms, models
+    from dynamics import data, figures, mechanisms, models, papers
     from dynamics.analysis.bifurcation_diagrams import bifurcation_diagram
     from dynamics.analysis.certification import certified_fixed_points
     from dynamics.analysis.competing_paths import cascade_number, competing_paths, path_ratio

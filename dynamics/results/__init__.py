@@ -8,17 +8,16 @@ from dynamics.results.provenance import SCHEMA, SCHEMA_VERSION, STATUS, provenan
 from dynamics.results.records import (
     BifurcationDiagram,
     Branch,
-    Claim,
     FixedPoint,
     FixedPoints,
     Records,
-    Reproduction,
     SpecialPoint,
     Threshold,
 )
+from dynamics.results.reproductions import EVIDENCE, PUBLISHED, Claim, Finding, Reproduction
 from dynamics.results.storage import open, save
 
-__all__ = ["SCHEMA", "SCHEMA_VERSION", "STATUS", "BifurcationCondition", "BifurcationDiagram", "Branch", "Certificate",
-           "CertifiedBox", "Claim", "Coefficient", "ConservedQuantity", "FeedbackLoop", "FixedPoint", "FixedPoints",
-           "NormalForm", "Records", "Reproduction", "SpecialPoint",
-           "StabilityCondition", "Threshold", "open", "provenance", "save", "status_attributes"]
+__all__ = ["EVIDENCE", "PUBLISHED", "SCHEMA", "SCHEMA_VERSION", "STATUS", "BifurcationCondition", "BifurcationDiagram",
+           "Branch", "Certificate", "CertifiedBox", "Claim", "Coefficient", "ConservedQuantity", "FeedbackLoop", "Finding",
+           "FixedPoint", "FixedPoints", "NormalForm", "Records", "Reproduction", "SpecialPoint", "StabilityCondition",
+           "Threshold", "open", "provenance", "save", "status_attributes"]

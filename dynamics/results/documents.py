@@ -11,7 +11,17 @@ from sympy import Basic, Expr, Symbol
 
 from dynamics import expressions
 from dynamics.errors import SpecificationError
-from dynamics.results import arrays, certificates, conditions, conserved, nonsmooth_records, normal_forms, records
+from dynamics.results import (
+    arrays,
+    certificates,
+    conditions,
+    conserved,
+    nonsmooth_records,
+    normal_forms,
+    records,
+    reproductions,
+)
+from dynamics.systems import Reference
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -23,7 +33,7 @@ _RECORDS = {cls.__name__: cls for cls in (
     normal_forms.NormalForm, conditions.FeedbackLoop, records.SpecialPoint, records.Branch,
     records.BifurcationDiagram, records.Threshold, certificates.Certificate,
     certificates.CertifiedBox, conserved.ConservedQuantity,
-    records.Claim, records.Reproduction, nonsmooth_records.NonsmoothRegime,
+    reproductions.Claim, reproductions.Finding, reproductions.Reproduction, Reference, nonsmooth_records.NonsmoothRegime,
     nonsmooth_records.BorderCollision, nonsmooth_records.BorderSide, nonsmooth_records.Sliding,
     nonsmooth_records.PseudoEquilibrium, nonsmooth_records.Tangency)}
 _SEQUENCES = {cls.__name__: cls for cls in (records.Records, records.FixedPoints)}

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-__all__ = ["LABELS", "BifurcationDiagram", "Branch", "Claim", "FixedPoint", "FixedPoints", "Records", "Reproduction",
+__all__ = ["LABELS", "BifurcationDiagram", "Branch", "FixedPoint", "FixedPoints", "Records",
            "SpecialPoint", "Threshold"]
 
 Item = TypeVar("Item")
@@ -335,40 +335,3 @@ class Threshold:
 
     def __hash__(self) -> int:
         return hash((self.value, self.bracket, self.status))
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A number a paper states: where, what, how closely it should come out."""
-
-    name: str
-    value: float
-    tolerance: float
-    location: str = ""
-    unit: str = "1"
-    evidence: str = "published"
-
-
-@dataclass(frozen=True)
-class Reproduction:
-    """What became of the claims of a paper: computed values and verdicts agrees / differs / not determined."""
-
-    paper: str
-    claims: tuple[Claim, ...]
-    computed: tuple[float, ...]
-    verdicts: tuple[str, ...]
-    seconds: tuple[float, ...] = ()
-
-    @property
-    def table(self) -> xr.Dataset:
-        """Table with dim ``claim``."""
-        import numpy as np
-        import xarray as xr
-
-        columns: dict[str, Any] = {"published": [c.value for c in self.claims], "computed": list(self.computed),
-                                   "tolerance": [c.tolerance for c in self.claims]}
-        texts = {"verdict": list(self.verdicts), **{n: [getattr(c, n) for c in self.claims]
-                                                    for n in ("unit", "location", "evidence")}}
-        return xr.Dataset({**{n: ("claim", v) for n, v in columns.items()},
-                           **{n: ("claim", np.array(v, dtype=str)) for n, v in texts.items()}},
-                          coords={"claim": [c.name for c in self.claims]}, attrs={"paper": self.paper})

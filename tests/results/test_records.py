@@ -8,7 +8,7 @@ import xarray as xr
 from sympy import S, Symbol
 
 import dynamics as dy
-from dynamics.results import Branch, Claim, FixedPoints, Records, Reproduction, SpecialPoint, Threshold, provenance
+from dynamics.results import Branch, Claim, Finding, FixedPoints, Records, Reproduction, SpecialPoint, Threshold, provenance
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def test_thresholds_and_reproductions_have_tables():
     assert float(threshold.table["m_before"]) == 1.0
     assert float(threshold.table["opposite_threshold"]) == -1.0
     assert threshold.table.attrs["status"] == "found"
-    result = Reproduction("p", (Claim("a", 1.0, 0.1), Claim("b", 2.0, 0.1)), (1.0, 3.0), ("agrees", "differs"))
+    result = Reproduction("p", (Finding(Claim("a", 1.0, 0.1), 1.0, "agrees"), Finding(Claim("b", 2.0, 0.1), 3.0, "differs")))
     assert result.table["verdict"].values.tolist() == ["agrees", "differs"]
     assert result.table["computed"].sel(claim="b") == 3.0
 

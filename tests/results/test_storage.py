@@ -77,6 +77,7 @@ def records(core):
         Claim,
         Coefficient,
         FeedbackLoop,
+        Finding,
         Reproduction,
         SpecialPoint,
         Threshold,
@@ -96,7 +97,9 @@ def records(core):
         "coefficient": Coefficient(conditions[0].expression, 0.5, "subcritical"),
         "loop": FeedbackLoop(("x", "u"), "reinforcing", conditions[0].expression), "special": hopf, "branch": branch,
         "diagram": BifurcationDiagram((branch, branch)), "threshold": threshold,
-        "reproduction": Reproduction("paper", (claim,), (11.0,), ("agrees",), (0.1,)), "claim": claim,
+        "reproduction": Reproduction("paper", (Finding(claim, 11.0, "agrees"),
+                                               Finding(claim, float("nan"), "not determined", "no data")),
+                                     dy.Reference("A. Bee", 2001), provenance={"seed": 0}), "claim": claim,
     }
 
 
