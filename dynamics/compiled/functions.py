@@ -136,7 +136,9 @@ class SystemFunctions:
         """Compile to ``f(t, y, p, *extra) -> flat array``; failures of arithmetic become nan."""
         resolved = [self._system.resolve(e) for e in wanted]
         if self.indexed:
-            return self._array_function(resolved, extra)
+            shaped = self._shaped_function(resolved, extra)
+            return lambda t, y, p, *more: np.concatenate([np.asarray(v, dtype=float).reshape(-1)
+                                                          for v in shaped(t, y, p, *more)])
         raw = scalar_function(resolved, [(TIME, *extra), self._states, self._parameters])
         size = len(resolved)
 
@@ -149,7 +151,8 @@ class SystemFunctions:
 
         return function
 
-    def _array_function(self, resolved: Sequence[Expr], extra: Sequence[Symbol]) -> Callable[..., Array]:
+    def _shaped_function(self, resolved: Sequence[Expr], extra: Sequence[Symbol] = ()) -> Callable[..., list[Any]]:
+        """Compile to ``f(t, y, p, *extra)``: one value for each expression, an array with one axis for each index."""
         order, over = list(self._system.indices), self._system._parsed.over
         def shaped(node: Expr) -> Expr:
             if isinstance(node, expressions.total):
@@ -169,15 +172,14 @@ class SystemFunctions:
 
         raw = vector_function([shaped(e) for e in resolved], [(TIME, *extra), self._states, self._parameters])
 
-        def function(t: float, y: Array, p: Sequence[Any], *more: float) -> Array:
+        def function(t: float, y: Array, p: Sequence[Any], *more: float) -> list[Any]:
             start, arrays = 0, []
             for name, size in zip(self.names, self.sizes, strict=True):
                 # indices are kept in declared order, so a reshape is all that broadcasting needs
                 arrays.append(np.asarray(y[start: start + size]).reshape(self._shapes[name]))
                 start += size
             with np.errstate(all="ignore"):
-                values = raw((t, *more), arrays, p)
-            return np.concatenate([np.asarray(v, dtype=float).reshape(-1) for v in values])
+                return raw((t, *more), arrays, p)
 
         return function
 
@@ -190,11 +192,13 @@ class SystemFunctions:
         crowd = self._crowd_field()
         if crowd is not None:
             return crowd
-        parts = [(self._compile([system._parsed.equations[n]]), size)
-                 for n, size in zip(self.names, self.sizes, strict=True)]
+        # all equations at once: products that several of them need are made once
+        compiled = self._shaped_function([system.resolve(system._parsed.equations[n]) for n in self.names])
+        shapes = [self._shapes[n] for n in self.names]
 
         def function(t: float, y: Array, p: Sequence[Any]) -> Array:
-            return np.concatenate([np.broadcast_to(part(t, y, p), (size,)) for part, size in parts])
+            return np.concatenate([np.broadcast_to(value, shape).reshape(-1)
+                                   for value, shape in zip(compiled(t, y, p), shapes, strict=True)])
 
         return function
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
-from sympy import Add, Expr, Integer, Symbol
+from sympy import Add, Expr, Integer, Rational, Symbol
 
 from dynamics import expressions
 from dynamics.errors import SpecificationError
@@ -105,10 +105,15 @@ def outside(value: Any, part: Parameter, where: str) -> list[str]:
     numbers = (triple[2] for triple in value) if part.sparse and part.over else entries(value)
     low, high = part.bounds
     for number in numbers:
-        if (low is not None and number < low) or (high is not None and number > high):
+        if (low is not None and _less(number, low)) or (high is not None and _less(high, number)):
             shown = f"[{'-inf' if low is None else low}, {'inf' if high is None else high}]"
             return [f"{where}: the value {float(number):g} is outside its bounds {shown}"]
     return []
+
+
+def _less(first: Rational, second: Rational) -> bool:
+    """Compare as SymPy does, without its checks: there may be hundreds of thousands of entries."""
+    return bool(first.p * second.q < second.p * first.q)
 
 
 def index_set(expression: Expr, over: Mapping[str, tuple[str, ...]], where: str) -> tuple[str, ...]:

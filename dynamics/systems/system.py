@@ -13,6 +13,7 @@ from sympy import Expr, Rational, Symbol
 
 from dynamics.errors import SpecificationError, did_you_mean
 from dynamics.systems import display, indexing, specification, toml_format, units
+from dynamics.systems.numbers import as_float
 from dynamics.systems.ordering import evaluation_order
 from dynamics.systems.parts import Event, Jump, Measure, Parameter, Reference, Shock, State
 
@@ -334,4 +335,4 @@ def _from_text(text: str) -> System:
 def _floats(value: Any) -> Any:
     if isinstance(value, tuple):
         return tuple(_floats(item) for item in value)
-    return value if isinstance(value, int) else float(value)
+    return value if isinstance(value, int) else as_float(value)

@@ -145,6 +145,16 @@ def test_jacobian_is_the_derivative_of_the_field() -> None:
         assert exact[:, k] == pytest.approx(numeric, rel=1e-6, abs=1e-6)
 
 
+def test_an_equation_over_fewer_indices_than_its_state_is_repeated() -> None:
+    system = dy.System(name="grid", time="discrete", indices={"row": 2, "column": 3},
+                       states={"x": dy.State(((1, 2, 3), (4, 5, 6)), over=("row", "column")), "y": dy.State(1, over="row"),
+                               "z": dy.State(1, over="column")},
+                       equations={"x": "total(x, column)", "y": "7", "z": "total(x, row)"})
+    functions = functions_of(system)
+    result = functions.field(0.0, functions.initial_state(system), functions.parameters(system))
+    assert result.tolist() == [6, 6, 6, 15, 15, 15, 7, 7, 5, 7, 9]
+
+
 def test_indexed_functions_equal_their_expansion() -> None:
     system = dy.System(
         name="net", time="continuous", indices={"bank": 3, "asset": 2},

@@ -192,3 +192,14 @@ def test_greek_and_latin_names_of_the_field_are_names():
 def test_bounds_take_infinities_of_the_right_sign():
     system = fold(states={"u": dy.State(0, bounds=(-math.inf, math.inf))})
     assert system.states["u"].bounds == (None, None)
+
+
+@pytest.mark.parametrize("number", [0.1, 1/3, 5e-324, 1.7976931348623157e308, -2.5e-7, 1e22, 123456.789])
+def test_a_number_comes_back_as_it_was_written(number):
+    from fractions import Fraction
+
+    from dynamics.systems.numbers import as_float, exact
+
+    value = exact(number, "here")
+    assert Fraction(int(value.p), int(value.q)) == Fraction(repr(number))
+    assert as_float(value) == number
