@@ -141,7 +141,7 @@ def path_ratio(system: System, source: str, target: str) -> Expr:
     sums = {polarity: Add(*(path.gain for path in paths if path.polarity == polarity)) for polarity in POLARITY.values()}
     undecided = [path for path in paths if path.polarity not in POLARITY.values()]
     if undecided or 0 in sums.values():
-        shown = "; ".join(f"{' > '.join(path.path)} ({path.polarity})" for path in paths) or "there is none"
+        shown = "; ".join(f"{' -> '.join(path.path)} ({path.polarity})" for path in paths) or "there is none"
         raise DerivationError(f"'{system.name}': a ratio needs a reinforcing and a balancing instantaneous path from "
                               f"{source} to {target}; found: {shown}", paths)
     return tidy(-sums["reinforcing"] / sums["balancing"])

@@ -20,6 +20,7 @@ from dynamics.analysis.paths import follow
 from dynamics.compiled.functions import functions_of
 from dynamics.errors import ConvergenceError, DerivationError, SpecificationError, did_you_mean
 from dynamics.results import FixedPoint, provenance
+from dynamics.results.record_text import edge_summary
 from dynamics.systems import System
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ AT_ONCE = 1e-9
 ACCURATE = (1e-10, 1e-12)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class EdgeState:
     """The attractor of a basin boundary.
 
@@ -72,6 +73,9 @@ class EdgeState:
     evaluations: int = 0
     message: str = ""
     track: Any = field(default=None, compare=False, repr=False)
+
+    def __repr__(self) -> str:
+        return edge_summary(self)
 
     @property
     def table(self) -> xr.Dataset:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from dynamics.results.record_text import shown_values
+
 __all__ = ["branch_summary", "diagram_summary", "point_line"]
 
 
@@ -23,8 +25,8 @@ def point_line(point: Any, parameters: Sequence[str] = ()) -> str:
     """
     named = parameters or tuple(point.parameters)
     place = ", ".join(f"{name} = {point.parameters[name]:.12g}" for name in named if name in point.parameters)
-    state = ", ".join(f"{name}={value:.6g}" for name, value in point.state.items())
-    form = ", ".join(f"{name} = {value:.6g}" for name, value in point.normal_form.items())
+    state = shown_values(point.state)
+    form = shown_values(point.normal_form).replace("=", " = ")
     digits = f"{point.digits:.0f} digits" if point.digits == point.digits else ""
     status = "" if point.status in ("polished", "converged") else point.status
     notes = "; ".join(note for note in (form, point.remark, digits, status) if note)

@@ -20,6 +20,10 @@ def condition_latex(condition: Any, symbols: Mapping[str, str] | None = None) ->
     return "\\text{always}" if condition is S.true else expressions.latex(condition, symbols)
 
 
+def _words(text: str) -> str:
+    return f"\\text{{{text.replace('_', ' ')}}}"
+
+
 @dataclass(frozen=True)
 class StabilityCondition:
     """One inequality of a stability region: stable where ``expression`` is positive.
@@ -48,6 +52,11 @@ class StabilityCondition:
     def latex(self) -> str:
         """The inequality as LaTeX."""
         return f"{expressions.latex(self.expression, self.symbols)} > 0"
+
+    @property
+    def note(self) -> str:
+        """What happens on the boundary, as LaTeX beside the formula."""
+        return _words(f"{self.bifurcation} where it is 0")
 
     @property
     def mathml(self) -> str:
@@ -121,6 +130,13 @@ class BifurcationCondition:
         left = expressions.latex(Symbol(self.parameter or ""), self.symbols)
         return ",\\; ".join(f"{left} = {expressions.latex(s, self.symbols)}" for s in self.solutions)
 
+    @property
+    def note(self) -> str:
+        """The kind and where the solution is that bifurcation, as LaTeX beside the formula."""
+        if self.valid_where is S.true:
+            return _words(self.kind)
+        return f"{_words(self.kind + ', valid where ')} {condition_latex(self.valid_where, self.symbols)}"
+
     def __repr__(self) -> str:
         solved = ", ".join(f"{self.parameter} = {expressions.text(s)}" for s in self.solutions)
         return f"BifurcationCondition({self.kind}: {solved or expressions.text(self.expression) + ' = 0'}; " \
@@ -160,4 +176,4 @@ class FeedbackLoop:
     def __repr__(self) -> str:
         number = "" if self.value is None else f" = {self.value:.6g}"
         gain = expressions.text(self.gain) if isinstance(self.gain, Expr) else f"{self.gain:.6g}"
-        return f"FeedbackLoop({' > '.join(self.path)}; {self.polarity}; gain {gain}{number})"
+        return f"FeedbackLoop({' -> '.join(self.path)}; {self.polarity}; gain {gain}{number})"

@@ -29,6 +29,16 @@ class ConservedQuantity:
     expression: Expr
     exactness: str
 
+    @property
+    def latex(self) -> str:
+        """The quantity as LaTeX, in the names of the states."""
+        return f"{expressions.latex(self.expression)} = \\text{{const}}"
+
+    @property
+    def note(self) -> str:
+        """Name and exactness, as LaTeX beside the formula."""
+        return f"\\text{{{', '.join(part.replace('_', ' ') for part in (self.name, self.exactness) if part)}}}"
+
     def __repr__(self) -> str:
         named = f"{self.name} = " if self.name else ""
         return f"ConservedQuantity({named}{expressions.text(self.expression)}; {self.exactness})"

@@ -140,6 +140,11 @@ class BorderCollision:
         left = expressions.latex(Symbol(self.parameter), self.symbols)
         return ",\\; ".join(f"{left} = {expressions.latex(s, self.symbols)}" for s in self.solutions)
 
+    @property
+    def note(self) -> str:
+        """What the collision does, as LaTeX beside the formula."""
+        return f"\\text{{border collision: {self.classification.replace('_', ' ')}}}"
+
     def __repr__(self) -> str:
         solved = ", ".join(f"{self.parameter} = {expressions.text(s)}" for s in self.solutions)
         sides = ", ".join(f"{side.exists or 'nowhere'}: {side.kind}" for side in (self.off, self.on))

@@ -15,6 +15,7 @@ from sympy.logic.boolalg import Boolean
 from dynamics import expressions
 from dynamics.errors import SpecificationError, did_you_mean
 from dynamics.results.branch_text import branch_summary, diagram_summary
+from dynamics.results.record_text import formulas, threshold_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,6 +64,9 @@ class Records(Sequence[Item]):
     def __repr__(self) -> str:
         lines = [f"  {number}. {item!r}" for number, item in enumerate(self._items, 1)]
         return "\n".join([f"{type(self).__name__}: {len(self._items)}", *lines])
+
+    def _repr_latex_(self) -> str | None:
+        return formulas(self._items)
 
 
 @dataclass(frozen=True)
@@ -279,7 +283,7 @@ class BifurcationDiagram:
         return diagram_summary(self)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Threshold:
     """A critical shock: beyond ``value`` the event happens.
 
@@ -318,6 +322,9 @@ class Threshold:
 
     def __float__(self) -> float:
         return self.value
+
+    def __repr__(self) -> str:
+        return threshold_line(self)
 
     @property
     def table(self) -> xr.Dataset:

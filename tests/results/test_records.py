@@ -8,7 +8,9 @@ import xarray as xr
 from sympy import S, Symbol
 
 import dynamics as dy
+from dynamics.analysis.edge_tracking import EdgeState
 from dynamics.results import Branch, Claim, Finding, FixedPoints, Records, Reproduction, SpecialPoint, Threshold, provenance
+from dynamics.results.branch_text import point_line
 
 
 @pytest.fixture(scope="module")
@@ -96,3 +98,33 @@ def test_a_condition_that_always_holds(points):
 
     assert condition_latex(S.true) == "\\text{always}"
     assert condition_latex(Symbol("a") > 0, {"a": "alpha"}) == r"\alpha > 0"
+
+
+def test_a_threshold_says_what_it_found_in_one_line():
+    threshold = Threshold(0.25, (0.25, 0.25 + 1e-9), "found", 9, "price", "insolvency", provenance={"system_text": "long"},
+                          opposite=Threshold(-1.0, (-0.9, -1.1), "found", 3))
+    assert repr(threshold) == ("Threshold(price = 0.25 to insolvency; found; bracket 1e-09 wide; 9 trajectories; "
+                               "opposite direction: -1 (found))")
+    assert repr(Threshold(float("nan"), (0.0, float("nan")), "none_in_bracket", 3)) == (
+        "Threshold(shock = nan; none_in_bracket; 3 trajectories)")
+
+
+def test_records_of_formulas_show_themselves_as_latex(points):
+    system = dy.models.load("deleveraging")
+    shown = dy.bifurcation_conditions(system, points[0], parameter="target_leverage")._repr_latex_()
+    assert shown.startswith(r"$\begin{array}{ll} \displaystyle \lambda^{*} = ")
+    assert r"\text{hopf, valid where }" in shown
+    assert dy.border_collisions(system, "target_leverage")._repr_latex_().count(r"\text{border collision: persistence}") == 1
+    conserved = dy.conserved_quantities(dy.models.load("basel_leverage_cycle"))
+    assert r"= \text{const} & \text{net cash, exact}" in conserved._repr_latex_()
+    assert points._repr_latex_() is None
+    assert Records([])._repr_latex_() is None
+    assert r"\text{hopf where it is 0}" in dy.stability_conditions(system, points[0])._repr_latex_()
+
+
+def test_rounding_of_a_zero_is_shown_as_zero():
+    point = SpecialPoint("grazing", "GR1", {"x": -6.9975e-35, "y": 0.5}, {"mu": 1.0}, normal_form={"min_x": 1e-38})
+    assert "(x=0, y=0.5)  min_x = 0" in point_line(point)
+    edge = EdgeState("cycle", {}, 9.14, {"x": -0.03, "q": -2e-34}, {"x": 0.02, "q": 2e-33}, 0.0232, refined=True)
+    assert repr(edge) == ("EdgeState(cycle; period 9.14; x -0.03 .. 0.02, q=0; critical shock 0.0232; "
+                          "refined by Newton's method; 0 trajectories)")
