@@ -45,6 +45,9 @@ _HOME = {
     "dynamics.analysis.sweeps": ("sweep",),
     "dynamics.analysis.regimes": ("phase_diagram",),
     "dynamics.analysis.tail_risk": ("exceedance", "tail_index"),
+    "dynamics.analysis.early_warnings": ("early_warning_signals",),
+    "dynamics.analysis.warning_scores": ("score_warnings",),
+    "dynamics.analysis.volatility_skew": ("implied_volatility_skew",),
     "dynamics.analysis.observed_falls": ("compare_falls", "worst_days"),
     "dynamics.figures": ("plot_bifurcation_diagram", "plot_cobweb", "plot_critical_shock", "plot_cusp", "plot_cycles",
                          "plot_feedback_loops", "plot_floquet_multipliers", "plot_hysteresis",
@@ -63,6 +66,7 @@ if TYPE_CHECKING:
     from dynamics.analysis.conserved_quantities import conserved_quantities
     from dynamics.analysis.curve_continuation import continue_curve
     from dynamics.analysis.cycle_continuation import continue_cycles
+    from dynamics.analysis.early_warnings import early_warning_signals
     from dynamics.analysis.edge_tracking import edge_state
     from dynamics.analysis.equilibria import fixed_points
     from dynamics.analysis.feedback_loops import feedback_loops, loop_dominance
@@ -82,6 +86,8 @@ if TYPE_CHECKING:
     from dynamics.analysis.threshold_curves import critical_shocks
     from dynamics.analysis.thresholds import cascade_threshold
     from dynamics.analysis.trajectories import apply_shock, integrate
+    from dynamics.analysis.volatility_skew import implied_volatility_skew
+    from dynamics.analysis.warning_scores import score_warnings
     from dynamics.errors import (
         ConvergenceError,
         DataError,
