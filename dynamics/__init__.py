@@ -17,8 +17,8 @@ __version__ = "0.1.0"
 _HOME = {
     "dynamics.errors": ("ConvergenceError", "DataError", "DerivationError", "DynamicsError", "ExpressionError",
                         "IntegrationError", "MissingExtraError", "SpecificationError", "UnitsError"),
-    "dynamics.systems": ("Event", "Jump", "Measure", "Parameter", "Process", "Reference", "Shock", "State", "System",
-                         "load"),
+    "dynamics.systems": ("DeclaredProcess", "Event", "Jump", "Measure", "Parameter", "Process", "Reference", "Shock",
+                         "State", "System", "load"),
     "dynamics.results": ("open", "save"),
     "dynamics.mechanisms": ("compose",),
     "dynamics.analysis.competing_paths": ("cascade_number", "competing_paths", "path_ratio"),
@@ -116,7 +116,19 @@ if TYPE_CHECKING:
     )
     from dynamics.mechanisms import compose
     from dynamics.results import open, save
-    from dynamics.systems import Event, Jump, Measure, Parameter, Process, Reference, Shock, State, System, load
+    from dynamics.systems import (
+        DeclaredProcess,
+        Event,
+        Jump,
+        Measure,
+        Parameter,
+        Process,
+        Reference,
+        Shock,
+        State,
+        System,
+        load,
+    )
 
 
 def __getattr__(name: str) -> Any:

@@ -9,7 +9,7 @@ from sympy import Add, Expr, Symbol
 
 from dynamics import expressions
 from dynamics.analysis.feedback_loops import POLARITY, case_at, gain_at, gains_along, value_of, written_expressions
-from dynamics.analysis.linearization import place_of, scalar_system
+from dynamics.analysis.linearization import needs_equations, place_of, scalar_system
 from dynamics.errors import DerivationError, SpecificationError, did_you_mean
 from dynamics.symbolic.influence import causal_graph, gain_of_cases, simple_paths, tidy
 from dynamics.symbolic.regimes import regimes
@@ -165,6 +165,8 @@ def cascade_number(system: System) -> Expr:
     ------
     SpecificationError
         If a port is missing.
+    DerivationError
+        For a Process.
 
     Notes
     -----
@@ -177,9 +179,10 @@ def cascade_number(system: System) -> Expr:
     >>> dy.cascade_number(dy.compose(dy.models.load("deleveraging"), "depletion"))
     price_impact*(1 - equity_ratio)*exp(log_holdings)/equity_ratio
     """
-    missing = [name for name in PORTS if name not in getattr(system, "definitions", {})]
-    missing += [] if "equity_ratio" in getattr(system, "states", {}) else ["equity_ratio"]
+    needs_equations(system, "cascade_number")
+    missing = [name for name in PORTS if name not in system.definitions]
+    missing += [] if "equity_ratio" in system.states else ["equity_ratio"]
     if missing:
-        raise SpecificationError(f"cascade_number: '{getattr(system, 'name', system)}' has no {', '.join(missing)}; it is "
+        raise SpecificationError(f"cascade_number: '{system.name}' has no {', '.join(missing)}; it is "
                                  "for leverage models with these ports. path_ratio(system, source, target) takes any names")
     return path_ratio(system, "net_flow", "equity_ratio")

@@ -19,6 +19,7 @@ from dynamics.analysis.curve_points import Border, Curve, Row, rows_of
 from dynamics.analysis.defining_systems import DEFECT, Bordered, bordered_at, newton
 from dynamics.analysis.fixed_point_continuation import control_of
 from dynamics.analysis.fixed_point_equations import FixedPointEquations, equations_of, limits_of, prepared
+from dynamics.analysis.linearization import needs_equations
 from dynamics.analysis.starting_points import checked_bounds, checked_box, start_values
 from dynamics.errors import ConvergenceError, DerivationError, SpecificationError
 from dynamics.results import Branch, SpecialPoint, provenance
@@ -93,6 +94,7 @@ def continue_curve(system: System, start: SpecialPoint, parameters: Sequence[str
     [('CP1', 'cusp')]
     """
     began, purpose = _time.perf_counter(), "continue_curve"
+    needs_equations(system, purpose)
     if not isinstance(start, SpecialPoint):
         raise SpecificationError(f"{purpose}: start must be a SpecialPoint, such as branch['HB1'], not a "
                                  f"{type(start).__name__}")

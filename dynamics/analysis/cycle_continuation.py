@@ -13,6 +13,7 @@ from dynamics.analysis.cycle_fields import CycleFields
 from dynamics.analysis.cycle_starts import Start, at_bifurcation, at_hopf, at_state, from_trajectory
 from dynamics.analysis.cycle_steps import StepSizes
 from dynamics.analysis.cycle_walks import Walk
+from dynamics.analysis.linearization import needs_equations
 from dynamics.errors import SpecificationError, did_you_mean
 from dynamics.results import Branch, SpecialPoint, provenance
 from dynamics.results.branches import branch
@@ -102,8 +103,7 @@ def continue_cycles(system: System, start: SpecialPoint | Mapping[str, float] | 
     6.6632869
     """
     started = _time.perf_counter()
-    if not isinstance(system, System):
-        raise SpecificationError(f"continue_cycles needs a System, not {type(system).__name__}")
+    needs_equations(system, "continue_cycles")
     if not 2 <= collocation_points <= 7:
         raise SpecificationError(f"collocation_points must lie between 2 and 7, not {collocation_points!r}")
     if direction not in ("both", "forward", "backward"):

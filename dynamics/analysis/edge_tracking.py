@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dynamics.analysis.equilibria import fixed_points
+from dynamics.analysis.linearization import needs_equations
 from dynamics.analysis.paths import follow
 from dynamics.compiled.functions import functions_of
 from dynamics.errors import ConvergenceError, DerivationError, SpecificationError, did_you_mean
@@ -145,8 +146,9 @@ def edge_state(system: System, safe: Mapping[str, float] | None = None, other: M
     ('fixed point', 0.3)
     """
     started = _time.perf_counter()
-    if not isinstance(system, System) or system.time != "continuous" or not system.autonomous:
-        raise DerivationError("edge_state needs an autonomous flow; a map or a Process has no trajectories in time")
+    needs_equations(system, "edge_state")
+    if system.time != "continuous" or not system.autonomous:
+        raise DerivationError("edge_state needs an autonomous flow; a map has no trajectories in time")
     for name, known, what in ((shock, system.shocks, "shock"), (event, system.events, "event")):
         if name is not None and name not in known:
             raise SpecificationError(f"'{name}' is not declared as {what} of '{system.name}'.{did_you_mean(name, known)}")

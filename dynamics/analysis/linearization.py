@@ -16,7 +16,7 @@ from dynamics.symbolic.polynomial import jacobian_matrix
 from dynamics.symbolic.radicals import denested
 from dynamics.symbolic.regimes import Regime, regime_at, regimes
 from dynamics.symbolic.stability import reduce_condition
-from dynamics.systems import System
+from dynamics.systems import Process, System
 from dynamics.systems.numbers import exact
 
 __all__ = ["characteristic_polynomial", "jacobian"]
@@ -36,6 +36,23 @@ class Place:
     numeric: bool = False
 
 
+def needs_equations(system: Any, purpose: str) -> None:
+    """Refuse what is no System.
+
+    Raises
+    ------
+    DerivationError
+        For a Process; the message names what works with it.
+    """
+    if isinstance(system, System):
+        return
+    kind = f"{purpose} needs equations; '{getattr(system, 'name', system)}' is a {type(system).__name__}"
+    if not isinstance(system, Process):
+        raise DerivationError(f"{kind}, no System")
+    works = "iterate" if callable(getattr(system, "step", None)) else "its own solve"
+    raise DerivationError(f"{kind}, a Process, for which {works}, sweep and phase_diagram work")
+
+
 def scalar_system(system: Any, purpose: str) -> System:
     """Return the scalar System for symbolic work, or say what works instead.
 
@@ -44,9 +61,7 @@ def scalar_system(system: Any, purpose: str) -> System:
     DerivationError
         For a Process, and for systems above the symbolic size limit.
     """
-    if not isinstance(system, System):
-        raise DerivationError(f"{purpose} needs a System; '{getattr(system, 'name', system)}' is a "
-                              f"{type(system).__name__}, for which iterate or its own solve works")
+    needs_equations(system, purpose)
     if system.indices:
         scalars = sum(_size(system, state.over) for state in system.states.values())
         if scalars > 24:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dynamics.analysis.linearization import needs_equations
 from dynamics.compiled.functions import functions_of
 from dynamics.errors import DerivationError, IntegrationError, SpecificationError
 from dynamics.results import provenance
@@ -99,7 +100,8 @@ def lyapunov_exponents(system: System, duration: float | None = None, *, count: 
     True
     """
     started = _time.perf_counter()
-    if not isinstance(system, System) or system.indices:
+    needs_equations(system, "lyapunov_exponents")
+    if system.indices:
         raise DerivationError("lyapunov_exponents needs a System without indices; use system.expand()")
     if not system.autonomous:
         raise DerivationError(f"'{system.name}' depends on time; make time a state to compute its exponents")

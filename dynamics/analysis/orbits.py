@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dynamics.analysis.process_orbits import process_orbit
 from dynamics.analysis.trajectories import dataset_of
 from dynamics.analysis.trajectory_measures import measures_of_orbit
 from dynamics.compiled.functions import functions_of
@@ -31,10 +32,10 @@ def iterate(system: System | Process, steps: int, initial_state: Mapping[str, An
     steps : int
         Number of steps after the initial state.
     initial_state : mapping of str to float, optional
-        Replaces declared initial values by name; a Process needs all of it.
+        Replaces declared initial values by name; a Process that declares none needs all of it.
     parameters : mapping of str to float, optional
     seed : int
-        Of the generator a Process steps with.
+        Of the generator a Process steps with: ``numpy.random.default_rng(SeedSequence(seed))``.
 
     Returns
     -------
@@ -47,7 +48,8 @@ def iterate(system: System | Process, steps: int, initial_state: Mapping[str, An
     SpecificationError
         For a flow (use ``integrate``), or names that do not exist.
     IntegrationError
-        When a state is no longer finite; ``.partial`` has the orbit before.
+        When a state is no longer finite, or the step of a Process fails in its arithmetic; ``.partial`` has the orbit
+        before.
 
     Examples
     --------
@@ -61,7 +63,11 @@ def iterate(system: System | Process, steps: int, initial_state: Mapping[str, An
     if isinstance(steps, bool) or not isinstance(steps, (int, np.integer)) or steps < 0:
         raise SpecificationError(f"steps must be a whole number of at least 0, not {steps!r}")
     if not isinstance(system, System):
-        return _stepped(system, int(steps), initial_state, parameters, seed)
+        if not isinstance(system, Process) or not callable(getattr(system, "step", None)):
+            raise SpecificationError(f"iterate needs a System in discrete time or a Process with step(); "
+                                     f"{type(system).__name__} has neither. A Process with solve() is solved by it")
+        process = system.with_parameters(parameters) if parameters else system
+        return process_orbit(process, int(steps), initial_state, np.random.SeedSequence(seed), seed)
     if system.time != "discrete":
         raise SpecificationError(f"'{system.name}' is a flow (time = 'continuous'); use integrate(system, duration)")
     if parameters:
@@ -105,29 +111,3 @@ def iterate(system: System | Process, steps: int, initial_state: Mapping[str, An
         raise IntegrationError(f"{message}; the orbit before it is in the error's .partial", result)
     return result
 
-
-def _stepped(process: Any, steps: int, initial_state: Mapping[str, Any] | None, parameters: Mapping[str, Any] | None,
-             seed: int) -> xr.Dataset:
-    import xarray as xr
-
-    if not callable(getattr(process, "step", None)):
-        raise SpecificationError(f"iterate needs a System in discrete time or a Process with step(); "
-                                 f"{type(process).__name__} has neither. A Process with solve() is solved by it")
-    if initial_state is None:
-        raise SpecificationError(f"'{process.name}' is a Process: give its whole initial_state")
-    if parameters:
-        process = process.with_parameters(parameters)
-    values = {name: part.value for name, part in process.parameters.items()}
-    generator = np.random.default_rng(np.random.SeedSequence(seed))
-    state = dict(initial_state)
-    orbit = [state]
-    for _ in range(steps):
-        state = dict(process.step(state, values, generator))
-        orbit.append(state)
-    variables = {}
-    for name in orbit[0]:
-        column = np.array([np.asarray(s[name], dtype=float) for s in orbit])
-        variables[name] = (("time", *(f"{name}_{k}" for k in range(column.ndim - 1))), column)
-    return xr.Dataset(variables, coords={"time": np.arange(len(orbit), dtype=float)},
-                      attrs=provenance("trajectory", process, method="iteration", steps=steps, seed=seed,
-                                       status="completed", message="reached the last step"))

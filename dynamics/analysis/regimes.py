@@ -17,9 +17,10 @@ from dynamics.analysis.spreading import check_executor, spread
 from dynamics.analysis.sweep_arguments import described, engine_record
 from dynamics.analysis.sweep_cells import Job, Plan, columns_of, compute, ensemble_of
 from dynamics.analysis.sweep_grid import Filled, ProgressBar, axes_record, filled, finished, store_path
+from dynamics.analysis.sweeps import sweep
 from dynamics.errors import DerivationError, SpecificationError, did_you_mean
 from dynamics.results import provenance
-from dynamics.systems import System
+from dynamics.systems import Process, System
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -30,20 +31,22 @@ Array = NDArray[np.float64]
 CELLS = 4096
 
 
-def phase_diagram(system: System, x: tuple[str, Sequence[float]], y: tuple[str, Sequence[float]], *, shock: str = "price",
-                  magnitude: float = 0.1, event: str = "insolvency", duration: float | None = None,
+def phase_diagram(system: System | Process, x: tuple[str, Sequence[float]], y: tuple[str, Sequence[float]], *,
+                  shock: str = "price", magnitude: float = 0.1, event: str = "insolvency", duration: float | None = None,
                   initial_state: Mapping[str, float] | None = None, measures: Sequence[str] = (),
                   parameters: Mapping[str, Any] | None = None, relative_tolerance: float = 1e-6,
                   absolute_tolerance: float = 1e-9, refine: bool = False, executor: Any = None,
-                  store: str | Path | None = None, engine: str = "auto", progress: bool = False) -> xr.Dataset:
+                  store: str | Path | None = None, engine: str = "auto", progress: bool = False,
+                  seed: int = 0) -> xr.Dataset:
     """phase_diagram(system, x=("price_impact", array), y=("target_leverage", array)): regimes over a plane.
 
     Each cell starts at its own admissible fixed point, is shocked, and is followed until the event, or until it has settled.
 
     Parameters
     ----------
-    system : System
-        Continuous time, scalar states.
+    system : System or Process
+        Continuous time, scalar states; or a Process, which is stepped ``duration`` times or solved in every cell, without a
+        shock.
     x, y : (str, sequence of float)
         A parameter, an initial state, or the size of a shock as ``"shock:price"``.
     shock : str
@@ -56,7 +59,7 @@ def phase_diagram(system: System, x: tuple[str, Sequence[float]], y: tuple[str, 
     initial_state : mapping of str to float, optional
         Start everywhere from here instead of from fixed points.
     measures : sequence of str
-        Measures of the system to store for each cell.
+        Measures of the system to store for each cell; for a Process as in ``sweep``.
     parameters : mapping of str to float, optional
     relative_tolerance, absolute_tolerance : float
     refine : bool
@@ -72,14 +75,17 @@ def phase_diagram(system: System, x: tuple[str, Sequence[float]], y: tuple[str, 
         Compiled code where it can be used, always, or never.
     progress : bool
         Show a progress bar with rate and remaining time.
+    seed : int
+        Of a Process with ``step``; every cell has its own stream, by its number.
 
     Returns
     -------
     xarray.Dataset
-        Dims (y, x): ``regime`` (stable, cascades_after_shock, unstable: the fixed point is, from its eigenvalues;
-        insolvent_at_once: by the shock alone; target_above_venue_limit: survives, in a regime where forced sales never stop;
-        not_settled; no_fixed_point; invalid; not_run: stopped by Ctrl-C before), ``status``, ``growth_rate`` (largest real
-        part of the eigenvalues), ``end_time``, measures; with ``refine`` also ``evaluated``.
+        Of a Process: dims (y, x), ``regime`` where it declares ``regimes``, measures, ``status``, ``end_time``.
+        Of a System: dims (y, x), ``regime`` (stable, cascades_after_shock, unstable: the fixed point is, from its
+        eigenvalues; insolvent_at_once: by the shock alone; target_above_venue_limit: survives, in a regime where forced
+        sales never stop; not_settled; no_fixed_point; invalid; not_run: stopped by Ctrl-C before), ``status``,
+        ``growth_rate`` (largest real part of the eigenvalues), ``end_time``, measures; with ``refine`` also ``evaluated``.
         ``attrs["boundaries"]``: lines of the closed-form conditions, regime by regime; ``attrs["trajectories"]``.
 
     Raises
@@ -105,6 +111,9 @@ def phase_diagram(system: System, x: tuple[str, Sequence[float]], y: tuple[str, 
                                  "write the finished one with save")
     if parameters:
         system = system.with_parameters(parameters)
+    if not isinstance(system, System):
+        return _of_process(system, x, y, measures, refine, started, duration=duration, initial_state=initial_state,
+                           seed=seed, executor=executor, store=store, progress=progress)
     (x_name, x_values), (y_name, y_values) = axes = [_axis(system, *axis) for axis in (x, y)]
     if x_name == y_name:
         raise SpecificationError(f"both axes are '{x_name}'; give two different quantities")
@@ -137,6 +146,19 @@ def phase_diagram(system: System, x: tuple[str, Sequence[float]], y: tuple[str, 
     else:
         found = filled(plan, coordinates, attributes, executor=executor, store=path, progress=progress)
     return finished(found, path, _message(found), _time.perf_counter() - started)
+
+
+def _of_process(process: Any, x: tuple[str, Sequence[float]], y: tuple[str, Sequence[float]], measures: Sequence[str],
+                refine: bool, started: float, **more: Any) -> xr.Dataset:
+    if refine:
+        raise SpecificationError(f"refine: '{getattr(process, 'name', process)}' is a Process; every cell is computed")
+    if x[0] == y[0]:
+        raise SpecificationError(f"both axes are '{x[0]}'; give two different quantities")
+    wanted = [measures] if isinstance(measures, str) else list(measures)
+    if getattr(process, "regimes", ()):
+        wanted = ["regime", *(m for m in wanted if m != "regime")]
+    found = sweep(process, {y[0]: y[1], x[0]: x[1]}, wanted or None, **more)
+    return found.assign_attrs(analysis="phase_diagram", boundaries=[], wall_time_s=_time.perf_counter() - started)
 
 
 def _message(found: Filled) -> str:

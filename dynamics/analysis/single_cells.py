@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from dynamics.analysis.orbits import iterate
+from dynamics.analysis.process_orbits import process_orbit, process_values
 from dynamics.analysis.trajectories import apply_shock, integrate
-from dynamics.errors import DynamicsError
+from dynamics.errors import DynamicsError, IntegrationError
 from dynamics.results import STATUS
 from dynamics.systems import System
 
-__all__ = ["process_cell", "system_cell"]
+__all__ = ["PATH", "process_cell", "system_cell"]
 
 DURATION = 200.0
+PATH = "path"
+logger = logging.getLogger(__name__)
 
 
 def system_cell(system: System, cell: Mapping[str, float], measures: Sequence[str], options: Mapping[str, Any]
@@ -48,25 +52,33 @@ def system_cell(system: System, cell: Mapping[str, float], measures: Sequence[st
 
 def process_cell(process: Any, cell: Mapping[str, float], measures: Sequence[str], options: Mapping[str, Any]
                  ) -> dict[str, float]:
-    """Final state of a stepped process, or numbers of the solution of a solved one.
+    """Measures, statistics and final states of a stepped process, or numbers of the solution of a solved one.
 
     A model of one's own can fail in any way; each failure is the status of its cell. The randomness of a cell depends on
     the seed and on its number alone.
     """
     try:
         here = process.with_parameters({n: v for n, v in cell.items() if n in process.parameters})
-        values = {name: part.value for name, part in here.parameters.items()}
         if callable(getattr(here, "solve", None)):
-            solution = here.solve(values)
+            solution = here.solve(process_values(here))
             found, steps = {n: float(solution[n]) for n in measures}, 0
+            fate = "not_settled" if solution.attrs.get("status") == "not_settled" else "completed"
         else:
             sequence = np.random.SeedSequence(options["seed"], spawn_key=(options["number"],))
-            generator, steps = np.random.default_rng(sequence), int(options["duration"] or DURATION)
-            state = {**options["initial_state"], **{n: v for n, v in cell.items() if n not in process.parameters}}
-            for _ in range(steps):
-                state = dict(here.step(state, values, generator))
-            found = {n: float(np.asarray(state[n], dtype=float)) for n in measures}
-        finite = all(np.isfinite(v) for v in found.values())
-        return {**found, "status": float(STATUS["completed" if finite else "invalid_state"]), "end_time": float(steps)}
+            steps = int(options["duration"] or DURATION)
+            axes = {n: v for n, v in cell.items() if n not in process.parameters and n != PATH}
+            start = {**options["initial_state"], **axes}
+            run = process_orbit(here, steps, start or None, sequence, options["seed"])
+            measured = run.attrs.get("measures", {})
+            found = {n: float(run[n][-1] if n not in measured else np.nan if measured[n] is None else measured[n])
+                     for n in measures}
+            fate = "completed"
+        if not all(np.isfinite(v) for v in found.values()):
+            fate = "invalid_state"
+        return {**found, "status": float(STATUS[fate]), "end_time": float(steps)}
+    except IntegrationError as error:
+        ended = np.nan if error.partial is None else float(error.partial["time"][-1])
+        return {"status": float(STATUS["invalid_state"]), "end_time": ended}
     except Exception:  # user code
+        logger.info("a cell of '%s' failed", process.name, exc_info=True)
         return {"status": float(STATUS["error"]), "end_time": np.nan}

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dynamics.analysis.single_cells import PATH
 from dynamics.analysis.sweep_cells import FLOW_MEASURES, MAP_MEASURES
 from dynamics.compiled.functions import functions_of
 from dynamics.errors import SpecificationError, did_you_mean
-from dynamics.systems import System
+from dynamics.systems import DeclaredProcess, System
 
 __all__ = ["axis_of", "check_event", "check_measures", "check_shock", "described", "engine_record", "process_record"]
 
@@ -25,9 +26,12 @@ def axis_of(system: Any, name: str, values: Sequence[float], initial_state: Mapp
     array = np.asarray(values, dtype=float)
     if array.ndim != 1 or not array.size or not np.all(np.isfinite(array)):
         raise SpecificationError(f"over.{name}: needs a list of finite numbers")
-    states = system.states if isinstance(system, System) else dict(initial_state or {})
+    states = getattr(system, "states", dict(initial_state or {}))
     shocks = getattr(system, "shocks", {})
-    known = [*system.parameters, *states, *(f"shock:{s}" for s in shocks)]
+    stepped = not isinstance(system, System) and callable(getattr(system, "step", None))
+    if not isinstance(system, System) and not stepped:
+        states = {}
+    known = [*system.parameters, *states, *(f"shock:{s}" for s in shocks), *((PATH,) if stepped else ())]
     if name not in known:
         raise SpecificationError(f"over.{name}: no parameter, state or shock of '{system.name}'.{did_you_mean(name, known)}")
     if name in system.parameters:
@@ -38,7 +42,7 @@ def axis_of(system: Any, name: str, values: Sequence[float], initial_state: Mapp
             system.with_parameters({name: value})
     elif name.startswith("shock:"):
         _within_bounds(system, name[6:], [float(array.min()), float(array.max())], f"over.{name}")
-    elif isinstance(system, System) and system.states[name].over:
+    elif name in states and getattr(states[name], "over", None):
         raise SpecificationError(f"over.{name}: an axis needs a state that is one number; this one is indexed")
     if isinstance(system, System):
         functions_of(system).initial_state(system, initial_state)
@@ -49,10 +53,7 @@ def check_measures(system: Any, measure: str | Sequence[str] | None) -> tuple[st
     """Return the measures to compute."""
     given = None if measure is None else (measure,) if isinstance(measure, str) else tuple(measure)
     if not isinstance(system, System):
-        if not given:
-            raise SpecificationError(f"measure: '{system.name}' is a Process; name the states, or the numbers of its "
-                                     "solution, to keep")
-        return given
+        return _of_process(system, given)
     states = list(system.states) if system.time == "discrete" else []
     known = [*system.measures, *system.states, *(MAP_MEASURES if system.time == "discrete" else FLOW_MEASURES)]
     if given is None:
@@ -61,6 +62,23 @@ def check_measures(system: Any, measure: str | Sequence[str] | None) -> tuple[st
         if name not in known:
             raise SpecificationError(f"measure '{name}' is not one of '{system.name}'.{did_you_mean(name, known)}"
                                      f" There are {', '.join(known)}")
+    return tuple(dict.fromkeys(given))
+
+
+def _of_process(process: Any, given: tuple[str, ...] | None) -> tuple[str, ...]:
+    declared = [*getattr(process, "measures", {}), *getattr(process, "statistics", {})]
+    scalars = [n for n, part in getattr(process, "states", {}).items() if not part.over]
+    if not given and not (declared or scalars):
+        raise SpecificationError(f"measure: '{process.name}' is a Process; name the states, or the numbers of its "
+                                 "solution, to keep")
+    if not given:
+        return tuple(declared or scalars)
+    if isinstance(process, DeclaredProcess) and callable(getattr(process, "step", None)):
+        known = [*declared, *scalars, *process.declaration.observables]
+        for name in given:
+            if name not in known:
+                raise SpecificationError(f"measure '{name}' is not one of '{process.name}'.{did_you_mean(name, known)}"
+                                         f" There are {', '.join(known)}")
     return tuple(dict.fromkeys(given))
 
 
@@ -103,8 +121,8 @@ def engine_record(engine: str) -> dict[str, Any]:
 
 
 def process_record(process: Any) -> dict[str, Any]:
-    """Return what tells one Process from another; a System has its text for that."""
-    if isinstance(process, System):
+    """Return what tells one Process from another, where no text does that."""
+    if isinstance(process, (System, DeclaredProcess)):
         return {}
     kind = type(process)
     return {"process": {"type": f"{kind.__module__}.{kind.__qualname__}",
@@ -116,6 +134,8 @@ def described(system: Any, name: str) -> dict[str, Any]:
     if name.startswith("shock:"):
         part: Any = system.shocks[name[6:]]
         return {"units": part.unit, "long_name": part.meaning or f"size of the {name[6:]} shock", "symbol": "s"}
+    if name == PATH and name not in system.parameters:
+        return {"units": "1", "long_name": "independent run"}
     part = system.parameters.get(name) or getattr(system, "states", {}).get(name)
     if part is None:
         return {"long_name": name.replace("_", " ")}

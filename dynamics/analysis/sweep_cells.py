@@ -101,13 +101,17 @@ def columns_of(plan: Plan) -> dict[str, Column]:
     system, found = plan.system, {}
     unit = f"1/{getattr(system, 'time_unit', '1')}"
     for name in plan.measures:
-        if name in plan.declared:
+        if name == "regime" and getattr(system, "regimes", None):
+            codes = {regime: k for k, regime in enumerate(system.regimes)}
+            found[own_name(plan, name)] = _flag({**codes, "not_run": len(codes)}, "not_run")
+        elif name in plan.declared:
             part = system.measures[name]
             found[own_name(plan, name)] = _number(part.unit, part.meaning or name.replace("_", " "))
         elif name in plan.final:
             found[own_name(plan, name)] = _number(system.states[name].unit, f"final {name.replace('_', ' ')}")
         elif not isinstance(system, System):
-            found[own_name(plan, name)] = Column()
+            statistic = getattr(system, "statistics", {}).get(name)
+            found[own_name(plan, name)] = _number(*statistic) if statistic else Column()
         elif name == "regime":
             found[name] = _flag(REGIMES, "not_run")
         elif name == "growth_rate":
@@ -174,12 +178,13 @@ def one_by_one(plan: Plan) -> bool:
 
 
 def _each(plan: Plan, job: Job, one: Callable[..., dict[str, float]]) -> dict[str, NDArray[Any]]:
-    names = (*plan.measures, "status", "end_time")
-    values = {name: np.full(len(job.numbers), np.nan) for name in names}
+    columns, names = columns_of(plan), (*plan.measures, "status", "end_time")
+    values = {name: np.full(len(job.numbers), float(columns[own_name(plan, name)].fill)) for name in names}
     for row, number in enumerate(job.numbers.tolist()):
         cell = {n: float(v[row]) for n, v in job.cells.items()}
         for key, value in one(plan.system, cell, plan.measures, {**plan.options, "number": number}).items():
-            values[key][row] = value
+            if not np.isnan(value):     # a flag has no nan: it stays at not_run
+                values[key][row] = value
     return values
 
 

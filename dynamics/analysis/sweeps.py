@@ -48,13 +48,14 @@ def sweep(system: System | Process, over: Mapping[str, Sequence[float]], measure
     system : System or Process
         Flow, map, or a process that is stepped or solved.
     over : mapping of str to sequence of float
-        Named axes, any number: parameters, initial states, or ``"shock:price"`` for the size of a shock.
+        Named axes, any number: parameters, initial states, or ``"shock:price"`` for the size of a shock; for a Process with
+        ``step`` also ``"path"``, whose values only count independent runs.
     measure : str or sequence of str, optional
         Declared measures; names of states: their final values, as ``final_x`` where ``x`` is an axis; for flows also
         ``"regime"`` (flags as in ``phase_diagram``), ``"threshold"`` (``cascade_threshold`` in every cell),
         ``"settled_state"`` and ``"growth_rate"``; for maps ``"lyapunov"``, ``"period"`` and ``"settled_state"``. For a
-        Process: names of states after the last step, or of numbers in the solution. None: the declared measures, and the
-        states of maps.
+        Process: declared measures and statistics, names of states after the last step, or of numbers in the solution.
+        None: the declared measures (and statistics), and the states of maps.
     duration : float, optional
         Time (steps) of each trajectory. None: 200; for ``"regime"``, ``"settled_state"`` and ``"threshold"`` what each
         cell needs to settle by its slowest eigenvalue; for ``"lyapunov"`` and ``"period"`` 2000 steps.

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from dynamics.analysis.ensembles import Ensemble
 from dynamics.analysis.lane_thresholds import OUTCOMES, crossing_shocks, lane_thresholds
+from dynamics.analysis.linearization import needs_equations
 from dynamics.errors import SpecificationError, did_you_mean
 from dynamics.results import provenance, status_attributes
 from dynamics.systems import System
@@ -72,6 +73,7 @@ def critical_shocks(system: System, parameter: str, values: Sequence[float], sho
     import xarray as xr
 
     started = _time.perf_counter()
+    needs_equations(system, "critical_shocks")
     if parameters:
         system = system.with_parameters(parameters)
     for name, known, what in ((parameter, system.parameters, "parameter"), (shock, system.shocks, "shock"),

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sympy import Symbol
 
 from dynamics.analysis.equilibria import fixed_points
+from dynamics.analysis.linearization import needs_equations
 from dynamics.analysis.paths import Path, follow
 from dynamics.analysis.ramps import RAMP_DURATION, RAMP_SIZE, ramped
 from dynamics.analysis.trajectory_measures import measures_of
@@ -115,7 +116,8 @@ def cascade_threshold(system: System, shock: str = "price", event: str = "insolv
 
 
 def _names(system: System, shock: str, event: str) -> None:
-    if not isinstance(system, System) or system.time != "continuous":
+    needs_equations(system, "cascade_threshold")
+    if system.time != "continuous":
         raise SpecificationError("cascade_threshold needs a System in continuous time")
     if shock not in system.shocks:
         raise SpecificationError(f"'{shock}' is not a shock of '{system.name}'.{did_you_mean(shock, system.shocks)}"

@@ -15,9 +15,10 @@ from dynamics.results.records import (
     Threshold,
 )
 from dynamics.results.reproductions import EVIDENCE, PUBLISHED, Claim, Finding, Reproduction
+from dynamics.results.solutions import solution
 from dynamics.results.storage import open, save
 
 __all__ = ["EVIDENCE", "PUBLISHED", "SCHEMA", "SCHEMA_VERSION", "STATUS", "BifurcationCondition", "BifurcationDiagram",
            "Branch", "Certificate", "CertifiedBox", "Claim", "Coefficient", "ConservedQuantity", "FeedbackLoop", "Finding",
            "FixedPoint", "FixedPoints", "NormalForm", "Records", "Reproduction", "SpecialPoint", "StabilityCondition",
-           "Threshold", "open", "provenance", "save", "status_attributes"]
+           "Threshold", "open", "provenance", "save", "solution", "status_attributes"]

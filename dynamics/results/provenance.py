@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from dynamics.systems import System
+from dynamics.systems import DeclaredProcess, System
 
 __all__ = ["SCHEMA", "SCHEMA_VERSION", "STATUS", "provenance", "status_attributes"]
 
@@ -57,6 +57,14 @@ def provenance(analysis: str, system: Any = None, *, exactness: str = "numeric",
             attributes["parameters"] = system.parameter_values
             attributes["time_kind"] = system.time
             attributes["time_unit"] = system.time_unit
+        elif isinstance(system, DeclaredProcess):
+            attributes["system_sha256"] = system.sha256
+            attributes["system_text"] = system.to_text()
+            attributes["parameters"] = system.parameter_values
+            attributes["time_kind"] = "discrete" if callable(getattr(system, "step", None)) else "none"
+            attributes["time_unit"] = system.time_unit
+        else:
+            attributes["parameters"] = {name: part.value for name, part in system.parameters.items()}
         attributes["parameter_units"] = {name: part.unit for name, part in system.parameters.items()}
         attributes["source"] = "; ".join(str(reference) for reference in system.references)
     attributes |= {key: value for key, value in more.items() if value is not None}

@@ -6,13 +6,13 @@ from pathlib import Path
 
 from dynamics.systems import toml_format
 from dynamics.systems.parts import Event, Jump, Measure, Parameter, Reference, Shock, State
-from dynamics.systems.process import Process
+from dynamics.systems.process import DeclaredProcess, Process
 from dynamics.systems.specification import MAGNITUDE, TIME
 from dynamics.systems.system import System
 from dynamics.systems.units import check_units, not_checking
 
-__all__ = ["MAGNITUDE", "TIME", "Event", "Jump", "Measure", "Parameter", "Process", "Reference", "Shock", "State",
-           "System", "check_units", "load", "not_checking"]
+__all__ = ["MAGNITUDE", "TIME", "DeclaredProcess", "Event", "Jump", "Measure", "Parameter", "Process", "Reference", "Shock",
+           "State", "System", "check_units", "load", "not_checking"]
 
 
 def load(path: str | Path) -> System:

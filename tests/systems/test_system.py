@@ -69,6 +69,8 @@ def test_writing_a_number_another_way_is_the_same_system():
 @pytest.mark.parametrize("name", dy.models.names())
 def test_the_pickle_is_the_text(name):
     system = dy.models.load(name)
+    if not isinstance(system, dy.System):
+        pytest.skip("a Process has its own contracts")
     packed = pickle.dumps(system)
     assert len(packed) < len(system.to_toml().encode()) + 200
     assert pickle.loads(packed) == system

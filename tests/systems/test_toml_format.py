@@ -38,6 +38,8 @@ def load_text(tmp_path):
 def compositions():
     for name in dy.models.names():
         model = dy.models.load(name)
+        if not isinstance(model, dy.System):
+            continue
         yield model
         yield from (dy.compose(model, m) for m in dy.mechanisms.names()
                     if set(dy.mechanisms.load(m).requires) <= set(model.definitions))

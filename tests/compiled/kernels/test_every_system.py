@@ -86,7 +86,10 @@ def check(system, method):
 @pytest.mark.parametrize("method", ["tsit5", "rodas5p"])
 @pytest.mark.parametrize("name", dy.models.names())
 def test_models(name, method):
-    check(dy.models.load(name), method)
+    system = dy.models.load(name)
+    if not isinstance(system, dy.System):
+        pytest.skip("no equations")
+    check(system, method)
 
 
 @pytest.mark.parametrize("method", ["tsit5", "rodas5p"])
