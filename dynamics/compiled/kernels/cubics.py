@@ -8,7 +8,7 @@ from dynamics.compiled.kernels.ir import Builder, Module, Value
 
 __all__ = ["Cubic", "define_root", "quick_power", "quick_reciprocal"]
 
-ITERATIONS = 12
+ITERATIONS, ARRIVED = 12, 1e-13  # rounds of Newton's method at most; a move this small, in steps, is the last one
 _RECIPROCAL = 0x7FDE623822FC16E6
 _EXPONENT = 0x4330000000000000  # 2**52: whole numbers below are its last digits
 _BIAS = 1072632447.0            # upper half of the bits of 1.0, less what makes the mean error small
@@ -64,7 +64,7 @@ class Cubic:
         return build.minimum(build.maximum(fraction, 0.0), 1.0)
 
     def root(self, end: Value) -> Value:
-        """Return its zero in [0, end], positive before and not after (``define_root``)."""
+        """Return its zero in [0, end], positive before and not after (``define_root``); no zero where end is negative."""
         build = self.start.builder
         vector = build.doubles
         given = ", ".join(f"{vector} {v.text}" for v in (self.start, self.start_slope, self.second, self.third, end))
@@ -72,13 +72,17 @@ class Cubic:
 
 
 def define_root(module: Module) -> None:
-    """Add the function that ``Cubic.root`` calls: Newton's method, kept inside a shrinking bracket."""
+    """Add the function that ``Cubic.root`` calls: Newton's method, kept inside a shrinking bracket.
+
+    A lane that has arrived stays where it is, so that its digits do not depend on how long other lanes take.
+    """
     names = ("a", "b", "c", "d", "end")
     vector = f"<{module.width} x double>"
     build = module.function("cubic_root", dict.fromkeys(names, vector), returns=vector, internal=True)
     a, b, c, d, end = (build.argument(n) for n in names)
-    low, high, x = build.variable(0.0), build.variable(end), build.variable(0.5 * end)
-    with build.count(0, ITERATIONS):
+    low, high, x, rounds = (build.variable(v) for v in (0.0, end, 0.5 * end, build.index(0)))
+    under_way = build.variable(end >= 0.0)
+    with build.forever() as (_, out):
         at = x.get()
         value = build.fma(build.fma(build.fma(d, at, c), at, b), at, a)
         slope = build.fma(build.fma(3.0 * d, at, 2.0 * c), at, b)
@@ -88,5 +92,13 @@ def define_root(module: Module) -> None:
         inside = (trial > lower) & (trial < upper)
         low.set(lower)
         high.set(upper)
-        x.set(build.select(inside, trial, 0.5 * (lower + upper)))
+        following = build.select(inside, trial, 0.5 * (lower + upper))
+        going = under_way.get()
+        x.set(build.select(going, following, at))
+        going = going & (build.absolute(following - at) > ARRIVED)
+        under_way.set(going)
+        rounds.set(rounds.get() + 1)
+        on = build.block("on")
+        build.branch_if(build.any(going) & (rounds.get() < ITERATIONS), on, out)
+        build.enter(on)
     build.finish(x.get())

@@ -20,8 +20,8 @@ SAFETY, GROWTH, SHRINKAGE = 0.9, 5.0, 0.2
 # Exponents of the error of this step and of the last one in the proportional-integral control, for squared errors.
 PRESENT, PAST = -0.07, 0.04
 SMALLEST_STEP, EARLIEST = 4 * 2.3e-16, 1e-12  # as in the lane engine: spacings at the present, share of the final time
-STABILITY = 3.1 ** 2      # squared step times eigenvalue that an explicit step of this method hardly stands
-STIFF_STEPS, STIFF_REST = 12.0, 40.0  # how many such steps call the stiff method, if so many are still to go
+STABILITY = 2.5 ** 2      # squared step times eigenvalue that an explicit step of this method hardly stands
+STIFF_STEPS, STIFF_REST = 6.0, 20.0  # how many such steps call the stiff method, if so many are still to go
 _CHANGING = ("time", "step", "error", "steps", "rejected", "hits", "stiffness")
 
 Try = Callable[[Places, Value, Value, Sequence[Value], Sequence[Value]], Attempt]

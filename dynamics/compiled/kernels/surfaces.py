@@ -117,7 +117,7 @@ class Watch:
             least = c.at(turn)
             through = back & (least < 0.0) & wanted & ~spent
             closer = back & (least < -NEAR * c.start_slope) & first_time & ~through
-            root = c.root(build.select(through, turn, 1.0))
+            root = c.root(build.select(through, turn, build.select(beyond, 1.0, -1.0)))
             fraction = build.select(beyond | through, root, build.select(closer, turn, 2.0))
             nearest = build.minimum(nearest, fraction)
             reached = good & s.sign.differs(0.0) & (c.end <= tolerance) & (
