@@ -1,4 +1,4 @@
-"""Price data of users: one file of this package is one CSV layout, and its name is the layout's name."""
+"""Data of users: prices, balance sheets. One file of this package is one CSV layout, and its name is the layout's name."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def names() -> tuple[str, ...]:
 
     Examples
     --------
-    >>> names()
-    ('ohlcv',)
+    >>> names()[:3]
+    ('eba_2016_exposures', 'eba_2016_impairments', 'eba_2018_adverse_ratios')
     """
     files = sorted(module.name for module in pkgutil.iter_modules(__path__))
     return tuple(name for name in files if hasattr(importlib.import_module(f"{__name__}.{name}"), "read"))
@@ -45,7 +45,7 @@ def read(path: str | os.PathLike[str], layout: str = "ohlcv", **options: Any) ->
     Returns
     -------
     xarray.Dataset
-        Dim ``time`` (datetime64[ns], UTC); the variables of the layout, each with its units.
+        The variables of the layout, each with its units; for ``ohlcv`` over ``time`` (datetime64[ns], UTC).
 
     Raises
     ------

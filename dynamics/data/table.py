@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import hashlib
 import io
 import os
 import re
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from dynamics.errors import DataError
 
-__all__ = ["LARGEST_FILE", "Faults", "Row", "Table", "is_missing", "parse_number", "read_table"]
+__all__ = ["LARGEST_FILE", "Faults", "Row", "Table", "is_missing", "parse_number", "parse_sum", "read_table"]
 
 LARGEST_FILE = 256 * 2**20
 """Size in bytes above which a file is refused: the rows are held in memory."""
@@ -96,10 +98,27 @@ def parse_number(cell: str) -> float:
     return value
 
 
-def read_table(path: str | os.PathLike[str]) -> Table:
+def parse_sum(cell: str) -> float:
+    """Read a number, or several with plus signs between them, as some authorities' tables have them.
+
+    Raises
+    ------
+    ValueError
+        With a text that completes the sentence "line, column: ...".
+
+    Examples
+    --------
+    >>> parse_sum("13+27682")
+    27695.0
+    """
+    return sum(parse_number(part.strip()) for part in cell.split("+")) if "+" in cell[1:] else parse_number(cell)
+
+
+def read_table(path: str | os.PathLike[str], *, spaced: bool = False) -> Table:
     """Open a comma-separated text file and check its shape: text, not huge, one header, rows as wide as the header.
 
-    Blank lines at the end are dropped; a blank line in the middle is a row without cells.
+    Blank lines at the end are dropped; a blank line in the middle is a row without cells. A file compressed with gzip is
+    opened. With ``spaced``, spaces separate as well as commas, and cells missing at the end of a row are empty.
 
     Raises
     ------
@@ -107,10 +126,14 @@ def read_table(path: str | os.PathLike[str]) -> Table:
         The file cannot be opened, is empty, too large or binary, or its header or a row has the wrong shape.
     """
     file, content = _content(path)
+    digest = hashlib.sha256(content).hexdigest()
+    content = _opened(file, content)
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError(f"{file}: byte {error.start} is not UTF-8 text; save the file as CSV in UTF-8") from None
+    if spaced:
+        text = "\n".join(",".join(re.split(r"[ \t,]+", line.strip())) for line in text.splitlines())
     lines = csv.reader(io.StringIO(text, newline=""), strict=True)
     rows: list[Row] = []
     try:
@@ -123,8 +146,11 @@ def read_table(path: str | os.PathLike[str]) -> Table:
     if not rows or not any(rows[0].cells):
         raise DataError(f"{file}: line 1 has no header; the first line must name the columns")
     header = tuple(name.lower() for name in rows[0].cells)
+    if spaced:
+        rows = [row if not any(row.cells) else Row(row.line, row.cells + ("",) * (len(header) - len(row.cells)))
+                for row in rows]
     _check_shape(file, header, rows)
-    return Table(file, hashlib.sha256(content).hexdigest(), header, tuple(rows[1:]))
+    return Table(file, digest, header, tuple(rows[1:]))
 
 
 def _content(path: str | os.PathLike[str]) -> tuple[str, bytes]:
@@ -146,9 +172,24 @@ def _content(path: str | os.PathLike[str]) -> tuple[str, bytes]:
         raise DataError(f"{path!r}: cannot be read ({error})") from None
     if not content:
         raise DataError(f"{file}: the file is empty")
+    return file, content
+
+
+def _opened(file: str, content: bytes) -> bytes:
+    """Decompress gzip, refuse what is no text."""
+    if content.startswith(b"\x1f\x8b"):
+        try:
+            with gzip.GzipFile(fileobj=io.BytesIO(content)) as stream:
+                content = stream.read(LARGEST_FILE + 1)
+        except (OSError, EOFError, zlib.error) as error:
+            raise DataError(f"{file}: cannot be decompressed ({error}); fetch it again") from None
+        if len(content) > LARGEST_FILE:
+            raise DataError(f"{file}: more than {LARGEST_FILE // 2**20} MiB when decompressed; split it first")
+        if not content:
+            raise DataError(f"{file}: the file is empty")
     if b"\0" in content:
         raise DataError(f"{file}: a binary file (or UTF-16 text); save it as CSV in UTF-8")
-    return file, content
+    return content
 
 
 def _check_shape(file: str, header: tuple[str, ...], rows: list[Row]) -> None:
