@@ -15,11 +15,11 @@ report: $(VENV)/.report ## write report/index.html from the sample data (or REPO
 
 test: lint ## ruff, mypy, import contracts, pytest with doctests and notebooks
 	@$(BIN)/python -m pytest -q -p no:cacheprovider $(PARALLEL)
-	@$(BIN)/python -m pytest -q -p no:cacheprovider --nbmake --nbmake-timeout=300 -W default notebooks
+	@$(BIN)/python -m pytest -q -p no:cacheprovider --nbmake --nbmake-timeout=300 $(PARALLEL) -W default notebooks
 
 test-all: lint ## the same with the slow checks
 	@$(BIN)/python -m pytest -q -p no:cacheprovider $(PARALLEL) -m "slow or not slow"
-	@$(BIN)/python -m pytest -q -p no:cacheprovider --nbmake --nbmake-timeout=600 -W default notebooks
+	@$(BIN)/python -m pytest -q -p no:cacheprovider --nbmake --nbmake-timeout=600 $(PARALLEL) -W default notebooks
 
 lint: $(VENV)/.test
 	@$(BIN)/ruff check .

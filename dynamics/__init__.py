@@ -51,8 +51,8 @@ _HOME = {
     "dynamics.analysis.observed_falls": ("compare_falls", "worst_days"),
     "dynamics.figures": ("plot_bifurcation_diagram", "plot_cobweb", "plot_critical_shock", "plot_cusp", "plot_cycles",
                          "plot_feedback_loops", "plot_floquet_multipliers", "plot_hysteresis",
-                         "plot_observed_falls",
-                         "plot_phase_diagram", "plot_phase_portrait", "plot_trajectory", "plot_two_parameter_diagram"),
+                         "plot_observed_falls", "plot_phase_diagram", "plot_phase_portrait", "plot_sweep",
+                         "plot_trajectory", "plot_two_parameter_diagram"),
 }
 _SUBMODULES = ("data", "figures", "mechanisms", "models", "papers")
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
@@ -111,6 +111,7 @@ if TYPE_CHECKING:
         plot_observed_falls,
         plot_phase_diagram,
         plot_phase_portrait,
+        plot_sweep,
         plot_trajectory,
         plot_two_parameter_diagram,
     )

@@ -252,8 +252,9 @@ def _axis(system: System, name: str, values: Sequence[float]) -> tuple[str, Any]
 
 
 def _boundaries(system: System, axes: Sequence[tuple[str, Any]]) -> list[dict[str, Any]]:
-    (x, x_values), (y, y_values) = axes
-    if x not in system.parameters or y not in system.parameters:
+    # no condition depends on the size of a shock: its axis has a name that occurs nowhere, and lines run along it
+    (x, x_values), (y, y_values) = ((name.replace(":", "_of_"), values) for name, values in axes)
+    if ({x, y} - {*system.parameters}) & {*system.symbols}:
         return []
     try:
         return boundaries(system, x, x_values, y, y_values)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-__all__ = ["plot_phase_diagram"]
+__all__ = ["cell_edges", "plain_ticks", "plot_phase_diagram"]
 
 # One colour for one regime in every figure; lightness falls from harmless to ruin, so that grey print keeps the order.
 REGIME_COLORS = {"stable": "#BFE3F7", "cascades_after_shock": ORANGE, "unstable": VERMILION,
@@ -75,7 +75,7 @@ def plot_phase_diagram(diagram: xr.Dataset, ax: Axes | None = None) -> Axes:
     with drawing_on(ax, height=3.0) as ax:
         edges = {}
         for name, scale, limits in ((x_name, ax.set_xscale, ax.set_xlim), (y_name, ax.set_yscale, ax.set_ylim)):
-            edges[name], logarithmic = _edges(diagram[name].values, name)
+            edges[name], logarithmic = cell_edges(diagram[name].values, name)
             if logarithmic:
                 scale("log")
             limits(edges[name][0], edges[name][-1])
@@ -85,7 +85,7 @@ def plot_phase_diagram(diagram: xr.Dataset, ax: Axes | None = None) -> Axes:
         handles: list[Any] = [Patch(facecolor=colors[values.index(v)], edgecolor="0.4", linewidth=0.4,
                                     label=_described(meanings[values.index(v)], diagram)) for v in present]
         handles += _boundaries(ax, diagram.attrs.get("boundaries") or [])
-        _plain_ticks(ax)
+        plain_ticks(ax)
         ax.set(xlabel=labels.swept_label(diagram, x_name), ylabel=labels.swept_label(diagram, y_name))
         legend_above(ax, handles)
     return ax
@@ -120,12 +120,12 @@ def _colors(meanings: list[str]) -> list[str]:
     return [REGIME_COLORS[m] if m in REGIME_COLORS else next(others) for m in meanings]
 
 
-def _edges(centres: NDArray[Any], name: str) -> tuple[NDArray[np.float64], bool]:
+def cell_edges(centres: NDArray[Any], name: str) -> tuple[NDArray[np.float64], bool]:
     """Edges of the cells and whether the values have equal ratios."""
     values = np.asarray(centres, dtype=float)
     steps = np.diff(values)
     if values.size < 2 or not np.all(np.isfinite(values)) or not (np.all(steps > 0) or np.all(steps < 0)):
-        raise SpecificationError(f"plot_phase_diagram: the values of '{name}' must be at least two, finite and "
+        raise SpecificationError(f"the values of '{name}' must be at least two, finite and "
                                  "in order")
     logarithmic = False
     if values.size > 2 and np.all(values > 0):
@@ -161,7 +161,7 @@ def _boundaries(ax: Axes, boundaries: Any) -> list[Any]:
     return list(handles.values())
 
 
-def _plain_ticks(ax: Axes) -> None:
+def plain_ticks(ax: Axes) -> None:
     """Numbers such as 5 and 0.2 on a logarithmic axis of little more than a decade, where powers of ten say little."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 

@@ -29,7 +29,7 @@ LEGEND_LINE = 22  # characters
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """Draw with the package's style sheet; the settings from before come back afterwards.
+    """styled(): draw own figures with the package's style sheet; the settings from before come back afterwards.
 
     Artists keep the style in which they were made, so figures look the same when they are shown or saved later.
 
@@ -45,6 +45,7 @@ def styled() -> Iterator[None]:
     """
     import matplotlib.style
 
+    _load_backend()
     with matplotlib.style.context(Path(__file__).with_name("dynamics.mplstyle")):
         yield
 
@@ -80,7 +81,6 @@ def drawing_on(ax: Axes | None, width: float = COLUMN, height: float = 2.6) -> I
     import matplotlib.pyplot as plt
 
     check_axes(ax)
-    _load_backend()
     with styled():
         yield plt.subplots(figsize=(width, height))[1] if ax is None else ax
 

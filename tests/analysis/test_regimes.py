@@ -114,7 +114,11 @@ def test_axes_may_be_states_and_shocks(core: dy.System) -> None:
     assert [[names[int(c)] for c in row] for row in found["regime"].values] == [
         ["stable", "stable", "stable", "insolvent_at_once"],
         ["stable", "stable", "cascades_after_shock", "insolvent_at_once"]]
-    assert found.attrs["boundaries"] == []
+    assert found.attrs["boundaries"] == []  # Hopf at 0.75
+    wide = dy.phase_diagram(core, x=("shock:price", sizes), y=("price_impact", np.array([0.1, 1.0])))
+    (line,) = wide.attrs["boundaries"]
+    assert (line["kind"], line["x"][0], line["x"][-1]) == ("hopf", 0.05, 0.23)
+    assert line["y"] == pytest.approx([0.75] * len(line["y"]), rel=1e-12)  # no shock moves it
     start = dy.phase_diagram(core, x=("equity_ratio", np.array([0.02, 0.2])), y=("price_gap", np.array([-0.1, 0.0])),
                              magnitude=0.0)
     assert names[int(start["regime"][1, 1])] == "stable"

@@ -72,3 +72,15 @@ def test_names_written_along_curves_cover_no_curve_and_no_other_name() -> None:
         for line in lines:
             points = ax.transData.transform(np.column_stack(line.get_data()))
             assert not any(box.contains(*point) for point in points)
+
+
+def test_own_figures_can_be_drawn_in_the_style() -> None:
+    import matplotlib
+    import matplotlib.pyplot as plt
+
+    before = dict(matplotlib.rcParams)
+    with dy.figures.styled():
+        ax = plt.subplots()[1]
+    assert dict(matplotlib.rcParams) == before
+    assert not ax.spines["top"].get_visible()
+    assert ax.xaxis.label.get_size() == 8
