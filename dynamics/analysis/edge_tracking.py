@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dynamics.analysis.boundary_search import BoundarySearch
 from dynamics.analysis.equilibria import fixed_points
 from dynamics.analysis.linearization import needs_equations
 from dynamics.analysis.paths import follow
@@ -31,8 +32,9 @@ __all__ = ["EdgeState", "edge_state"]
 
 Array = NDArray[np.float64]
 CLOSE, APART = 1e-11, 1e-3  # relative distances at which a pair is brought together, and followed to
-ROUNDS, HALVINGS, CHUNKS = 200, 80, 40
+ROUNDS, CHUNKS = 200, 40
 NEAR = 4e-3  # relative distance at which Newton's method takes over
+IN_SIGHT, ALONG = 0.05, 0.05  # or this one, where so little of it lies along the unstable direction of a saddle
 ARRIVED = 0.03  # of the largest distance of a trajectory from an attractor, in the modes of its linearization
 AT_ONCE = 1e-9
 ACCURATE = (1e-10, 1e-12)
@@ -187,14 +189,14 @@ class _Tracker:
         self.duration = duration if duration is not None else max(200.0, 20 * slowest)
         self.targets = [self._target(point) for point in stable]
         self.evaluations = 0
+        self.happened = float("nan")  # when the event did, on the last trajectory
         self.reference: Any = None
+        self.search = BoundarySearch(self._compared)
 
     def _target(self, point: FixedPoint) -> tuple[NDArray[np.complex128], Array]:
         """The modes at a stable fixed point (rows that turn a distance into amplitudes), and the point."""
         place = np.array([point.values[n] for n in self.system.states])
-        regimes = self.functions.regimes
-        regime = max(regimes, key=lambda r: min(r.conditions(0.0, place, self.p), default=0.0)) if regimes else None
-        slope = regime.jacobian if regime else self.functions.jacobian
+        _, slope = _smooth_at(self.functions, self.p, place)
         vectors = np.linalg.eig(slope(0.0, place, self.p))[1] if slope is not None else np.eye(len(place))
         if np.linalg.cond(vectors) > 1e10:
             vectors = np.eye(len(place))
@@ -203,6 +205,7 @@ class _Tracker:
     def outcome(self, state: Array) -> Any:
         """True where the event happens; else the number of the attractor that is reached."""
         self.evaluations += 1
+        self.happened = float("nan")
         if self.event is not None and self._crossed(state):
             return True
         names = [self.event] if self.event is not None else []
@@ -212,6 +215,7 @@ class _Tracker:
             path = follow(self.system, piece, state, events=names, ending=self.event, dense=False,
                           relative_tolerance=ACCURATE[0], absolute_tolerance=ACCURATE[1])
             if path.status == "event":
+                self.happened = spent + float(path.times[-1])
                 return True
             if path.status != "completed":
                 return path.status
@@ -256,15 +260,10 @@ class _Tracker:
             self.reference = self.outcome(low)
             if self.outcome(high) == self.reference:
                 raise SpecificationError("edge_state: both states have the same outcome; no boundary lies between")
-        for _ in range(HALVINGS):
-            if np.max(np.abs(high - low) / self._size(low)) <= tolerance:
-                break
-            middle = (low + high) / 2
-            if self.outcome(middle) == self.reference:
-                low = middle
-            else:
-                high = middle
-        return low, high
+        return self.search(low, high, tolerance, self._size(low))
+
+    def _compared(self, state: Array) -> tuple[bool, float]:
+        return self.outcome(state) == self.reference, self.happened
 
     def _size(self, state: Array) -> Array:
         return np.maximum(np.abs(state), 1e-2 * max(float(np.abs(state).max()), 1e-6))
@@ -316,12 +315,25 @@ class _Tracker:
         late = states[times >= 0.6 * times[-1]]
         size = self._size(late.mean(axis=0))
         point = _fixed_point(self.system, self.p, states[-1])
-        if point is not None and np.max(np.abs(states[-1] - point) / size) < NEAR:
+        if point is not None and (gap := float(np.max(np.abs(states[-1] - point) / size))) < IN_SIGHT and (
+                gap < NEAR or self._on_its_manifold(point, states[-1])):
             return point
         if np.max((late.max(axis=0) - late.min(axis=0)) / size) < NEAR or len(late) < 20:
             return None
         # the last full turn lies closest to the boundary's attractor
         return cycle_near(self.system, times[::-1][: len(late)][::-1], late)
+
+
+    def _on_its_manifold(self, point: Array, state: Array) -> bool:
+        """Whether a fixed point has one unstable direction, and the way to it hardly any share of that."""
+        _, slope = _smooth_at(self.functions, self.p, point)
+        if slope is None or not np.all(np.isfinite(matrix := slope(0.0, point, self.p))):
+            return False
+        values, vectors = np.linalg.eig(matrix)
+        if np.sum(values.real > 0) != 1 or np.linalg.cond(vectors) > 1e8:
+            return False
+        shares = np.abs(np.linalg.solve(vectors, (state - point).astype(complex)))
+        return bool(shares[values.real > 0][0] < ALONG * shares.max())
 
 
 def _result(system: System, tracker: _Tracker, way: tuple[Array, Array, Any], critical: float,
@@ -352,12 +364,16 @@ def _result(system: System, tracker: _Tracker, way: tuple[Array, Array, Any], cr
                      tracker.evaluations, "", track)
 
 
+def _smooth_at(functions: Any, p: Sequence[Any], state: Array) -> tuple[Any, Any]:
+    """The field and its Jacobian in the regime of a state."""
+    regimes = functions.regimes
+    regime = max(regimes, key=lambda r: min(r.conditions(0.0, state, p), default=0.0)) if regimes else functions
+    return regime.field, regime.jacobian
+
+
 def _fixed_point(system: System, p: Sequence[Any], state: Array) -> Array | None:
     """Newton's method for the field, in the regime of the state."""
-    functions = functions_of(system)
-    regimes = functions.regimes
-    regime = max(regimes, key=lambda r: min(r.conditions(0.0, state, p), default=0.0)) if regimes else None
-    base, slope = (regime.field, regime.jacobian) if regime else (functions.field, functions.jacobian)
+    base, slope = _smooth_at(functions_of(system), p, state)
     if slope is None:
         return None
     point = state.copy()

@@ -5,9 +5,11 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import dynamics as dy
+from dynamics.analysis.boundary_search import BoundarySearch
 from dynamics.errors import ConvergenceError, DerivationError, SpecificationError
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "reference"))
@@ -72,6 +74,43 @@ def test_the_core_cycle_and_its_critical_shock(impact, leverage, critical):
     assert found.low["equity_ratio"] == pytest.approx(float(last["min_equity_ratio"]), abs=1e-8)
     assert found.high["equity_ratio"] == pytest.approx(float(last["max_equity_ratio"]), abs=1e-8)
     assert found.period == pytest.approx(float(last["period"]), rel=1e-8)
+
+
+@pytest.mark.slow
+def test_the_default_threshold_lies_on_the_stable_manifold_of_the_saddle_of_insolvency():
+    found = dy.edge_state(dy.models.load("deleveraging"), shock="price", event="insolvency")
+    assert found.critical_shock == pytest.approx(0.1735070016, abs=1e-9)
+    assert found.kind == "fixed point"
+    # x = -eta (Q + theta)/kappa, q = Q
+    assert found.state == pytest.approx({"price_gap": -6.15, "equity_ratio": 0.0, "liquidation_flow": 20.0}, abs=1e-9)
+    assert found.evaluations < 2000
+
+
+def test_times_of_departure_find_the_boundary_with_few_trajectories():
+    calls = []
+
+    def outcome(state):
+        calls.append(float(state[0]))
+        gap = state[0] - 0.30123456789
+        return gap < 0, np.nan if gap < 0 else -np.log(gap) / 7 + 0.02 * gap
+
+    search = BoundarySearch(outcome)
+    for _ in range(2):
+        calls.clear()
+        low, high = search(np.zeros(1), np.ones(1), 1e-11, np.ones(1))
+        assert low[0] < 0.30123456789 < high[0] < low[0] + 1.01e-11
+    assert search.rate == pytest.approx(7, rel=1e-2)
+    assert len(calls) <= 15 < 37
+
+
+def test_times_that_follow_no_law_do_not_mislead():
+    def outcome(state):
+        return state[0] < 0.7, np.sin(1e3 * state[0])
+
+    search = BoundarySearch(outcome, rate=3.0)
+    for _ in range(5):
+        low, high = search(np.zeros(1), np.ones(1), 1e-9, np.ones(1))
+        assert low[0] < 0.7 <= high[0] < low[0] + 1.01e-9
 
 
 def test_what_is_refused(bistable):
