@@ -45,6 +45,7 @@ _HOME = {
     "dynamics.analysis.sweeps": ("sweep",),
     "dynamics.analysis.regimes": ("phase_diagram",),
     "dynamics.analysis.tail_risk": ("exceedance", "tail_index"),
+    "dynamics.analysis.exposures": ("exposure",),
     "dynamics.analysis.early_warnings": ("early_warning_signals",),
     "dynamics.analysis.warning_scores": ("score_warnings",),
     "dynamics.analysis.volatility_skew": ("implied_volatility_skew",),
@@ -69,6 +70,7 @@ if TYPE_CHECKING:
     from dynamics.analysis.early_warnings import early_warning_signals
     from dynamics.analysis.edge_tracking import edge_state
     from dynamics.analysis.equilibria import fixed_points
+    from dynamics.analysis.exposures import exposure
     from dynamics.analysis.feedback_loops import feedback_loops, loop_dominance
     from dynamics.analysis.fixed_point_continuation import continue_fixed_points
     from dynamics.analysis.linearization import characteristic_polynomial, jacobian
