@@ -45,6 +45,7 @@ _HOME = {
     "dynamics.analysis.sweeps": ("sweep",),
     "dynamics.analysis.regimes": ("phase_diagram",),
     "dynamics.analysis.tail_risk": ("exceedance", "tail_index"),
+    "dynamics.analysis.liquidity_shocks": ("liquidity_shock",),
     "dynamics.analysis.exposures": ("exposure",),
     "dynamics.analysis.early_warnings": ("early_warning_signals",),
     "dynamics.analysis.warning_scores": ("score_warnings",),
@@ -74,6 +75,7 @@ if TYPE_CHECKING:
     from dynamics.analysis.feedback_loops import feedback_loops, loop_dominance
     from dynamics.analysis.fixed_point_continuation import continue_fixed_points
     from dynamics.analysis.linearization import characteristic_polynomial, jacobian
+    from dynamics.analysis.liquidity_shocks import liquidity_shock
     from dynamics.analysis.lyapunov import lyapunov_exponents
     from dynamics.analysis.nonsmooth import border_collisions, nonsmooth_regimes
     from dynamics.analysis.normal_forms import first_lyapunov_coefficient, normal_form
