@@ -6,11 +6,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from sympy import Symbol
 
 from dynamics.compiled.functions import SystemFunctions, functions_of
 from dynamics.compiled.noise_steps import NoiseStepper
-from dynamics.compiled.random_streams import JUMPS, key_of, normals, uniforms
+from dynamics.compiled.random_streams import DIFFUSION, JUMPS, Streams, key_of
 from dynamics.errors import DerivationError
 from dynamics.results.provenance import STATUS
 from dynamics.systems import System
@@ -21,7 +20,7 @@ Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 # Small enough for the arrays of a step to stay in the processor's cache.
 PATHS_PER_CHUNK, STEPS_PER_BLOCK = 2048, 32
-MOST_OPERATIONS = 1500
+MOST_OPERATIONS, STAGES = 1500, 3
 
 
 @dataclass(frozen=True)
@@ -52,17 +51,19 @@ class NoisyPaths:
 
 
 def follow_paths(system: System, stepper: NoiseStepper, start: Array, h: float, steps: int, paths: int, seed: int,
-                 stored_paths: int, engine: str | None = None) -> NoisyPaths:
+                 stored_paths: int, engine: str | None = None, threads: int | None = 1) -> NoisyPaths:
     """Follow ``paths`` paths over ``steps`` steps of length ``h``.
 
     ``engine`` is "compiled", "arrays", or None for the compiled one where it can be had. Paths that are stored, jumps and
-    events that assign need arrays; so do functions without vector instructions.
+    events that assign need arrays; so do functions without vector instructions. ``threads`` are those of compiled code, None
+    for one per processor.
     """
     rows, events = stepper.dimension + len(system.observables), len(system.events)
     result = NoisyPaths(np.empty((rows, paths)), np.empty((rows, paths)), np.empty((rows, paths)),
                         np.full(paths, steps * h), np.full(paths, STATUS["completed"]), np.full((events, paths), np.nan),
                         np.zeros((events, paths), dtype=np.int64), np.full((rows, stored_paths, steps + 1), np.nan))
-    compiled = engine != "arrays" and _compiled_rest(system, stepper, start, h, steps, seed, stored_paths, result)
+    compiled = engine != "arrays" and _compiled_rest(system, stepper, start, h, steps, seed, stored_paths, result,
+                                                      threads)
     by_arrays = stored_paths if compiled else paths
     for first in range(0, by_arrays, PATHS_PER_CHUNK):
         _Chunk(system, stepper, start, h, np.arange(first, min(first + PATHS_PER_CHUNK, by_arrays)), result).run(steps, seed)
@@ -70,7 +71,7 @@ def follow_paths(system: System, stepper: NoiseStepper, start: Array, h: float, 
 
 
 def _compiled_rest(system: System, stepper: NoiseStepper, start: Array, h: float, steps: int, seed: int, first: int,
-                   result: NoisyPaths) -> bool:
+                   result: NoisyPaths, threads: int | None) -> bool:
     """Follow the paths from ``first`` on by compiled code; False where there is none for this system."""
     from dynamics.compiled.kernels.jit import available
     from dynamics.compiled.kernels.tracing import count_operations
@@ -79,24 +80,24 @@ def _compiled_rest(system: System, stepper: NoiseStepper, start: Array, h: float
     if not available() or stepper.jumps or any(assign for _, assign in parsed.events.values()):
         return False
     watched = [*parsed.observables.values(), *(e for e, _ in parsed.events.values())]
-    if count_operations([system.resolve(e) for e in (*stepper.expressions, *watched)]) > MOST_OPERATIONS:
+    equation, watched = stepper.equation, [system.resolve(e) for e in watched]
+    stages = STAGES if equation.method == "stochastic_runge_kutta" else 1
+    if stages * count_operations([*equation.expressions, *watched]) > MOST_OPERATIONS:
         return False  # compilation would take longer than it saves
     from dynamics.compiled.kernels.noise import NoiseProblem, compiled_paths
 
-    functions, paths = functions_of(system), result.final.shape[1] - first
-    problem = NoiseProblem(
-        tuple(Symbol(n) for n in functions.names), tuple(Symbol(n) for n in functions.parameter_names),
-        tuple(system.resolve(e) for e in stepper.expressions), stepper.sources, stepper.amplitudes, stepper.corrections,
-        tuple(system.resolve(e) for e in parsed.observables.values()),
-        tuple((system.resolve(parsed.events[n][0]), directions[event.direction], event.terminal)
-              for n, event in system.events.items()), STATUS["event"], STATUS["invalid_state"])
+    paths, count = result.final.shape[1] - first, len(parsed.observables)
+    events = zip(watched[count:], system.events.values(), strict=True)
+    problem = NoiseProblem(equation, tuple(watched[:count]),
+                           tuple((e, directions[event.direction], event.terminal) for e, event in events),
+                           STATUS["event"], STATUS["invalid_state"])
     try:
-        data = compiled_paths(problem, start, stepper.p, h, steps, first, paths, key_of(seed)) if paths else None
+        data = compiled_paths(problem, start, stepper.p, h, steps, first, paths, key_of(seed), threads) \
+            if paths else None
     except DerivationError:
         return False
     if data is not None:
-        rows, events = problem.rows, len(problem.events)
-        parts = np.split(data, np.cumsum([rows, rows, rows, 1, 1, events]))
+        parts = np.split(data, np.cumsum([problem.rows] * 3 + [1, 1, len(problem.events)]))
         for target, part in zip((result.final, result.largest, result.smallest, result.end_time[None], result.status[None],
                                  result.passage, result.counts), parts, strict=True):
             target[:, first:] = part
@@ -124,16 +125,17 @@ class _Chunk:
 
     def run(self, steps: int, seed: int) -> None:
         """Follow the paths; numbers are drawn for a block of steps at a time."""
-        key, sources, jumps = key_of(seed), self.stepper.sources, self.stepper.jumps
+        draws, jumps, root = self.stepper.equation.draws, self.stepper.jumps, np.sqrt(self.h)
+        self.streams = [Streams(key_of(seed), self.ids, purpose) for purpose in (DIFFUSION, JUMPS)]
         for first in range(0, steps, STEPS_PER_BLOCK):
             self._drop_ended()
             if not self.ids.size:
                 return
-            # an even number of steps in a block keeps whole pairs together for any number of sources
-            noise = normals(key, self.ids, first * sources, STEPS_PER_BLOCK * sources) * np.sqrt(self.h)
-            uniform = uniforms(key, self.ids, first * jumps, STEPS_PER_BLOCK * jumps, JUMPS)
+            # an even number of steps in a block keeps whole pairs together for any number of draws
+            noise = self.streams[0].normals(STEPS_PER_BLOCK * draws) * root
+            uniform = self.streams[1].uniforms(STEPS_PER_BLOCK * jumps)
             for place in range(min(STEPS_PER_BLOCK, steps - first)):
-                self._step(first + place, noise[place * sources:(place + 1) * sources],
+                self._step(first + place, noise[place * draws:(place + 1) * draws],
                            uniform[place * jumps:(place + 1) * jumps])
         self.alive[:] = False
         self._drop_ended()
@@ -223,4 +225,6 @@ class _Chunk:
             target[:, self.ids[gone]] = source[:, gone]
         self.y, self.values, self.levels, self.largest, self.smallest = (
             np.ascontiguousarray(a[:, stays]) for a in (self.y, self.values, self.levels, self.largest, self.smallest))
+        for stream in self.streams:
+            stream.keep(stays)
         self.ids, self.alive = self.ids[stays], np.ones(int(stays.sum()), dtype=bool)

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from dynamics.analysis.noisy_paths import NoisyPaths, follow_paths
 from dynamics.compiled.functions import functions_of
-from dynamics.compiled.noise_steps import METHODS, stepper_of
+from dynamics.compiled.noise_equations import METHODS
+from dynamics.compiled.noise_steps import stepper_of
 from dynamics.compiled.random_streams import LARGEST_COUNT
 from dynamics.errors import SpecificationError, did_you_mean
 from dynamics.results import provenance
@@ -32,7 +33,8 @@ BOUNDS = ("estimate", "low", "high")
 def simulate(system: System, duration: float, time_step: float, paths: int, seed: int = 0, *,
              method: str = "euler_maruyama", initial_state: Mapping[str, Any] | None = None,
              parameters: Mapping[str, Any] | None = None, stored_paths: int = 0,
-             quantiles: Sequence[float] = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)) -> xr.Dataset:
+             quantiles: Sequence[float] = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99),
+             threads: int | None = None) -> xr.Dataset:
     """simulate(system, duration, time_step, paths): many paths of a flow with noise (Ito) and Poisson jumps.
 
     Parameters
@@ -47,8 +49,10 @@ def simulate(system: System, duration: float, time_step: float, paths: int, seed
     seed : int
         The numbers of a path depend on the seed and on the path's place alone: a run with more paths begins with the
         same ones.
-    method : {"euler_maruyama", "milstein"}
-        Milstein's method needs noise sources that commute.
+    method : {"euler_maruyama", "milstein", "stochastic_runge_kutta"}
+        Of strong order 0.5, 1 and 1.5. Milstein's method needs noise sources that commute. The Runge-Kutta method
+        (SRI1W1 of [3]_) needs sources that do not act on one another's amplitudes: one source, additive noise, or a source
+        of its own for each state; it takes two drifts and four amplitudes a step.
     initial_state : mapping of str to float, optional
         Replaces declared initial values by name.
     parameters : mapping of str to float, optional
@@ -57,6 +61,8 @@ def simulate(system: System, duration: float, time_step: float, paths: int, seed
         So many paths, from the first, are kept whole.
     quantiles : sequence of float
         Inside (0, 1).
+    threads : int, optional
+        Of compiled code; None: one for each processor. The numbers are the same for any.
 
     Returns
     -------
@@ -83,8 +89,8 @@ def simulate(system: System, duration: float, time_step: float, paths: int, seed
     order, that of a barrier 0.5826 s sqrt(step) farther away [2]_. Jumps happen at the ends of steps, as many as a
     Poisson number of mean rate * step.
 
-    A seed gives the same numbers for any grouping of the paths (counter-based streams). Compiled code follows the paths
-    where it can be had; stored paths, jumps and events that assign take arrays. The two differ by rounding;
+    A seed gives the same numbers for any grouping of the paths: each has a stream of its own. Compiled code follows the
+    paths where it can be had; stored paths, jumps and events that assign take arrays. The two differ by rounding;
     ``attrs["engine"]`` says which it was.
 
     References
@@ -93,6 +99,8 @@ def simulate(system: System, duration: float, time_step: float, paths: int, seed
        https://doi.org/10.1007/978-3-662-12616-5
     .. [2] Broadie, Glasserman, Kou (1997). A continuity correction for discrete barrier options.
        https://doi.org/10.1111/1467-9965.00035
+    .. [3] Roessler (2010). Runge-Kutta methods for the strong approximation of solutions of stochastic differential
+       equations. SIAM J. Numer. Anal. 48, 922. https://doi.org/10.1137/09076636X
 
     Examples
     --------
@@ -110,6 +118,7 @@ def simulate(system: System, duration: float, time_step: float, paths: int, seed
     duration, time_step = _positive(duration, "duration"), _positive(time_step, "time_step")
     paths, seed = _whole(paths, "paths", 1), _whole(seed, "seed", 0)
     stored_paths = _whole(stored_paths, "stored_paths", 0, paths)
+    threads = None if threads is None else _whole(threads, "threads", 1)
     if method not in METHODS:
         raise SpecificationError(f"'{method}' is not a method.{did_you_mean(str(method), METHODS)} There are "
                                  f"{', '.join(METHODS)}")
@@ -122,7 +131,7 @@ def simulate(system: System, duration: float, time_step: float, paths: int, seed
     functions = functions_of(system)
     start = functions.initial_state(system, initial_state)
     stepper = stepper_of(system, method, start)
-    found = follow_paths(system, stepper, start, h, steps, paths, seed, stored_paths)
+    found = follow_paths(system, stepper, start, h, steps, paths, seed, stored_paths, threads=threads)
     failed = int(np.sum(found.status == STATUS["invalid_state"]))
     attributes = provenance(
         "simulation", system, initial_state={n: float(v) for n, v in functions.split(start).items()}, method=method,

@@ -2,55 +2,85 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sympy import Add, Expr, Integer, Mul, Symbol
 
 from dynamics.compiled.functions import functions_of
-from dynamics.errors import SpecificationError
-from dynamics.symbolic.polynomial import jacobian_matrix
+from dynamics.compiled.noise_equations import NoiseEquation, equation_of
 from dynamics.systems import System
 
-__all__ = ["METHODS", "NoiseStepper", "stepper_of"]
+__all__ = ["NoiseStepper", "stepper_of"]
 
 Array = NDArray[np.float64]
-METHODS = ("euler_maruyama", "milstein")
 LARGEST_JUMP_MEAN = 100.0
-_POINTS, _SPREAD, _COMMUTES = 64, 0.1, 1e-9
 
 
 @dataclass(frozen=True)
 class NoiseStepper:
     """Steps of a system; ``p`` are its parameter values in order."""
 
-    sources: int
+    equation: NoiseEquation
     jumps: int
-    expressions: tuple[Expr, ...]
     p: tuple[Any, ...]
-    terms: Callable[..., Array]
-    dimension: int
-    amplitudes: tuple[tuple[int, int], ...]
-    corrections: tuple[tuple[int, int, int], ...]
+    drift: Callable[..., Array]
+    amplitudes: tuple[Callable[..., Array], ...]
+    corrections: Callable[..., Array]
     rates: Callable[..., Array] | None
     assignments: tuple[tuple[tuple[int, ...], Callable[..., Array]], ...]
 
+    @property
+    def dimension(self) -> int:
+        return len(self.equation.states)
+
     def diffuse(self, t: float, y: Array, increments: Array, h: float) -> Array:
-        """Return the state after a step without jumps; ``increments`` of the Wiener processes, shape (sources, lanes)."""
-        terms = self.terms(t, y, self.p)
-        after = y + terms[: self.dimension] * h
-        row = self.dimension
-        for state, source in self.amplitudes:
-            after[state] += terms[row] * increments[source]
-            row += 1
-        for state, j, k in self.corrections:
-            product = increments[j] * increments[k]
-            after[state] += terms[row] * (0.5 * (product - h) if j == k else product)
-            row += 1
+        """Return the state after a step without jumps.
+
+        ``increments``, shape (draws, lanes), are those of the Wiener processes, and for the Runge-Kutta method as many more
+        normal numbers of the same variance.
+        """
+        if self.equation.method == "stochastic_runge_kutta":
+            return self._runge_kutta(t, y, increments, h)
+        after = y + self.drift(t, y, self.p) * h
+        for column, amplitudes, increment in zip(self.equation.columns, self.amplitudes, increments, strict=True):
+            for (state, _), value in zip(column, amplitudes(t, y, self.p), strict=True):
+                after[state] += value * increment
+        if self.equation.corrections:
+            for (state, j, k, _), value in zip(self.equation.corrections, self.corrections(t, y, self.p), strict=True):
+                product = increments[j] * increments[k]
+                after[state] += value * (0.5 * (product - h) if j == k else product)
         return after
+
+    def _runge_kutta(self, t: float, y: Array, increments: Array, h: float) -> Array:
+        """Roessler's SRI1W1: two drifts, and four amplitudes of each source that is not steady."""
+        root, sources = math.sqrt(h), len(self.amplitudes)
+        slope = self.drift(t, y, self.p) * h
+        middle, after = y + 0.75 * slope, y + slope / 3
+        for source, (column, amplitudes) in enumerate(zip(self.equation.columns, self.amplitudes, strict=True)):
+            rows = np.array([state for state, _ in column])
+            w, area = increments[source], 0.5 * (increments[source] + increments[sources + source] / math.sqrt(3))
+            first = amplitudes(t, y, self.p)
+            middle[rows] += 1.5 * area * first
+            if self.equation.steady(source):
+                after[rows] += w * first
+                continue
+
+            def stage(part: float, push: Array, rows: NDArray[np.int64] = rows,
+                      amplitudes: Callable[..., Array] = amplitudes) -> Array:
+                moved = y + part * slope
+                moved[rows] += root * push
+                return amplitudes(t + part * h, moved, self.p)
+
+            second, third = stage(0.25, 0.5 * first), stage(1.0, -first)
+            fourth = stage(0.25, -5 * first + 3 * second + 0.5 * third)
+            twice, thrice = (w * w - h) / (2 * root), w * (w * w - 3 * h) / (6 * h)
+            after[rows] += ((2 * area - w - twice - 2 * thrice) * first + (4 * (w + twice - area) + 5 * thrice) / 3 * second
+                            + (2 * (w - area - thrice) - twice) / 3 * third + thrice * fourth)
+        return after + self.drift(t + 0.75 * h, middle, self.p) * (2 * h / 3)
 
     def jump(self, t: float, y: Array, uniform: Array, h: float) -> Array:
         """Apply the jumps of a step, in declared order; ``uniform`` has shape (jumps, lanes)."""
@@ -85,67 +115,13 @@ def _poisson(mean: Array, u: Array) -> NDArray[np.int64]:
 
 
 def stepper_of(system: System, method: str, start: Array) -> NoiseStepper:
-    """Compile the steps of a system.
-
-    Parameters
-    ----------
-    system : System
-    method : {"euler_maruyama", "milstein"}
-    start : array, shape (dimension,)
-        Around it the noise is checked for commutativity.
-
-    Raises
-    ------
-    SpecificationError
-        For indexed states, and for Milstein's method where the sources do not commute.
-    """
-    functions = functions_of(system)
-    names, p = list(functions.names), functions.parameters(system)
-    parsed = system._parsed
-    symbols = [Symbol(name) for name in names]
-    columns = [[system.resolve(amplitudes.get(name, Integer(0))) for name in names] for amplitudes in parsed.noise.values()]
-    amplitudes = [(i, j) for j, column in enumerate(columns) for i, e in enumerate(column) if e != 0]
-    wanted: list[Expr] = [system.field[n] for n in names] + [columns[j][i] for i, j in amplitudes]
-    corrections: list[tuple[int, int, int]] = []
-    if method == "milstein":
-        for (j, k), derivatives in _corrections_of(system, columns, symbols, start).items():
-            corrections += [(i, j, k) for i, e in enumerate(derivatives) if e != 0]
-            wanted += [e for e in derivatives if e != 0]
-    rates = functions.lane_function([rate for rate, _ in parsed.jumps.values()]) if parsed.jumps else None
-    assignments = tuple((tuple(names.index(n) for n in assign), functions.lane_function(list(assign.values())))
+    """Compile the steps of a system; parameters and errors as for ``equation_of``."""
+    functions, parsed = functions_of(system), system._parsed
+    names, lane_function = list(functions.names), functions.lane_function
+    equation = equation_of(system, method, start)
+    rates = lane_function([rate for rate, _ in parsed.jumps.values()]) if parsed.jumps else None
+    assignments = tuple((tuple(names.index(n) for n in assign), lane_function(list(assign.values())))
                         for _, assign in parsed.jumps.values())
-    return NoiseStepper(len(columns), len(assignments), tuple(wanted), p, functions.lane_function(wanted), len(names),
-                        tuple(amplitudes), tuple(corrections), rates, assignments)
-
-
-def _corrections_of(system: System, columns: Sequence[Sequence[Expr]], symbols: Sequence[Symbol],
-                    start: Array) -> dict[tuple[int, int], list[Expr]]:
-    """Milstein's terms: pair of sources to the derivative of one column along the other, by state."""
-    n = len(symbols)
-    jacobians = [list(jacobian_matrix(column, symbols)) for column in columns]
-
-    def along(j: int, k: int) -> list[Expr]:
-        return [Add(*(Mul(columns[j][m], jacobians[k][i * n + m]) for m in range(n))) for i in range(n)]
-
-    found = {}
-    for j in range(len(columns)):
-        for k in range(j, len(columns)):
-            found[j, k] = along(j, k)
-            if j < k:
-                _require_commuting(system, found[j, k], along(k, j), (j, k), start)
-    return found
-
-
-def _require_commuting(system: System, one: Sequence[Expr], other: Sequence[Expr], pair: tuple[int, int],
-                       start: Array) -> None:
-    # compared at points near the start: exact zero tests of large expressions can take forever
-    functions = functions_of(system)
-    points = start[:, None] + _SPREAD * (1 + np.abs(start))[:, None] * np.random.default_rng(0).standard_normal(
-        (len(start), _POINTS))
-    a, b = (functions.lane_function(list(e))(0.0, points, functions.parameters(system)) for e in (one, other))
-    with np.errstate(all="ignore"):
-        apart = np.abs(a - b) > _COMMUTES * (np.abs(a) + np.abs(b))
-    if apart.any():
-        first, second = (list(system.noise)[place] for place in pair)
-        raise SpecificationError(f"the noise sources '{first}' and '{second}' of '{system.name}' do not commute: Milstein's "
-                                 "method would need their iterated integrals; use method='euler_maruyama'")
+    return NoiseStepper(equation, len(assignments), functions.parameters(system), lane_function(list(equation.drifts)),
+                        tuple(lane_function([e for _, e in column]) for column in equation.columns),
+                        lane_function([e for *_, e in equation.corrections]), rates, assignments)

@@ -7,12 +7,14 @@ import math
 
 import numpy as np
 import pytest
-from scipy.stats import norm
+from scipy.stats import chi2, norm
 
 import dynamics as dy
 from dynamics.analysis import noisy_paths
 from dynamics.analysis.simulations import _probability, _ranks
-from dynamics.compiled.random_streams import DIFFUSION, JUMPS, key_of, normals, philox, uniforms
+from dynamics.compiled.functions import functions_of
+from dynamics.compiled.noise_steps import NoiseStepper, stepper_of
+from dynamics.compiled.random_streams import DIFFUSION, JUMPS, Streams, key_of, philox
 from dynamics.errors import SpecificationError
 
 
@@ -44,24 +46,54 @@ def test_known_answers_of_philox(counter: tuple, key: tuple, words: str) -> None
     assert " ".join(f"{int(word[0]):08x}" for word in found) == words
 
 
+def test_known_answers_of_xoshiro() -> None:
+    """Of the state 1, 2, 3, 4: the vector that implementations of xoshiro256++ test against."""
+    stream = Streams((0, 0), np.zeros(1, np.int64), DIFFUSION)
+    stream.state = [np.array([word], np.uint64) for word in (1, 2, 3, 4)]
+    assert [int(stream.bits()[0]) for _ in range(6)] == [
+        41943041, 58720359, 3588806011781223, 3591011842654386, 9228616714210784205, 9973669472204895162]
+
+
 def test_numbers_belong_to_path_and_place() -> None:
-    key = key_of(7)
-    whole = normals(key, np.arange(50), 0, 64)
-    assert np.array_equal(normals(key, np.array([33, 4]), 20, 10), whole[20:30][:, [33, 4]])
-    assert not np.array_equal(uniforms(key, np.arange(50), 0, 64, DIFFUSION), uniforms(key, np.arange(50), 0, 64, JUMPS))
-    assert not np.array_equal(normals(key_of(8), np.arange(50), 0, 64), whole)
+    key, paths = key_of(7), np.arange(50)
+    whole, some = (Streams(key, p, DIFFUSION) for p in (paths, np.array([33, 4])))
+    numbers, first = whole.normals(64), some.normals(20)
+    assert np.array_equal(first, numbers[:20, [33, 4]])
+    some.keep(np.array([False, True]))
+    assert np.array_equal(some.normals(44), numbers[20:, [4]])
+    assert not np.array_equal(Streams(key_of(8), paths, DIFFUSION).normals(64), numbers)
+    starts = {tuple(int(w) for w in words) for k in (key, key_of(8)) for use in (DIFFUSION, JUMPS)
+              for words in zip(*Streams(k, paths, use).state, strict=True)}
+    assert len(starts) == 200
 
 
 def test_normals_are_normal_and_independent() -> None:
-    z = normals(key_of(0), np.arange(1000), 0, 200)
-    assert abs(z.mean()) < 4 / math.sqrt(z.size)
-    assert abs(z.var() - 1) < 4 * math.sqrt(2 / z.size)
-    assert abs((z**4).mean() - 3) < 4 * math.sqrt(96 / z.size)
-    for a, b in ((z[:-1], z[1:]), (z[0::2], z[1::2]), (z[:, :-1], z[:, 1:])):
+    z = Streams(key_of(0), np.arange(1000), DIFFUSION).normals(400)
+    for power, moment, spread in ((1, 0, 1), (2, 1, 2), (3, 0, 15), (4, 3, 96), (6, 15, 10170)):
+        assert abs((z**power).mean() - moment) < 4 * math.sqrt(spread / z.size), power
+    for a, b in ((z[:-1], z[1:]), (z[0::2], z[1::2]), (z[:-2], z[2:]), (z[:, :-1], z[:, 1:]), (z[:, :500], z[:, 500:])):
         assert abs((a * b).mean()) < 4 / math.sqrt(a.size)
+        assert abs(((a**2 - 1) * (b**2 - 1)).mean()) < 4 * 2 / math.sqrt(a.size)
     ordered = np.sort(z.ravel())
     distance = np.max(np.abs(norm.cdf(ordered) - (np.arange(z.size) + 0.5) / z.size))
     assert distance < 1.63 / math.sqrt(z.size)  # Kolmogorov and Smirnov, 1 %
+    # the two numbers of a pair: every direction alike, and the size has nothing to do with it
+    angle, size = np.arctan2(z[1::2], z[0::2]).ravel(), np.exp(-(z[0::2] ** 2 + z[1::2] ** 2) / 2).ravel()
+    counts, _, _ = np.histogram2d(angle, size, bins=(16, 8), range=((-np.pi, np.pi), (0, 1)))
+    assert chi2.sf(((counts - angle.size / 128) ** 2).sum() / (angle.size / 128), 127) > 0.001
+    # far out: as many as there should be
+    expected = 2 * norm.sf(4) * z.size
+    assert abs(np.sum(np.abs(z) > 4) - expected) < 4 * math.sqrt(expected)
+
+
+@pytest.mark.parametrize("place", [0, 26, 56])
+def test_bits_are_even_along_and_across_paths(place: int) -> None:
+    streams = Streams(key_of(1), np.arange(500), DIFFUSION)
+    bits = np.array([(streams.bits() >> np.uint64(place)) & np.uint64(255) for _ in range(300)]).astype(int)
+    for a, b in ((bits[0::2], bits[1::2]), (bits[:, 0::2], bits[:, 1::2])):
+        counts = np.bincount((a // 8 * 32 + b // 8).ravel(), minlength=1024)
+        expected = a.size / 1024
+        assert 0.001 < chi2.sf(((counts - expected) ** 2).sum() / expected, 1023) < 0.999
 
 
 @pytest.mark.parametrize("size", [13, 37, 5000])
@@ -101,7 +133,7 @@ def test_moments_of_geometric_brownian_motion() -> None:
     assert abs(y.std() - 0.5) < 0.012
 
 
-@pytest.mark.parametrize(("method", "order"), [("euler_maruyama", 0.5), ("milstein", 1.0)])
+@pytest.mark.parametrize(("method", "order"), [("euler_maruyama", 0.5), ("milstein", 1.0), ("stochastic_runge_kutta", 1.5)])
 def test_strong_order_on_geometric_brownian_motion(method: str, order: float) -> None:
     errors = []
     for steps in (16, 64, 256):
@@ -110,6 +142,79 @@ def test_strong_order_on_geometric_brownian_motion(method: str, order: float) ->
         errors.append(math.sqrt(np.mean((run["final_x"].values - exact) ** 2)))
     orders = np.log(np.array(errors[:-1]) / errors[1:]) / math.log(4)
     assert np.all(np.abs(orders - order) < 0.12), orders
+
+
+SOLVED = {  # one source, exactly solved in its Wiener process w: equation, amplitude, solution
+    "amplitude of time": ("1/2/sqrt(1 + time) - x/(2*(1 + time))", "1/5/sqrt(1 + time)",
+                          lambda w: (0.3 + 0.5 * (1 + 0.4 * w)) / math.sqrt(2)),
+    "amplitude of state": ("x/2 + sqrt(x**2 + 1)", "sqrt(x**2 + 1)", lambda w: np.sinh(1 + w + math.asinh(0.3))),
+    "bounded": ("-sin(x)*cos(x)**3", "cos(x)**2", lambda w: np.arctan(w + math.tan(0.3))),
+}
+
+
+@pytest.mark.parametrize("name", SOLVED)
+def test_runge_kutta_has_strong_order_one_and_a_half(name: str) -> None:
+    drift, amplitude, solution = SOLVED[name]
+    system = flow({"x": drift, "w": "0"}, states={"x": 0.3, "w": 0.0}, noise={"news": {"x": amplitude, "w": "1"}})
+    errors = []
+    for steps in (16, 64, 256):
+        run = dy.simulate(system, 1, 1 / steps, 2000, seed=12, method="stochastic_runge_kutta")
+        errors.append(math.sqrt(np.mean((run["final_x"].values - solution(run["final_w"].values)) ** 2)))
+    orders = np.log(np.array(errors[:-1]) / errors[1:]) / math.log(4)
+    assert np.all(orders > 1.4), orders
+    assert orders[-1] < 2.2, orders
+
+
+def refined(stepper: NoiseStepper, start: np.ndarray, fine: np.ndarray, group: int, duration: float) -> np.ndarray:
+    """End of the paths for the increments of a fine step, put together in groups; rows: sources, then second numbers."""
+    steps, draws, paths = fine.shape
+    h = duration / steps
+    w, other = fine.reshape(steps, 2, draws // 2, paths).transpose(1, 0, 2, 3)
+    area = h / 2 * (w + other / math.sqrt(3))  # integral over the step of what the process has gained in it
+    w, area = (a.reshape(steps // group, group, *a.shape[1:]) for a in (w, area))
+    gained = np.cumsum(w, axis=1) - w
+    long = group * h
+    whole, area = w.sum(axis=1), (area + h * gained).sum(axis=1)
+    increments = np.concatenate([whole, (2 * area / long - whole) * math.sqrt(3)], axis=1)
+    y = np.repeat(start[:, None], paths, axis=1)
+    for k, row in enumerate(increments):
+        y = stepper.diffuse(k * long, y, row, long)
+    return y
+
+
+@pytest.mark.parametrize("noise", [{"one": {"x": "1/2"}}, {"one": {"x": "x/2"}, "two": {"y": "y/3"}, "three": {"v": "1/4"}}])
+def test_runge_kutta_converges_where_the_second_integral_matters(noise: dict) -> None:
+    """The velocity is not a function of w(1): only a method with the right joint law of both numbers has order 1.5."""
+    system = flow({"x": "v - x", "v": "-sin(x) - v/2 - y", "y": "x - y"}, states={"x": 0.5, "v": 0.3, "y": 1.0}, noise=noise)
+    start = functions_of(system).initial_state(system)
+    stepper = stepper_of(system, "stochastic_runge_kutta", start)
+    fine = np.random.default_rng(3).standard_normal((1024, stepper.equation.draws, 1000)) / 32
+    exact = refined(stepper, start, fine, 1, 1.0)
+    errors = [math.sqrt(np.mean((refined(stepper, start, fine, group, 1.0) - exact) ** 2)) for group in (128, 32)]
+    assert 1.35 < math.log(errors[0] / errors[1]) / math.log(4) < 2.2, errors
+    euler = stepper_of(system, "euler_maruyama", start)
+    y = np.repeat(start[:, None], 1000, axis=1)
+    for k in range(1024):
+        y = euler.diffuse(k / 1024, y, fine[k, :len(noise)], 1 / 1024)
+    assert math.sqrt(np.mean((y - exact) ** 2)) < 0.01  # the same equation
+
+
+def test_runge_kutta_keeps_the_moments_of_a_mean_reverting_gap() -> None:
+    k, s, paths = 2.0, 0.5, 20000
+    system = flow({"x": "-k*x"}, states={"x": 1.0}, parameters={"k": k, "s": s}, noise={"news": {"x": "s"}})
+    x = dy.simulate(system, 1, 0.05, paths, seed=1, method="stochastic_runge_kutta")["final_x"].values
+    mean, variance = math.exp(-k), s**2 * (1 - math.exp(-2 * k)) / (2 * k)
+    assert abs(x.mean() - mean) < 4 * math.sqrt(variance / paths) + 2e-4  # what the deterministic order leaves
+    assert abs(x.var() - variance) < 4 * variance * math.sqrt(2 / paths)
+
+
+def test_runge_kutta_refuses_sources_that_act_on_one_another() -> None:
+    commuting = flow({"x": "0", "y": "0"}, states={"x": 1.0, "y": 0.0}, noise={"one": {"x": "x/2"}, "two": {"x": "x/3"}})
+    with pytest.raises(SpecificationError, match=r"'two' moves x, on which the amplitude of 'one' depends.*milstein"):
+        dy.simulate(commuting, 1, 0.1, 10, method="stochastic_runge_kutta")
+    additive = flow({"x": "-x", "y": "-y"}, states={"x": 1.0, "y": 0.0},
+                    noise={"one": {"x": "1/2"}, "two": {"x": "1", "y": "2"}})
+    assert dy.simulate(additive, 1, 0.1, 10, method="stochastic_runge_kutta").attrs["method"] == "stochastic_runge_kutta"
 
 
 def test_milstein_with_two_commuting_sources_has_order_one() -> None:

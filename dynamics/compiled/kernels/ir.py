@@ -100,7 +100,7 @@ class Builder:
         kind = "internal " if self._internal else ""
         body = "\n".join(f"{label}:\n" + "\n".join(lines) for label, lines in self._blocks.items())
         begin = "\n".join(["entry:", *self._allocations, "  br label %begin"])
-        return f"define {kind}{self.returns} @{self.name}({arguments}) {{\n{begin}\n{body}\n}}"
+        return f"define {kind}{self.returns} @{self.name}({arguments}) alignstack(64) {{\n{begin}\n{body}\n}}"
 
     def finish(self, value: Value | None = None) -> None:
         """Return from the function."""
@@ -170,6 +170,13 @@ class Builder:
     def shift_right_signed(self, a: Value, b: Operand) -> Value:
         """Shift to the right, filling with the sign."""
         return self.binary("ashr", a, b)
+
+    def turned(self, a: Value, places: int) -> Value:
+        """Return 64-bit integers with their bits turned to the left, those that leave coming back on the right."""
+        name = f"llvm.fshl.v{self.width}i64" if a.type.startswith("<") else "llvm.fshl.i64"
+        self.module.declare(name, a.type, [a.type] * 3)
+        by = self.lift(places, a.type)
+        return self.emit(f"call {a.type} @{name}({a.type} {a.text}, {a.type} {a.text}, {a.type} {by.text})", a.type)
 
     def compare(self, relation: str, a: Operand, b: Operand) -> Value:
         a, b = self._pair(a, b)
