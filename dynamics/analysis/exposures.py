@@ -169,7 +169,7 @@ class _Market:
         search = lane_thresholds(Ensemble(self.system, path, steps), self.shock, self.event, ramp=self.ramp, tolerance=1e-6)
         self.trajectories += search.trajectories
         critical = search.value
-        table = {"critical_shock": critical, "status": search.status, "count": np.zeros(steps)}
+        table: dict[str, Any] = {"critical_shock": critical, "status": search.status, "count": np.zeros(steps)}
         # without a threshold no fall starts a cascade; at a threshold of zero each one does
         certain = np.where(critical == 0, 1.0, 0.0)
         table |= {name: certain.copy() for name in ("probability", "probability_lower", "probability_upper")}

@@ -185,7 +185,7 @@ class _Market:
         """Time after which the displacement stays below a twentieth of its largest value."""
         impact = {self.name: self.system.parameter_values[self.name] / (1 - loss)} if self.lasting else None
         times = np.linspace(0, duration, _STEPS + 1)
-        run = integrate(self.system, duration, dict(state), parameters=impact, times=times)
+        run = integrate(self.system, duration, dict(state), parameters=impact, times=times.tolist())
         path = np.array([run[name].values for name in self.system.states])
         distance = np.max(np.abs(path - target[:, None]) / (np.abs(target) + 0.01)[:, None], axis=0)
         above = np.flatnonzero(distance > RECOVERED * distance.max())
