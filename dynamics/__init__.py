@@ -37,6 +37,7 @@ _HOME = {
     "dynamics.analysis.lyapunov": ("lyapunov_exponents",),
     "dynamics.analysis.edge_tracking": ("edge_state",),
     "dynamics.analysis.orbits": ("iterate",),
+    "dynamics.analysis.monotone_maps": ("extremal_fixed_points",),
     "dynamics.analysis.nonsmooth": ("border_collisions", "nonsmooth_regimes"),
     "dynamics.analysis.simulations": ("simulate",),
     "dynamics.analysis.sliding_motion": ("sliding",),
@@ -77,6 +78,7 @@ if TYPE_CHECKING:
     from dynamics.analysis.linearization import characteristic_polynomial, jacobian
     from dynamics.analysis.liquidity_shocks import liquidity_shock
     from dynamics.analysis.lyapunov import lyapunov_exponents
+    from dynamics.analysis.monotone_maps import extremal_fixed_points
     from dynamics.analysis.nonsmooth import border_collisions, nonsmooth_regimes
     from dynamics.analysis.normal_forms import first_lyapunov_coefficient, normal_form
     from dynamics.analysis.observed_falls import compare_falls, worst_days

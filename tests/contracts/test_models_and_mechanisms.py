@@ -40,7 +40,8 @@ FORBIDDEN = {frozenset(("depletion", "open_interest")): "both scale impact by wh
 # maps whose fixed points have one verdict for all parameters: slopes 1/2, 1 - 1/n
 ONE_VERDICT = ("noncustodial_stablecoin", "virtual_pool")
 # minutes of symbolic work
-LONG_THEORY = ("basel_leverage_cycle", "basel_leverage_cycle_ode", "fire_sale_threshold", "fire_sale_threshold(True)",
+LONG_THEORY = ("basel_leverage_cycle", "basel_leverage_cycle_ode", "fire_sale_equilibrium", "fire_sale_threshold",
+               "fire_sale_threshold(True)",
                "keen")
 # where a mechanism rests, if not at its declared initial state
 RESTS = {
