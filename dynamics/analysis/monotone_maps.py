@@ -69,7 +69,6 @@ def extremal_fixed_points(system: System, lower: Mapping[str, Any], upper: Mappi
     >>> dy.extremal_fixed_points(root, {"x": 0}, {"x": 4})["x"].values.round(6).tolist()
     [0.0, 1.0]
     """
-    import xarray as xr
 
     from dynamics.analysis.trajectories import dataset_of
 
