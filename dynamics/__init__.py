@@ -53,9 +53,10 @@ _HOME = {
     "dynamics.analysis.volatility_skew": ("implied_volatility_skew",),
     "dynamics.analysis.observed_falls": ("compare_falls", "worst_days"),
     "dynamics.figures": ("plot_bifurcation_diagram", "plot_cobweb", "plot_critical_shock", "plot_cusp", "plot_cycles",
-                         "plot_feedback_loops", "plot_floquet_multipliers", "plot_hysteresis",
-                         "plot_observed_falls", "plot_phase_diagram", "plot_phase_portrait", "plot_sweep",
-                         "plot_trajectory", "plot_two_parameter_diagram"),
+                         "plot_early_warnings", "plot_exposure", "plot_feedback_loops", "plot_floquet_multipliers",
+                         "plot_hysteresis", "plot_liquidity_shock", "plot_observed_falls", "plot_phase_diagram",
+                         "plot_phase_portrait", "plot_sweep", "plot_trajectory", "plot_two_parameter_diagram",
+                         "plot_volatility_skew"),
 }
 _SUBMODULES = ("data", "figures", "mechanisms", "models", "papers")
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
@@ -111,15 +112,19 @@ if TYPE_CHECKING:
         plot_critical_shock,
         plot_cusp,
         plot_cycles,
+        plot_early_warnings,
+        plot_exposure,
         plot_feedback_loops,
         plot_floquet_multipliers,
         plot_hysteresis,
+        plot_liquidity_shock,
         plot_observed_falls,
         plot_phase_diagram,
         plot_phase_portrait,
         plot_sweep,
         plot_trajectory,
         plot_two_parameter_diagram,
+        plot_volatility_skew,
     )
     from dynamics.mechanisms import compose
     from dynamics.results import open, save

@@ -134,7 +134,8 @@ def early_warning_signals(
     p_value = [(1 + np.sum(drawn[name] >= value)) / (1 + surrogates) for name, value in zip(names, trend, strict=True)]
     levels = [0.05, 0.5, 0.95]
     variables: dict[str, Any] = {
-        name: ("time", rolled[name], {"units": "1", "long_name": name.replace("_", " ")}) for name in names}
+        name: ("time", rolled[name], {"units": "1", "long_name": name.replace("_", " ").replace("lag1", "lag-1")})
+        for name in names}
     variables |= {
         "residual": ("sample", residual, {"units": "1", "long_name": "series minus its trend"}),
         "kendall_tau": ("indicator", trend, {"units": "1", "long_name": "Kendall's tau of the indicator with time"}),

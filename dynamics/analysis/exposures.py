@@ -73,11 +73,12 @@ def exposure(
     Returns
     -------
     xarray.Dataset
-        Over ``step``: the parameters, ``critical_shock`` (0: unstable without any shock; nan: none, no fall is critical),
-        ``probability`` with ``probability_lower`` and ``probability_upper`` within the periods (the wider of bootstrap and
-        exact interval), ``count`` (falls observed), ``status`` of the threshold. Over ``criterion`` ("estimate": the
-        probability itself is under the level; "cautious": the upper end of its interval is): ``largest_<parameter>`` and
-        ``verdict``: found; all_below (the whole path is, the largest is its end); none_below (nan).
+        Over the first parameter of the path: the others, ``critical_shock`` (0: unstable without any shock; nan: none, no
+        fall is critical), ``probability`` with ``probability_lower`` and ``probability_upper`` within the periods (the wider
+        of bootstrap and exact interval), ``count`` (falls observed), ``status`` of the threshold. Over ``criterion``
+        ("estimate": the probability itself is under the level; "cautious": the upper end of its interval is):
+        ``largest_<parameter>`` and ``verdict``: found; all_below (the whole path is, the largest is its end); none_below
+        (nan).
 
     Raises
     ------
@@ -116,27 +117,28 @@ def exposure(
         point, verdict = market.last_below(path, table, column, probability)
         largest.append(point)
         verdicts.append(VERDICTS[verdict])
-    units = {name: system.parameters[name].unit for name in path}
-    variables: dict[str, Any] = {name: ("step", values, {"units": units[name], "long_name": system.parameters[name].meaning
-                                                         or name.replace("_", " ")}) for name, values in path.items()}
+    first = next(iter(path))
+    about = {name: {"units": part.unit, "long_name": part.meaning or name.replace("_", " ")}
+             for name, part in system.parameters.items() if name in path}
     texts = {"critical_shock": "critical shock", "probability": f"probability of a critical fall within {periods:g} periods",
              "probability_lower": "lower end of its interval", "probability_upper": "upper end of its interval",
              "count": "observed falls of at least the critical shock"}
-    variables |= {name: ("step", table[name], {"units": "1", "long_name": text}) for name, text in texts.items()}
-    variables["status"] = ("step", table["status"].astype(np.int8), status_attributes(OUTCOMES))
+    variables: dict[str, Any] = {name: (first, values, about[name]) for name, values in path.items() if name != first}
+    variables |= {name: (first, table[name], {"units": "1", "long_name": text}) for name, text in texts.items()}
+    variables["status"] = (first, table["status"].astype(np.int8), status_attributes(OUTCOMES))
     for name in path:
         variables[f"largest_{name}"] = ("criterion", [point.get(name, np.nan) for point in largest],
-                                        {"units": units[name], "long_name": f"largest {name.replace('_', ' ')}"})
+                                        {"units": about[name]["units"], "long_name": f"largest {name.replace('_', ' ')}"})
     variables["verdict"] = ("criterion", np.array(verdicts, dtype=np.int8), status_attributes(VERDICTS))
     return xr.Dataset(
-        variables, coords={"criterion": ["estimate", "cautious"]},
+        variables, coords={first: (first, path[first], about[first]), "criterion": ["estimate", "cautious"]},
         attrs=provenance("exposure", system, method="critical shocks against observed falls", probability=probability,
                          periods=periods, shock=shock, event=event, ramp=ramp, confidence=confidence, bootstrap=bootstrap,
                          seed=seed, trajectories=market.trajectories, wall_time_s=_time.perf_counter() - started))
 
 
 def _path(system: System, along: Mapping[str, Sequence[float]], shock: str, event: str) -> dict[str, Array]:
-    """Return the arrays of the path, of one length, within the bounds of the parameters."""
+    """Return the arrays of the path, of one length, within the bounds of the parameters, the first one increasing."""
     if not isinstance(system, System) or system.time != "continuous":
         raise SpecificationError("exposure needs a System in continuous time")
     for name, known, what in ((shock, system.shocks, "shock"), (event, system.events, "event"),
@@ -146,6 +148,8 @@ def _path(system: System, along: Mapping[str, Sequence[float]], shock: str, even
     path = {name: np.asarray(values, dtype=float) for name, values in along.items()}
     if not path or len({values.shape for values in path.values()}) != 1 or next(iter(path.values())).ndim != 1:
         raise SpecificationError("exposure: along needs at least one parameter, and lists of one length for all of them")
+    if np.any(np.diff(next(iter(path.values()))) <= 0):
+        raise SpecificationError("exposure: the first parameter of the path must increase from point to point")
     for name, values in path.items():
         if not (values.size and np.all(np.isfinite(values))):
             raise SpecificationError(f"exposure: along['{name}'] must be finite numbers")

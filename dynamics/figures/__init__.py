@@ -18,19 +18,24 @@ if TYPE_CHECKING:
     from dynamics.figures.critical_shock import plot_critical_shock
     from dynamics.figures.cusp import plot_cusp
     from dynamics.figures.cycles import plot_cycles, plot_floquet_multipliers
+    from dynamics.figures.early_warnings import plot_early_warnings
+    from dynamics.figures.exposure import plot_exposure
     from dynamics.figures.feedback_loops import plot_feedback_loops
     from dynamics.figures.hysteresis import plot_hysteresis
+    from dynamics.figures.liquidity_shock import plot_liquidity_shock
     from dynamics.figures.phase_diagram import plot_phase_diagram
     from dynamics.figures.phase_portrait import plot_phase_portrait
     from dynamics.figures.style import styled
     from dynamics.figures.sweep import plot_sweep
     from dynamics.figures.trajectory import plot_trajectory
     from dynamics.figures.two_parameter_diagram import plot_two_parameter_diagram
+    from dynamics.figures.volatility_skew import plot_volatility_skew
 
 __all__ = ["names", "plot_bifurcation_diagram", "plot_cobweb", "plot_critical_shock", "plot_cusp", "plot_cycles",
-           "plot_feedback_loops", "plot_floquet_multipliers", "plot_hysteresis", "plot_phase_diagram",
-           "plot_phase_portrait", "plot_sweep", "plot_trajectory",
-           "plot_two_parameter_diagram", "styled"]
+           "plot_early_warnings", "plot_exposure", "plot_feedback_loops", "plot_floquet_multipliers", "plot_hysteresis",
+           "plot_liquidity_shock", "plot_phase_diagram", "plot_phase_portrait", "plot_sweep", "plot_trajectory",
+           "plot_two_parameter_diagram", "plot_volatility_skew", "styled"]
+
 
 
 def names() -> tuple[str, ...]:

@@ -1,0 +1,70 @@
+"""Liquidity shock: what is survived after a share of market depth has gone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dynamics.errors import SpecificationError
+from dynamics.figures import labels
+from dynamics.figures.style import BLACK, BLUE, GREY, VERMILION, drawing_on, legend_above
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from matplotlib.axes import Axes
+
+__all__ = ["plot_liquidity_shock"]
+
+_LINES = (("critical_loss", VERMILION, "-", "critical loss"), ("critical_loss_at_rest", BLACK, "--", "rest unstable"),
+          ("return_loss", GREY, "--", "return"))
+
+
+def plot_liquidity_shock(result: xr.Dataset, ax: Axes | None = None) -> Axes:
+    """plot_liquidity_shock(result): critical shock (static cascades: total fall) against the share of depth lost.
+
+    Parameters
+    ----------
+    result : xarray.Dataset
+        From ``liquidity_shock``.
+    ax : matplotlib Axes, optional
+
+    Returns
+    -------
+    matplotlib Axes
+
+    Raises
+    ------
+    SpecificationError
+        For a result of another kind.
+
+    Examples
+    --------
+    >>> import dynamics as dy
+    >>> cascade = dy.models.load("liquidation_cascade")
+    >>> dy.plot_liquidity_shock(dy.liquidity_shock(cascade, [0.0, 0.1, 0.2])).get_xlabel()
+    'Share of market depth lost'
+    """
+    if not hasattr(result, "attrs") or result.attrs.get("analysis") != "liquidity_shock":
+        raise SpecificationError("plot_liquidity_shock needs a result of liquidity_shock")
+    name = "critical_shock" if "critical_shock" in result else "largest_fall"
+    loss = np.asarray(result["loss"].values)
+    values, jump = np.asarray(result[name].values, dtype=float), float(result["critical_loss"])
+    with drawing_on(ax) as ax:
+        if name == "largest_fall" and np.isfinite(jump):
+            # a line across the jump would show falls that do not exist
+            for part in (loss < jump, loss >= jump):
+                ax.plot(loss[part], values[part], color=BLUE)
+        else:
+            ax.plot(loss, values, color=BLUE)
+            if "magnitude" in result.attrs:
+                shock = float(result.attrs["magnitude"])
+                ax.axhline(shock, color=GREY, linewidth=0.8, linestyle=":", label=f"shock of {shock:g}")
+        for variable, color, style, text in _LINES:
+            value = float(result[variable]) if variable in result else float("nan")
+            if loss.min() <= value <= loss.max():
+                ax.axvline(value, color=color, linewidth=0.9, linestyle=style, zorder=1, label=f"{text} {value:.3g}")
+        ax.set(xlim=(loss.min(), loss.max()), xlabel="Share of market depth lost", ylabel=labels.data_label(result[name]))
+        ax.set_ylim(bottom=0)
+        legend_above(ax)
+    return ax
