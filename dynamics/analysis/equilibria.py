@@ -175,6 +175,8 @@ def _point(system: System, regime: Regime, matrix: Any, solution: Solution, exac
     inside = all(m >= -BORDER for m in margins)
     needed = [*regime.conditions, *solution.nonnegative] if exactness == "exact" else []
     valid = [reduce_condition(c.xreplace(state), bounds) for c in needed]
+    if any(v.has(S.NaN, S.ComplexInfinity) for v in valid):
+        return None  # the regime is not defined there, as a ratio to zero is not
     valid_where = And(*(v >= 0 for v in valid)) if exactness == "exact" else (S.true if inside else S.false)
     remarks = [] if inside else ["virtual: it lies outside the regime in which it was derived"]
     remarks += _outside_bounds(system, values) + _ended(system, here)

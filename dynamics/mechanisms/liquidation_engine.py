@@ -114,7 +114,9 @@ def apply(system: System, *, prefix: str = "", execution: str = "at_market") -> 
     if execution not in ("at_market", "below_market"):
         raise SpecificationError(f"execution must be 'at_market' or 'below_market', not {execution!r}")
     n = {name: f"{prefix}{name}" for name in (*_ORACLE, *_LOSSES, *_FLOWS, *provides)}
-    rate = redirected(system.definitions["margin_call_rate"], "equity_ratio", n["seen_equity_ratio"])
+    call = system.definitions["margin_call_rate"]
+    # what is seen can be negative where equity is not, and has no powers then
+    rate = redirected(call, "equity_ratio", f"max(0, {n['seen_equity_ratio']})" if "**" in call else n["seen_equity_ratio"])
     # cross margin adds to the equity of the position, which the venue sees at the oracle price as well
     accounts = {name: redirected(text, "equity_ratio", n["seen_equity_ratio"])
                 for name, text in system.definitions.items() if name.endswith("account_equity")}

@@ -38,11 +38,10 @@ FAST_PAIRS = (
 )
 FORBIDDEN = {frozenset(("depletion", "open_interest")): "both scale impact by what is held"}
 # maps whose fixed points have one verdict for all parameters: slopes 1/2, 1 - 1/n
-ONE_VERDICT = ("noncustodial_stablecoin", "virtual_pool")
+ONE_VERDICT = ("noncustodial_stablecoin", "stablecoin_stability", "virtual_pool")
 # minutes of symbolic work
 LONG_THEORY = ("basel_leverage_cycle", "basel_leverage_cycle_ode", "fire_sale_equilibrium", "fire_sale_threshold",
-               "fire_sale_threshold(True)",
-               "keen")
+               "fire_sale_threshold(True)", "keen", "stablecoin_stability")
 # where a mechanism rests, if not at its declared initial state
 RESTS = {
     "recursive_loops": {"equity_ratio": "adjustment/(adjustment*target_leverage + asset_yield*loop_speed)",
@@ -397,11 +396,11 @@ def judged(name, state, conditions, system, draws=3000, enough=50):
     functions = functions_of(system)
     names = [Symbol(n) for n in system.parameters]
     free = getattr(state, "free", ())
-    at_zero = {Symbol(n): 0 for n in free}
-    where = lambdify(names, [e.subs(at_zero) for e in (getattr(state, "state", state)).values()], modules=["math"])
+    at_start = {Symbol(n): Rational(str(system.initial_state()[n])) for n in free}
+    where = lambdify(names, [e.subs(at_start) for e in (getattr(state, "state", state)).values()], modules=["math"])
     # numbers put into the relations themselves take SymPy seconds where roots are nested
     valid_where = lambdify(names, getattr(state, "valid_where", True), modules=["math"])
-    stable_where = lambdify(names, [c.expression.subs(at_zero) for c in conditions], modules=["math"])
+    stable_where = lambdify(names, [c.expression.subs(at_start) for c in conditions], modules=["math"])
     checked = {True: 0, False: 0}
     generator = np.random.default_rng(5)
     for _ in range(draws):
@@ -419,8 +418,9 @@ def judged(name, state, conditions, system, draws=3000, enough=50):
         # in another regime it is no point of rest
         if near_a_kink(system, changed, place) or np.max(np.abs(field)) > 1e-9 * (1 + np.max(np.abs(matrix))):
             continue
-        # a line of fixed points has zeros by structure, which decide nothing
-        eigenvalues = sorted(np.linalg.eigvals(matrix), key=abs)[len(free) or structural(system):]
+        # a line of fixed points has zeros (ones, of a map) by structure, which decide nothing
+        neutral = 1 if system.time == "discrete" else 0
+        eigenvalues = sorted(np.linalg.eigvals(matrix), key=lambda z: abs(z - neutral))[len(free) or structural(system):]
         margin = np.max(np.abs(eigenvalues)) - 1 if system.time == "discrete" else np.max(np.real(eigenvalues))
         if abs(margin) < 1e-8:
             continue
