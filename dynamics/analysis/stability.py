@@ -167,6 +167,9 @@ def _conditions(system: System, place: Place, bounds: Mapping[Symbol, Any]) -> t
     if place.numeric:
         # a state known in numbers belongs to the current parameters: conditions in symbols would mix the two
         matrix = matrix.xreplace(system.exact_parameters)
+    if matrix.has(S.NaN, S.ComplexInfinity):
+        raise DerivationError(f"'{system.name}' has no finite Jacobian at this state, so that nothing is linear around it; "
+                              "integrate (or iterate) from states near it instead")
     known = [k for k in place.known if not k.is_number]
     return stability_of_matrix(matrix, system.time, neutral_by_structure(system, place), bounds, known)
 

@@ -88,8 +88,10 @@ def system() -> System:
             "margin_of_collateral": "collateral_value**2 - excess_supply*collateral_value"
                                     " - liquidation_cost*threshold*demand*supply",
             "exhaustion_value": "(excess_supply + sqrt(excess_supply**2 + 4*liquidation_cost*threshold*demand*supply))/2",
-            "next_supply": "min(free_supply, largest_supply) if collateral_value > threshold*supply"
-                           " else partly_liquidated if margin_of_collateral > 0 else wholly_liquidated",
+            "overissue": "threshold*free_supply**2 - (collateral_value + demand)*free_supply + supply*demand",
+            "chosen_supply": "largest_supply if overissue > 0 else free_supply",
+            "liquidated_supply": "partly_liquidated if margin_of_collateral > 0 else wholly_liquidated",
+            "next_supply": "chosen_supply if collateral_value > threshold*supply else liquidated_supply",
             "price_factor": "1 if collateral_value > threshold*supply else liquidation_cost",
         },
         equations={
@@ -159,6 +161,6 @@ def deviation_bound(deviation: float, start: float, kappa: float, expected_retur
         raise SpecificationError(f"of must be 'price' or 'variation', not {of!r}")
     lowest = 1 / (kappa * expected_return)
     if not deviation > 0 or start < lowest:
-        raise SpecificationError(f"give a positive deviation and a start of at least 1/(kappa*expected_return) = {lowest:g}, "
-                                 f"not {deviation} and {start}")
+        raise SpecificationError("give a positive deviation and a start of at least 1/(kappa*expected_return) = "
+                                 f"{lowest:g}, not {deviation} and {start}")
     return min(1.0, factors[of] / deviation * (start - lowest))

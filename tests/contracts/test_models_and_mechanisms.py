@@ -12,7 +12,7 @@ from dataclasses import replace
 import mpmath
 import numpy as np
 import pytest
-from sympy import Max, Min, Piecewise, Rational, Symbol, lambdify
+from sympy import Max, Min, Piecewise, Rational, Symbol, lambdify, sympify
 
 import dynamics as dy
 from dynamics import expressions
@@ -366,11 +366,12 @@ def test_fixed_points_are_zeros_of_the_field(name):
         state = np.array([point.values[n] for n in system.states])
         field = functions.field(0.0, state, functions.parameters(system))
         rest = field - state if system.time == "discrete" else field
-        scale = 1 + np.max(np.abs(functions.jacobian(0.0, state, functions.parameters(system)) @ np.abs(state)))
+        slopes = functions.jacobian(0.0, state, functions.parameters(system))
+        scale = 1 + np.max(np.abs(np.nan_to_num(slopes) @ np.abs(state)))
         if point.admissible:
             assert np.max(np.abs(rest)) < 1e-12 * scale
         assert point.stability in ("stable", "unstable", "not determined")
-    if name in compositions():
+    if name in compositions() and not compositions()[name][0]:      # on a hill somebody is always force-closed
         at = {n: float(e.subs(system.exact_parameters)) for n, e in declared_rest(name).items()}
         near = [p for p in points if all(abs(p.values[n] - v) < 1e-9 for n, v in at.items() if n not in p.free)]
         assert near
@@ -399,7 +400,7 @@ def judged(name, state, conditions, system, draws=3000, enough=50):
     at_start = {Symbol(n): Rational(str(system.initial_state()[n])) for n in free}
     where = lambdify(names, [e.subs(at_start) for e in (getattr(state, "state", state)).values()], modules=["math"])
     # numbers put into the relations themselves take SymPy seconds where roots are nested
-    valid_where = lambdify(names, getattr(state, "valid_where", True), modules=["math"])
+    valid_where = lambdify(names, sympify(getattr(state, "valid_where", True)).subs(at_start), modules=["math"])
     stable_where = lambdify(names, [c.expression.subs(at_start) for c in conditions], modules=["math"])
     checked = {True: 0, False: 0}
     generator = np.random.default_rng(5)
@@ -440,7 +441,7 @@ def structural(system):
     name for name, system in models().items() if scalars(system) <= 24))
 def test_the_symbolic_verdict_is_the_sign_of_the_eigenvalues(name):
     system = system_of(name)
-    exact = [p for p in fixed_points(name) if p.exactness == "exact" and p.admissible]
+    exact = [p for p in fixed_points(name) if p.exactness == "exact" and p.admissible and p.stability != "not determined"]
     if not exact:
         pytest.skip("no exact fixed point")
     draws = 300 if name in ONE_VERDICT else 3000
@@ -454,7 +455,7 @@ def test_the_symbolic_verdict_is_the_sign_of_the_eigenvalues(name):
     assert (min(checked.values()) > 0) != (name in ONE_VERDICT), "the sample should hold stable and unstable cases"
 
 
-@each_composition
+@pytest.mark.parametrize("name", marked(name for name, (core, _, _) in compositions().items() if not core))
 def test_the_symbolic_verdict_on_a_composition_is_the_sign_of_the_eigenvalues(name):
     system, rest = system_of(name), declared_rest(name)
     _, mechanisms, _ = compositions()[name]
