@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sympy import Dummy, Expr, Symbol
 
 from dynamics.compiled.kernels.ir import DOUBLE, INTEGER, POINTER, Builder, Module, Value
-from dynamics.compiled.kernels.jit import ADDRESS, compile_kernel
+from dynamics.compiled.kernels.jit import ADDRESS, compile_kernel, native_target
 from dynamics.compiled.kernels.tracing import Tracer
 from dynamics.errors import SpecificationError
 from dynamics.expressions import product, total
@@ -20,8 +20,10 @@ from dynamics.systems import TIME, System
 __all__ = ["AgentField", "agent_field"]
 
 Array = NDArray[np.float64]
-WIDTH = 8       # on every processor, since the order of a sum follows from it
+Addresses = NDArray[np.uint64]
+WIDTH = 8       # of sums: on every processor, since the order of a sum follows from it
 BLOCK = 16384   # agents summed in one go; the sums of blocks are added pairwise
+IN_FLIGHT = 4   # vectors of agents at once: they fill each other's waiting times
 
 
 def agent_field(system: System) -> AgentField:
@@ -75,9 +77,11 @@ class AgentField:
             stages.append([(node, Dummy(f"total{k}")) for k, node in enumerate(sorted(found, key=str))])
             field = [e.xreplace(dict(stages[-1])) for e in field]
         self._sums = [len(stage) for stage in stages]
+        self._last: tuple[Sequence[Any], list[float], list[Array]] | None = None
+        self._width = max(IN_FLIGHT * native_target().width, WIDTH)
         kernel = compile_kernel(self._text(stages, field))
         walk = [ctypes.c_int64, ctypes.c_int64, *[ADDRESS] * 4]
-        self._totals = [kernel.function(f"total{depth}", walk) for depth in range(len(stages))]
+        self._totals = [kernel.function(f"total{depth}", [*walk, ctypes.c_int64]) for depth in range(len(stages))]
         self._each = kernel.function("each", walk) if any(self._indexed) else None
         self._once = kernel.function("once", walk) if not all(self._indexed) else None
 
@@ -87,14 +91,14 @@ class AgentField:
         module = Module(WIDTH)
         known: list[Dummy] = []
         for depth, stage in enumerate(stages):
-            self._totals_code(self._begin(module, f"total{depth}"), known, [node.args[0] for node, _ in stage])
+            self._totals_code(self._begin(module, f"total{depth}", ["stride"]), known, [node.args[0] for node, _ in stage])
             known += [name for _, name in stage]
         each = [e for e, over in zip(field, self._indexed, strict=True) if over]
         once = [e for e, over in zip(field, self._indexed, strict=True) if not over]
         if each:
-            build = self._begin(module, "each")
+            build = self._begin(module, "each", width=self._width)
             numbers = self._loaded(build, known)
-            with build.count(build.argument("first"), build.argument("last"), WIDTH) as place:
+            with build.count(build.argument("first"), build.argument("last"), self._width) as place:
                 for row, value in enumerate(self._values(build, numbers, place, each)):
                     build.store(build.at(_pointer(build, "results", row), place), value)
             build.finish()
@@ -105,23 +109,30 @@ class AgentField:
             build.finish()
         return module.text()
 
-    def _begin(self, module: Module, name: str) -> Builder:
-        return module.function(name, {"first": INTEGER, "last": INTEGER, "rows": POINTER, "numbers": POINTER,
-                                      "known": POINTER, "results": POINTER})
+    def _begin(self, module: Module, name: str, more: Sequence[str] = (), width: int = WIDTH) -> Builder:
+        arguments = {"first": INTEGER, "last": INTEGER, "rows": POINTER, "numbers": POINTER, "known": POINTER,
+                     "results": POINTER}
+        return module.function(name, arguments | dict.fromkeys(more, INTEGER), width=width)
 
     def _totals_code(self, build: Builder, known: Sequence[Dummy], terms: Sequence[Expr]) -> None:
+        """One sum for each block of agents and each term; ``stride`` results lie between two terms."""
         numbers, last = self._loaded(build, known), build.argument("last")
         sums = [build.variable(0.0) for _ in terms]
-        end = build.spread(last)
-        with build.count(build.argument("first"), last, WIDTH) as place:
-            inside = build.compare("<", build.lane_numbers() + build.spread(place), end)
-            for variable, value in zip(sums, self._values(build, numbers, place, terms), strict=True):
-                variable.set(variable.get() + build.select(inside, value, 0.0))
-        for row, variable in enumerate(sums):
-            lanes = [build.lane(variable.get(), k) for k in range(WIDTH)]
-            while len(lanes) > 1:
-                lanes = [a + b for a, b in zip(lanes[::2], lanes[1::2], strict=True)]
-            build.store(build.at(build.argument("results"), row), lanes[0])
+        number, end = build.variable(build.index(0)), build.spread(last)
+        with build.count(build.argument("first"), last, BLOCK) as begin:
+            stop = begin + BLOCK
+            for variable in sums:
+                variable.set(0.0)
+            with build.count(begin, build.select(stop < last, stop, last), WIDTH) as place:
+                inside = build.compare("<", build.lane_numbers() + build.spread(place), end)
+                for variable, value in zip(sums, self._values(build, numbers, place, terms), strict=True):
+                    variable.set(variable.get() + build.select(inside, value, 0.0))
+            for row, variable in enumerate(sums):
+                lanes = [build.lane(variable.get(), k) for k in range(WIDTH)]
+                while len(lanes) > 1:
+                    lanes = [a + b for a, b in zip(lanes[::2], lanes[1::2], strict=True)]
+                build.store(build.at(build.argument("results"), build.argument("stride") * row + number.get()), lanes[0])
+            number.set(number.get() + 1)
         build.finish()
 
     def _loaded(self, build: Builder, known: Sequence[Dummy]) -> dict[Symbol, Value]:
@@ -140,7 +151,7 @@ class AgentField:
 
     def __call__(self, t: float, y: Array, p: Sequence[Any], out: Array | None = None) -> Array:
         y = np.ascontiguousarray(y, dtype=float)
-        n, rows, numbers = self._agents, [], []
+        n, rows, numbers = self._agents, list[Array](), list[float]()
         result = np.empty_like(y) if out is None else out
         written, single, place = [], [], 0
         for over in self._indexed:
@@ -152,46 +163,62 @@ class AgentField:
                 numbers.append(float(y[place]))
                 single.append(place)
             place += size
-        for value, shared in zip(p, self._shared, strict=True):
-            if shared:
-                numbers.append(float(value))
-            else:
-                rows.append(np.ascontiguousarray(np.broadcast_to(np.reshape(value, -1), n), dtype=float))
+        more, others = self._split(p)
+        numbers += more
+        rows += others
         given = np.array([*numbers, t])
-        whole = n - n % WIDTH
-        # the last agents, fewer than a vector, are walked over in arrays of their own, filled up with the last one
-        ends = [np.pad(row[whole:], (0, WIDTH - n % WIDTH), mode="edge") for row in rows] if n > whole else []
+        whole = n - n % self._width
+        # the last agents, fewer than are in flight, are walked over in arrays of their own, filled up with the last one
+        ends = [_filled(row[whole:], self._width) for row in rows] if n > whole else []
         known = np.empty(sum(self._sums) + 1)
-        at = 0
-        for count, function in zip(self._sums, self._totals, strict=True):
-            parts = np.zeros((-(-whole // BLOCK) + 1, count))
-            for block, first in enumerate(range(0, whole, BLOCK)):
-                _walk(function, first, min(first + BLOCK, whole), rows, given, known, parts[block])
-            if ends:
-                _walk(function, 0, n - whole, ends, given, known, parts[-1])
-            known[at: at + count] = np.ascontiguousarray(parts.T).sum(axis=1)
-            at += count
+        where, last = _addresses(rows), _addresses(ends)
+        fixed = given.ctypes.data, known.ctypes.data
+        self._add_up(known, n, whole, where, last, fixed)
         if self._each is not None:
-            _walk(self._each, 0, whole, rows, given, known, _addresses(written))
+            self._each(0, whole, where.ctypes.data, *fixed, _addresses(written).ctypes.data)
             if ends:
-                spare = [np.empty(WIDTH) for _ in written]
-                _walk(self._each, 0, WIDTH, ends, given, known, _addresses(spare))
+                spare = [np.empty(self._width) for _ in written]
+                self._each(0, self._width, last.ctypes.data, *fixed, _addresses(spare).ctypes.data)
                 for row, values in zip(written, spare, strict=True):
                     row[whole:] = values[: n - whole]
         if self._once is not None:
             values = np.empty(len(single))
-            _walk(self._once, 0, 0, [], given, known, values)
+            self._once(0, 0, where.ctypes.data, *fixed, values.ctypes.data)
             result[single] = values
         return result
 
+    def _split(self, p: Sequence[Any]) -> tuple[list[float], list[Array]]:
+        """Return the parameters that all share, and those of each agent; remembered while the same tuple comes again."""
+        if self._last is not None and self._last[0] is p:
+            return self._last[1:]
+        numbers = [float(value) for value, shared in zip(p, self._shared, strict=True) if shared]
+        values = [np.reshape(value, -1) for value, shared in zip(p, self._shared, strict=True) if not shared]
+        rows = [np.ascontiguousarray(np.broadcast_to(value, self._agents), dtype=float) for value in values]
+        # copies are not remembered: what they were made from may change
+        same = isinstance(p, tuple) and all(np.shares_memory(a, b) for a, b in zip(rows, values, strict=True))
+        self._last = (p, numbers, rows) if same else None
+        return numbers, rows
 
-def _walk(function: Callable[..., Any], first: int, last: int, rows: Sequence[Array], numbers: Array, known: Array,
-          results: NDArray[Any]) -> None:
-    addresses = _addresses(rows)
-    function(first, last, addresses.ctypes.data, numbers.ctypes.data, known.ctypes.data, results.ctypes.data)
+    def _add_up(self, known: Array, n: int, whole: int, where: Addresses, ends: Addresses, fixed: tuple[int, int]) -> None:
+        """Put the sums where the fields find them."""
+        at, vectors = 0, n - n % WIDTH
+        blocks = -(-vectors // BLOCK)
+        for count, function in zip(self._sums, self._totals, strict=True):
+            parts = np.zeros((count, blocks + 1))
+            function(0, vectors, where.ctypes.data, *fixed, parts.ctypes.data, blocks + 1)
+            if n > vectors:
+                function(vectors - whole, n - whole, ends.ctypes.data, *fixed, parts.ctypes.data + 8 * blocks, blocks + 1)
+            known[at: at + count] = parts.sum(axis=1)
+            at += count
 
 
-def _addresses(rows: Sequence[Array]) -> NDArray[np.uint64]:
+def _filled(row: Array, size: int) -> Array:
+    full = np.empty(size)
+    full[: len(row)], full[len(row):] = row, row[-1]
+    return full
+
+
+def _addresses(rows: Sequence[Array]) -> Addresses:
     return np.array([row.ctypes.data for row in rows] or [0], dtype=np.uint64)
 
 

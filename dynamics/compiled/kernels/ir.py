@@ -38,9 +38,10 @@ class Module:
         self._declared: dict[str, str] = {}
         self._tables: dict[str, str] = {}
 
-    def function(self, name: str, arguments: Mapping[str, str], *, returns: str = VOID, internal: bool = False) -> Builder:
-        """Begin a function; arguments are names and types. Pointers must not overlap."""
-        self._functions.append(Builder(self, name, arguments, returns, internal))
+    def function(self, name: str, arguments: Mapping[str, str], *, returns: str = VOID, internal: bool = False,
+                 width: int | None = None) -> Builder:
+        """Begin a function; arguments are names and types. Pointers must not overlap. ``width`` replaces the module's."""
+        self._functions.append(Builder(self, name, arguments, returns, internal, width))
         return self._functions[-1]
 
     def declare(self, name: str, returns: str, arguments: Sequence[str]) -> None:
@@ -72,9 +73,10 @@ class Builder:
         Types of vectors of doubles, of 64-bit integers, of truth values.
     """
 
-    def __init__(self, module: Module, name: str, arguments: Mapping[str, str], returns: str, internal: bool) -> None:
+    def __init__(self, module: Module, name: str, arguments: Mapping[str, str], returns: str, internal: bool,
+                 width: int | None = None) -> None:
         self.module, self.name, self.returns = module, name, returns
-        self.width = module.width
+        self.width = width or module.width
         self.doubles, self.integers, self.mask = (f"<{self.width} x {t}>" for t in (DOUBLE, INTEGER, FLAG))
         self._arguments = dict(arguments)
         self._internal = internal

@@ -57,6 +57,27 @@ def test_where_nothing_can_be_compiled_arrays_do(monkeypatch):
     np.testing.assert_allclose(compiled, slow.field(0.3, y, p), rtol=1e-12, atol=1e-14)
 
 
+@pytest.mark.parametrize("n", [5, 333, agents.BLOCK + 77])
+def test_same_bits_for_any_number_of_vectors_in_flight(n, monkeypatch):
+    system = holders(n)
+    y, p = functions_of(system).initial_state(system), functions_of(system).parameters(system)
+    expected = agent_field(system)(0.3, y, p)
+    for vectors in (1, 2):
+        monkeypatch.setattr(agents, "IN_FLIGHT", vectors)
+        np.testing.assert_array_equal(agent_field(system)(0.3, y, p), expected)
+
+
+def test_parameters_that_change_in_place_are_seen():
+    system = dy.System(name="scaled", indices={"i": 9}, states={"x": dy.State(1, over="i")},
+                       parameters={"a": dy.Parameter(2, over="i"), "b": 1}, equations={"x": "a*b*x"})
+    field, a = agent_field(system), np.full(9, 2.0)
+    for p in ((a, 3.0), (np.full(1, 2.0), 3.0), [a, 3.0]):
+        assert set(field(0.0, np.ones(9), p)) == {6.0}
+        p[0][:] = 5.0
+        assert set(field(0.0, np.ones(9), p)) == {15.0}
+        p[0][:] = 2.0
+
+
 def test_sums_are_good_to_the_last_digits_over_many_blocks():
     n = 3 * agents.BLOCK + 5
     system = dy.System(name="mean", indices={"i": n}, states={"x": dy.State(0, over="i"), "m": 0},
