@@ -38,6 +38,8 @@ _HOME = {
     "dynamics.analysis.edge_tracking": ("edge_state",),
     "dynamics.analysis.orbits": ("iterate",),
     "dynamics.analysis.monotone_maps": ("extremal_fixed_points",),
+    "dynamics.analysis.orbit_ensembles": ("orbit_ensemble",),
+    "dynamics.analysis.box_counting": ("box_counting_dimension",),
     "dynamics.analysis.nonsmooth": ("border_collisions", "nonsmooth_regimes"),
     "dynamics.analysis.simulations": ("simulate",),
     "dynamics.analysis.sliding_motion": ("sliding",),
@@ -65,6 +67,7 @@ __all__ = sorted([*_MODULE_OF, *_SUBMODULES, "__version__"])
 if TYPE_CHECKING:
     from dynamics import data, figures, mechanisms, models, papers
     from dynamics.analysis.bifurcation_diagrams import bifurcation_diagram
+    from dynamics.analysis.box_counting import box_counting_dimension
     from dynamics.analysis.certification import certified_fixed_points
     from dynamics.analysis.competing_paths import cascade_number, competing_paths, path_ratio
     from dynamics.analysis.conserved_quantities import conserved_quantities
@@ -83,6 +86,7 @@ if TYPE_CHECKING:
     from dynamics.analysis.nonsmooth import border_collisions, nonsmooth_regimes
     from dynamics.analysis.normal_forms import first_lyapunov_coefficient, normal_form
     from dynamics.analysis.observed_falls import compare_falls, worst_days
+    from dynamics.analysis.orbit_ensembles import orbit_ensemble
     from dynamics.analysis.orbits import iterate
     from dynamics.analysis.regimes import phase_diagram
     from dynamics.analysis.simulations import simulate
