@@ -51,8 +51,8 @@ def orbit_ensemble(system: System, steps: int, *, discard: int = 0, over: Mappin
     Returns
     -------
     xarray.Dataset
-        Dims: the axes, ``trajectory``, ``time`` (steps): states and observables, nan after an orbit has left the finite
-        numbers; ``status`` of each orbit.
+        Dims: the axes (``initial_x`` for a state x), ``trajectory``, ``time`` (steps): states and observables, nan after an
+        orbit has left the finite numbers; ``status`` of each orbit.
 
     Raises
     ------
@@ -137,7 +137,9 @@ def _dataset(system: System, orbit: NDArray[np.float64], axes: Mapping[str, Any]
              attributes: Mapping[str, Any]) -> xr.Dataset:
     import xarray as xr
 
-    dims, steps = (*axes, "trajectory", "time"), orbit.shape[2]
+    # the state has the name of its axis already
+    named = {f"initial_{name}" if name in system.states else name: values for name, values in axes.items()}
+    dims, steps = (*named, "trajectory", "time"), orbit.shape[2]
     units = {name: part.unit for name, part in system.states.items()}
     variables: dict[str, Any] = {
         name: (dims, values.reshape(*shape, steps), {"units": units.get(name, "1"), "long_name": name.replace("_", " ")})
@@ -146,7 +148,7 @@ def _dataset(system: System, orbit: NDArray[np.float64], axes: Mapping[str, Any]
     status = np.where(broke, STATUS["invalid_state"], STATUS["completed"]).reshape(shape)
     variables["status"] = (dims[:-1], status, status_attributes())
     first = float(attributes["discard"]) + 1
-    coordinates = {**{name: (name, values) for name, values in axes.items()},
+    coordinates = {**{name: (name, values) for name, values in named.items()},
                    "time": ("time", first + np.arange(steps), {"units": system.time_unit})}
     message = f"{int(broke.sum())} of {broke.size} orbits left the finite numbers" if broke.any() else "all orbits complete"
     return xr.Dataset(variables, coords=coordinates,

@@ -29,6 +29,7 @@ __all__ = ["paper"]
 
 CONVERGENT = {"wage_share": 0.75, "employment": 0.75, "debt": 0.1}
 DIVERGENT = {"wage_share": 0.75, "employment": 0.70, "debt": 0.1}
+GOOD_DEBT = 0.07019
 EXPLODED = 1e3  # years of output: no economy comes back from there
 
 
@@ -81,8 +82,9 @@ def paper() -> Paper:
         ),
         figures=(PaperFigure(
             "two_basins", two_basins, draw_two_basins,
-            "Left: the starts that end in the good equilibrium (blue) and in the debt explosion (orange), at debt 0.1. "
-            "Right: the two paths of the authors' program. To be compared with the phase portraits and the basin picture.",
+            "Left: the starts with debt 0.1 that end in the good equilibrium (star; blue) and in the debt explosion "
+            "(orange), with the beginning of two paths. Right: debt along both; the dotted line is the good equilibrium. "
+            "The two starts are those of the authors' program.",
             panels=(1, 2), size=(6.8, 3.0)),),
     )
 
@@ -159,11 +161,11 @@ def two_starts(context: Context) -> dict[str, Any]:
 
 
 def two_basins(context: Context) -> xr.Dataset:
-    """Debt after 300 years over the starts with debt 0.1, and the two paths."""
-    keen, cells = models.load("keen"), context.size(240, 24)
-    basins = sweep(keen, {"wage_share": np.linspace(0.3, 1.1, cells).tolist(),
-                          "employment": np.linspace(0.3, 0.995, cells).tolist()},
-                      measure="debt", duration=300.0)
+    """Debt after 500 years over the starts with debt 0.1, and the two paths."""
+    keen, cells = models.load("keen"), context.size(300, 30)
+    basins = sweep(keen, {"wage_share": np.linspace(0.4, 1.1, cells).tolist(),
+                          "employment": np.linspace(0.5, 0.995, cells).tolist()}, measure="debt", duration=500.0,
+                   relative_tolerance=1e-9, absolute_tolerance=1e-12)
     times = np.linspace(0, 300, 6001).tolist()
     for name, start in (("convergent", CONVERGENT), ("divergent", DIVERGENT)):
         run = integrate(keen, 300, start, times=times)
@@ -173,21 +175,21 @@ def two_basins(context: Context) -> xr.Dataset:
 
 
 def draw_two_basins(data: xr.Dataset, axes: Any) -> Any:
-    """Basins on the left, the two paths on the right."""
-    from dynamics.figures.style import BLACK, BLUE, ORANGE
+    """Basins and the beginning of the two paths on the left, debt on the right."""
+    from dynamics.figures.style import BLACK, BLUE, ORANGE, VERMILION
 
     left, right = axes
-    exploded = ~(data["debt"] < EXPLODED)
-    left.contourf(data["wage_share"], data["employment"], exploded.transpose("employment", "wage_share"),
-                  levels=(-0.5, 0.5, 1.5), colors=(BLUE, ORANGE), alpha=0.45)
-    for name, colour in (("convergent", BLUE), ("divergent", ORANGE)):
-        right.plot(data[f"{name}_wage_share"], data[f"{name}_employment"], color=colour, linewidth=0.7, label=name)
-        left.plot(float(data[f"{name}_wage_share"][0]), float(data[f"{name}_employment"][0]), "o", color=colour,
-                  markeredgecolor=BLACK, markersize=4)
-    for ax in axes:
-        ax.plot(0.83605, 0.96861, "*", color=BLACK, markersize=7)
-        ax.set(xlabel=r"Wage share $\omega$", ylabel=r"Employment rate $\lambda$")
-    left.set_title("End of the starts with debt 0.1", loc="left")
-    right.set_title("Two paths of 300 years", loc="left")
-    right.legend(loc="lower right")
+    good = abs(data["debt"] - GOOD_DEBT) < 0.5
+    left.contourf(data["wage_share"], data["employment"], good.transpose("employment", "wage_share"),
+                  levels=(-0.5, 0.5, 1.5), colors=(ORANGE, BLUE), alpha=0.3)
+    for name, colour, end in (("convergent", BLUE, 60), ("divergent", VERMILION, 14)):
+        path = data.sel(time=slice(0, end))
+        left.plot(path[f"{name}_wage_share"], path[f"{name}_employment"], color=colour, linewidth=0.8)
+        left.plot(path[f"{name}_wage_share"][0], path[f"{name}_employment"][0], "o", color=colour, markersize=4)
+        right.semilogy(data["time"], data[f"{name}_debt"], color=colour, linewidth=0.9, label=f"{name} start")
+    left.plot(0.83605, 0.96861, "*", color=BLACK, markersize=7)
+    left.set(xlabel=r"Wage share $\omega$", ylabel=r"Employment rate $\lambda$", xlim=(0.4, 1.1), ylim=(0.5, 1.0))
+    right.axhline(GOOD_DEBT, color=BLACK, linewidth=0.7, linestyle=":")
+    right.set(xlabel="Time (years)", ylabel="Debt / yearly output $d$ (years)", ylim=(1e-2, None), xlim=(0, 300))
+    right.legend(loc="upper left")
     return axes
