@@ -28,6 +28,8 @@ SETTLED = 2e-12  # relative change of the parameter under halving of the mesh
 FINEST = 640
 TRIALS = 30
 VANISHED = 1e-3
+RESOLVED = 3.0  # digits below which a solution of an extended system is none
+TURNED = 1e-6  # of the range of the parameter: less, close to a homoclinic orbit, is rounding and no fold
 
 
 @dataclass(frozen=True)
@@ -214,11 +216,15 @@ def special_point(before: CyclePoint, distance: float, after: CyclePoint, candid
         return None  # two real multipliers crossed in one step
     solved = polished(near, name) if name != "branch" else None
     width = abs(after.parameters[0] - before.parameters[0]) + 1e-6 * before.problem.spans[0]
-    if solved is not None and abs(solved[1].unknowns[0] - near.parameters[0]) <= 3 * width + 0.01 * abs(near.parameters[0]):
+    allowed = 3 * width + 0.01 * abs(near.parameters[0])
+    if solved is not None and solved[3] >= RESOLVED and abs(solved[1].unknowns[0] - near.parameters[0]) <= allowed:
         problem, orbit, residual, digits = solved
         return describe(problem, plain(problem, orbit), KIND[name], residual, digits, "polished")
     if not abs(_test(near, name)) < VANISHED:
         return None  # the test function jumped, through infinity or by rounding, and did not vanish
+    if name == "fold" and min(abs(near.parameters[0] - p.parameters[0]) for p in (before, after)) <= \
+            TURNED * before.problem.spans[0]:
+        return None
     residual, digits = float("nan"), float("nan")
     return describe(near.problem, near.orbit, KIND[name], residual, digits, "located")
 

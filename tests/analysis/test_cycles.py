@@ -238,18 +238,22 @@ def test_the_unstable_cycle_bounds_the_basin_near_the_hopf_point(core, impact, l
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("rate", [20.0, 0.0])
 @pytest.mark.parametrize(("impact", "share"), [(0.25, 0.99), (0.28, 0.985), (0.35, 0.98), (0.4, 0.975), (0.45, 0.98),
                                               (0.5, 0.985), (0.55, 0.975), (0.6, 0.97), (0.8, 0.97), (1.0, 0.97)])
-def test_cycle_and_bisection_agree_below_the_hopf_point(core, impact, share):
-    leverage = share * (1 + 3 / impact)
+def test_cycle_bisection_and_edge_tracking_agree_below_the_hopf_point(core, impact, share, rate):
+    leverage, core = share * (1 + 3 / impact), core.with_parameters(liquidation_rate=rate)
     branch = core_cycles(core, impact, leverage, fineness=0.2)
     assert not branch.special_points, "the margin call is not reached"
     last = branch.table.isel(step=-1)
     state = [float(last["price_gap"]), float(last["equity_ratio"])]
+    shock = shock_from_cycle(impact, leverage, state, float(last["period"]))
     system = core.with_parameters(price_impact=impact, target_leverage=leverage)
     threshold = dy.cascade_threshold(system, both_directions=False, tolerance=1e-8)
-    assert threshold.status == "found"
-    assert shock_from_cycle(impact, leverage, state, float(last["period"])) == pytest.approx(threshold.value, abs=1e-6)
+    assert (threshold.status, threshold.value) == ("found", pytest.approx(shock, abs=1e-7))
+    edge = dy.edge_state(system, shock="price", event="insolvency")
+    assert (edge.kind, edge.critical_shock) == ("cycle", pytest.approx(shock, abs=1e-8))
+    assert edge.low["equity_ratio"] == pytest.approx(float(last["min_equity_ratio"]), abs=1e-8)
 
 
 def test_the_cycle_grazes_the_margin_and_goes_on_through_it(core):
@@ -289,6 +293,17 @@ def test_the_core_cycles_end_at_the_saddle_of_insolvency(core):
     assert "homoclinic approach" in branch.ends[1]
     assert float(branch.table["target_leverage"][-1]) == pytest.approx(7.913384, abs=2e-6)
     assert float(branch.table["min_equity_ratio"][-1]) < 0.002
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("impact", [0.3, 0.7])
+def test_without_margin_calls_the_cycles_end_at_the_saddle_without_sales_and_no_fold_is_invented(core, impact):
+    branch = core_cycles(core.with_parameters(liquidation_rate=0.0), impact, 2.0)
+    assert kinds(branch) == ["grazing"]
+    assert "homoclinic approach" in branch.ends[1]
+    # the saddle at u = 0 without forced sales: x = -eta theta/kappa
+    assert float(branch.table["min_price_gap"][-1]) == pytest.approx(-impact / 2, abs=1e-3)
+    assert float(branch.table["min_equity_ratio"][-1]) < 1e-4
 
 
 # ---- conserved quantities ---------------------------------------------------------------------------------------------
