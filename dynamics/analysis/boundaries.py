@@ -112,8 +112,10 @@ def _is_bound(system: System, candidate: Candidate, expression: Expr) -> bool:
 def _surface(expression: Expr, x: str, y: str, grid_x: Array, grid_y: Array) -> Array:
     function = vector_function([expression], [[Symbol(x), Symbol(y)]])
     with np.errstate(all="ignore"):
-        value = function([grid_x[None, :], grid_y[:, None]])[0]
-    return np.broadcast_to(np.asarray(value, dtype=float), (grid_y.size, grid_x.size)).copy()
+        value = np.asarray(function([grid_x[None, :], grid_y[:, None]])[0])
+    # a root that is not real here belongs to no fixed point: nan, which is neither inside nor stable
+    real = np.where(np.abs(value.imag) > 1e-9 * np.abs(value), np.nan, value.real)
+    return np.broadcast_to(real.astype(float), (grid_y.size, grid_x.size)).copy()
 
 
 def _lines(kind: str, regime: str, surface: Array, where: NDArray[np.bool_], grid_x: Array, grid_y: Array

@@ -15,7 +15,7 @@ from dynamics.errors import DerivationError
 from dynamics.symbolic.polynomial import jacobian_matrix
 from dynamics.systems import System
 
-__all__ = ["LanePoints", "lane_points"]
+__all__ = ["BORDER", "LanePoints", "lane_points"]
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]

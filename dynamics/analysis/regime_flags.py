@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from sympy import Max, Piecewise, Symbol
 
 from dynamics.analysis.ensembles import Ensemble, Outcome
+from dynamics.analysis.lane_points import BORDER, LanePoints
 from dynamics.results import STATUS
 
 __all__ = ["REGIMES", "decided_without_trajectory", "regimes_of"]
@@ -24,12 +26,20 @@ def regimes_of(ensemble: Ensemble, outcome: Outcome) -> NDArray[np.int64]:
     regime[outcome.status == STATUS["diverged"]] = REGIMES["cascades_after_shock"]
     points = ensemble.points
     if points is not None:
-        beyond = np.isin(points.which, [k for k, c in enumerate(points.candidates) if ": True" in c.regime])
-        # forced sales that never stop are a matter of the margin-call port; other switches mean other things
-        beyond &= "margin_call_rate" in ensemble.system.definitions
-        regime[settled & beyond] = REGIMES["target_above_venue_limit"]
+        regime[settled & _called_for_ever(ensemble, points)] = REGIMES["target_above_venue_limit"]
     decided = decided_without_trajectory(ensemble, outcome.at_once)
     return np.where(decided >= 0, decided, regime)
+
+
+def _called_for_ever(ensemble: Ensemble, points: LanePoints) -> NDArray[np.bool_]:
+    """Whether margin calls that can be off are on at the fixed point; other switches (a queue, a cap) mean other things."""
+    if "margin_call_rate" not in ensemble.system.definitions:
+        return np.zeros(ensemble.lanes, dtype=bool)
+    calls = ensemble.system.resolve(Symbol("margin_call_rate"))
+    if not calls.has(Max, Piecewise):
+        return np.zeros(ensemble.lanes, dtype=bool)
+    rate = ensemble.functions.lane_function([calls])(np.zeros(ensemble.lanes), points.state, ensemble.p)[0]
+    return np.asarray(rate > BORDER)
 
 
 def decided_without_trajectory(ensemble: Ensemble, at_once: NDArray[np.bool_]) -> NDArray[np.int64]:

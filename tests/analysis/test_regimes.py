@@ -148,3 +148,14 @@ def test_arguments_are_checked(core: dy.System, options: dict, message: str) -> 
     given = {"x": ("price_impact", [0.1, 0.2]), "y": ("target_leverage", [2.0, 3.0]), **options}
     with pytest.raises(SpecificationError, match=message):
         dy.phase_diagram(core, **given)
+
+
+def test_a_short_queue_is_no_margin_call() -> None:
+    queued = dy.System(name="queue", states={"equity_ratio": 0.3, "waiting": 0.0}, parameters={"rest": 0.3, "margin": 0.1},
+                       definitions={"margin_call_rate": "max(0, margin - equity_ratio)"},
+                       equations={"equity_ratio": "rest - equity_ratio", "waiting": "margin_call_rate - min(1, waiting)"},
+                       events={"insolvency": dy.Event("equity_ratio", terminal=True)},
+                       shocks={"price": dy.Shock({"equity_ratio": "equity_ratio - magnitude"})})
+    found = dy.phase_diagram(queued, x=("margin", np.array([0.1, 0.11])), y=("rest", np.array([0.05, 0.3])), magnitude=0.01)
+    names = {code: name for name, code in REGIMES.items()}
+    assert [names[int(c)] for c in found["regime"][:, 0]] == ["target_above_venue_limit", "stable"]
