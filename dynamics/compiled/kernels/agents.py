@@ -20,7 +20,6 @@ from dynamics.systems import TIME, System
 __all__ = ["AgentField", "agent_field"]
 
 Array = NDArray[np.float64]
-Addresses = NDArray[np.uint64]
 WIDTH = 8       # of sums: on every processor, since the order of a sum follows from it
 BLOCK = 16384   # agents summed in one go; the sums of blocks are added pairwise
 IN_FLIGHT = 4   # vectors of agents at once: they fill each other's waiting times
@@ -77,7 +76,10 @@ class AgentField:
             stages.append([(node, Dummy(f"total{k}")) for k, node in enumerate(sorted(found, key=str))])
             field = [e.xreplace(dict(stages[-1])) for e in field]
         self._sums = [len(stage) for stage in stages]
-        self._last: tuple[Sequence[Any], list[float], list[Array]] | None = None
+        starts = np.cumsum([0, *(self._agents if over else 1 for over in self._indexed)]).tolist()[:-1]
+        self._starts = [first for first, over in zip(starts, self._indexed, strict=True) if over]
+        self._single = [first for first, over in zip(starts, self._indexed, strict=True) if not over]
+        self._last: tuple[Sequence[Any], tuple[list[float], list[Array], list[int]]] | None = None
         self._width = max(IN_FLIGHT * native_target().width, WIDTH)
         kernel = compile_kernel(self._text(stages, field))
         walk = [ctypes.c_int64, ctypes.c_int64, *[ADDRESS] * 4]
@@ -151,75 +153,68 @@ class AgentField:
 
     def __call__(self, t: float, y: Array, p: Sequence[Any], out: Array | None = None) -> Array:
         y = np.ascontiguousarray(y, dtype=float)
-        n, rows, numbers = self._agents, list[Array](), list[float]()
-        result = np.empty_like(y) if out is None else out
-        written, single, place = [], [], 0
-        for over in self._indexed:
-            size = n if over else 1
-            if over:
-                rows.append(y[place: place + size])
-                written.append(result[place: place + size])
-            else:
-                numbers.append(float(y[place]))
-                single.append(place)
-            place += size
-        more, others = self._split(p)
-        numbers += more
-        rows += others
-        given = np.array([*numbers, t])
+        direct = out is not None and out.flags.c_contiguous and out.dtype == np.float64
+        result = out if direct and out is not None else np.empty_like(y)
+        numbers, rows, places = self._split(p)
+        # addresses are computed: asking an array for its own takes longer than a call of compiled code
+        taken, written = ([array.ctypes.data + 8 * first for first in self._starts] for array in (y, result))
+        table = np.array([*taken, *places, *written, 0], dtype=np.uint64)
+        count, sums = len(self._numbers), sum(self._sums)
+        memory = np.empty(count + sums + len(self._single))
+        memory[:count] = [*y[self._single].tolist(), *numbers, t]
+        where, given = table.ctypes.data, memory.ctypes.data
+        fixed, known = (given, given + 8 * count), memory[count: count + sums]
+        n = self._agents
         whole = n - n % self._width
-        # the last agents, fewer than are in flight, are walked over in arrays of their own, filled up with the last one
-        ends = [_filled(row[whole:], self._width) for row in rows] if n > whole else []
-        known = np.empty(sum(self._sums) + 1)
-        where, last = _addresses(rows), _addresses(ends)
-        fixed = given.ctypes.data, known.ctypes.data
-        self._add_up(known, n, whole, where, last, fixed)
+        ends = None
+        if n > whole:
+            # the last agents, fewer than are in flight, are walked over in memory of their own, filled up with the last one
+            ends = np.empty((len(self._rows) + len(written), self._width))
+            for end, row in zip(ends, [*(y[first: first + n] for first in self._starts), *rows], strict=False):
+                end[: n - whole], end[n - whole:] = row[whole:], row[-1]
+        last = None if ends is None else ends.ctypes.data + 8 * self._width * np.arange(len(ends), dtype=np.uint64)
+        tail = where if last is None else last.ctypes.data
+        self._add_up(known, whole, where, tail, fixed)
         if self._each is not None:
-            self._each(0, whole, where.ctypes.data, *fixed, _addresses(written).ctypes.data)
-            if ends:
-                spare = [np.empty(self._width) for _ in written]
-                self._each(0, self._width, last.ctypes.data, *fixed, _addresses(spare).ctypes.data)
-                for row, values in zip(written, spare, strict=True):
-                    row[whole:] = values[: n - whole]
+            self._each(0, whole, where, *fixed, where + 8 * len(self._rows))
+            if ends is not None:
+                self._each(0, self._width, tail, *fixed, tail + 8 * len(self._rows))
+                for first, values in zip(self._starts, ends[len(self._rows):], strict=True):
+                    result[first + whole: first + n] = values[: n - whole]
         if self._once is not None:
-            values = np.empty(len(single))
-            self._once(0, 0, where.ctypes.data, *fixed, values.ctypes.data)
-            result[single] = values
+            self._once(0, 0, where, *fixed, given + 8 * (count + sums))
+            result[self._single] = memory[count + sums:]
+        if out is not None and not direct:
+            out[:] = result
+            return out
         return result
 
-    def _split(self, p: Sequence[Any]) -> tuple[list[float], list[Array]]:
-        """Return the parameters that all share, and those of each agent; remembered while the same tuple comes again."""
+    def _split(self, p: Sequence[Any]) -> tuple[list[float], list[Array], list[int]]:
+        """Return the parameters that all share, those of each agent and their addresses; remembered for the same tuple."""
         if self._last is not None and self._last[0] is p:
-            return self._last[1:]
+            return self._last[1]
         numbers = [float(value) for value, shared in zip(p, self._shared, strict=True) if shared]
         values = [np.reshape(value, -1) for value, shared in zip(p, self._shared, strict=True) if not shared]
         rows = [np.ascontiguousarray(np.broadcast_to(value, self._agents), dtype=float) for value in values]
+        found = numbers, rows, [row.ctypes.data for row in rows]
         # copies are not remembered: what they were made from may change
         same = isinstance(p, tuple) and all(np.shares_memory(a, b) for a, b in zip(rows, values, strict=True))
-        self._last = (p, numbers, rows) if same else None
-        return numbers, rows
+        self._last = (p, found) if same else None
+        return found
 
-    def _add_up(self, known: Array, n: int, whole: int, where: Addresses, ends: Addresses, fixed: tuple[int, int]) -> None:
+    def _add_up(self, known: Array, whole: int, where: int, tail: int, fixed: tuple[int, int]) -> None:
         """Put the sums where the fields find them."""
-        at, vectors = 0, n - n % WIDTH
+        at, n = 0, self._agents
+        vectors = n - n % WIDTH
         blocks = -(-vectors // BLOCK)
         for count, function in zip(self._sums, self._totals, strict=True):
             parts = np.zeros((count, blocks + 1))
-            function(0, vectors, where.ctypes.data, *fixed, parts.ctypes.data, blocks + 1)
+            results = parts.ctypes.data
+            function(0, vectors, where, *fixed, results, blocks + 1)
             if n > vectors:
-                function(vectors - whole, n - whole, ends.ctypes.data, *fixed, parts.ctypes.data + 8 * blocks, blocks + 1)
+                function(vectors - whole, n - whole, tail, *fixed, results + 8 * blocks, blocks + 1)
             known[at: at + count] = parts.sum(axis=1)
             at += count
-
-
-def _filled(row: Array, size: int) -> Array:
-    full = np.empty(size)
-    full[: len(row)], full[len(row):] = row, row[-1]
-    return full
-
-
-def _addresses(rows: Sequence[Array]) -> Addresses:
-    return np.array([row.ctypes.data for row in rows] or [0], dtype=np.uint64)
 
 
 def _pointer(build: Builder, table: str, row: int) -> Value:
