@@ -29,9 +29,9 @@ def test_the_table_of_another_solver(solved):
         for name, value in zip(("price", "expert_share", "leverage", "wealth_volatility", "wealth_drift"), row, strict=True):
             assert float(here[name]) == pytest.approx(value, rel=1e-3), (eta, name)
     for name, value, tolerance in (
-            ("price_without_experts", 0.7350889, 1e-7), ("steady_state", 0.463096, 1e-5), ("steady_state_price", 1.051136, 1e-6),
-            ("full_share_point", 0.2773, 4e-3), ("largest_wealth_volatility", 0.12387, 2e-3),
-            ("largest_price_volatility", 0.07138, 2e-3)):
+            ("price_without_experts", 0.7350889, 1e-7), ("steady_state", 0.463096, 1e-5),
+            ("steady_state_price", 1.051136, 1e-6), ("full_share_point", 0.2773, 4e-3),
+            ("largest_wealth_volatility", 0.12387, 2e-3), ("largest_price_volatility", 0.07138, 2e-3)):
         assert float(solved[name]) == pytest.approx(value, rel=tolerance), name
     assert float(solved["most_volatile_point"]) == float(solved["full_share_point"])
 
