@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,13 +12,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from dynamics.compiled.kernels.jit import ADDRESS, compile_kernel, native_target
 from dynamics.compiled.kernels.map_code import DIVERGED, MapLayout, MapProblem, map_text
-from dynamics.compiled.kernels.scheduling import thread_count
+from dynamics.compiled.kernels.scheduling import shared_out, thread_count
 from dynamics.errors import SpecificationError
 
 __all__ = ["DIVERGED", "MapEnds", "MapProblem", "iterate_maps", "map_width"]
 
 Array = NDArray[np.float64]
-SMALLEST_SHARE, SHARES = 512, 8  # lanes of the smallest piece of work; pieces for each thread
+SMALLEST_SHARE, LARGEST_SHARE, SHARES = 512, 8192, 8  # lanes of one piece of work; pieces for each thread
 LARGEST_PAIR = 4                 # states: the numbers of two vectors still fit into the registers
 
 
@@ -98,32 +97,30 @@ def iterate_maps(problem: MapProblem, initial_state: ArrayLike, parameters: Arra
     >>> bool(abs(ends.lyapunov[0] + 0.6931471805599453) < 1e-9)
     True
     """
-    import ctypes
-
     for name, number in (("steps", steps), ("discard", discard), ("longest_period", longest_period)):
         if number < 0:
             raise SpecificationError(f"iterate_maps: {name} = {number} must not be negative")
     width = width or map_width(problem)
     layout = MapLayout(len(problem.states), len(problem.parameters))
-    data, lanes = _filled(layout, width, initial_state, parameters)
+    given, lanes = _columns(layout, initial_state, parameters)
     attract = _compiled(problem, width, lyapunov)
     options = np.array([tolerance, 1e-2])
-    workers, size = thread_count(threads), data.shape[1]
-    share = size if workers == 1 else max(SMALLEST_SHARE, -(-size // (SHARES * workers * width)) * width)
-    share = -(-share // width) * width
+    ends = MapEnds(np.empty(lanes, dtype=np.int64), np.full(lanes, np.nan), np.empty(lanes, dtype=np.int64),
+                   np.empty((layout.dimension, lanes)))
 
-    def work(first: int) -> None:
-        attract(min(share, size - first), size, discard, steps, longest_period,
-                ctypes.c_void_p(data.ctypes.data + 8 * first), options.ctypes.data)
+    def work(first: int, last: int) -> None:
+        # what is done to the arrays of a share is done in its thread too, while they are in the processor's cache
+        data = np.zeros((layout.rows, -(-(last - first) // width) * width))
+        # what fills up the last vector is in no state at all, so that it takes no part
+        data[:layout.dimension, last - first:] = np.nan
+        data[:layout.dimension, :last - first] = given[0][:, first:last]
+        data[layout.dimension: layout.status, :last - first] = given[1][:, first:last]
+        attract(data.shape[1], data.shape[1], discard, steps, longest_period, data.ctypes.data, options.ctypes.data)
+        _finish(ends, slice(first, last), layout, data[:, :last - first], steps if lyapunov else None)
 
-    parts = range(0, size, max(share, width))
-    if workers == 1 or len(parts) < 2:
-        for first in parts:
-            work(first)
-    else:
-        with ThreadPoolExecutor(min(workers, len(parts))) as pool:
-            list(pool.map(work, parts))
-    return _ends(layout, data[:, :lanes], steps, lyapunov)
+    share = min(LARGEST_SHARE, max(SMALLEST_SHARE, -(-lanes // (SHARES * thread_count(threads) * width)) * width))
+    shared_out(work, lanes, -(-share // width) * width, threads)
+    return ends
 
 
 def map_width(problem: MapProblem) -> int:
@@ -139,7 +136,8 @@ def _compiled(problem: MapProblem, width: int, lyapunov: bool) -> Callable[..., 
     return kernel.function("attract", [ctypes.c_int64] * 5 + [ADDRESS, ADDRESS])
 
 
-def _filled(layout: MapLayout, width: int, initial_state: ArrayLike, parameters: ArrayLike) -> tuple[Array, int]:
+def _columns(layout: MapLayout, initial_state: ArrayLike, parameters: ArrayLike) -> tuple[list[Array], int]:
+    """Return states and parameters, shapes (dimension, lanes) and (parameters, lanes), and the number of lanes."""
     given = []
     for name, values, rows in (("initial_state", initial_state, layout.dimension),
                                ("parameters", parameters, layout.parameters)):
@@ -154,23 +152,18 @@ def _filled(layout: MapLayout, width: int, initial_state: ArrayLike, parameters:
         raise SpecificationError(f"iterate_maps: initial_state has {given[0].shape[1]} lanes, parameters have "
                                  f"{given[1].shape[1]}")
     lanes = counts.pop()
-    data = np.zeros((layout.rows, -(-lanes // width) * width))
-    # what fills up the last vector is in no state at all, so that it takes no part
-    data[:layout.dimension, lanes:] = np.nan
-    data[:layout.dimension, :lanes], data[layout.dimension: layout.status, :lanes] = given
-    return data, lanes
+    return [np.broadcast_to(a, (a.shape[0], lanes)) for a in given], lanes
 
 
-def _ends(layout: MapLayout, data: Array, steps: int, lyapunov: bool) -> MapEnds:
+def _finish(ends: MapEnds, where: slice, layout: MapLayout, data: Array, steps: int | None) -> None:
+    """Put the results of some lanes into their places; without ``steps`` there are no exponents."""
     period = data[layout.period].astype(np.int64)
-    exponents = np.full(data.shape[1], np.nan)
-    if lyapunov:
+    if steps is not None:
         size = data[layout.size]
         beginning = np.log(np.sqrt(float(layout.dimension)))
         with np.errstate(all="ignore"):
             grown = data[layout.exponent] * np.log(2.0) + np.log(size) - beginning
-        exponents = np.where(period < 0, np.nan, np.where(size == 0.0, -np.inf, grown / max(steps, 1)))
-    status = data[layout.status].astype(np.int64)
-    return MapEnds(status, exponents, period, data[:layout.dimension].copy())
-
-
+        ends.lyapunov[where] = np.where(period < 0, np.nan, np.where(size == 0.0, -np.inf, grown / max(steps, 1)))
+    ends.period[where] = period
+    ends.status[where] = data[layout.status]
+    ends.final_state[:, where] = data[:layout.dimension]

@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +20,7 @@ from dynamics.compiled.kernels.ir import INTEGER, POINTER, Builder, Module, Oper
 from dynamics.compiled.kernels.jit import ADDRESS, compile_kernel, native_target
 from dynamics.compiled.kernels.noise_code import advanced
 from dynamics.compiled.kernels.random_numbers import Streams
-from dynamics.compiled.kernels.scheduling import thread_count
+from dynamics.compiled.kernels.scheduling import shared_out
 from dynamics.compiled.kernels.tracing import Tracer
 from dynamics.compiled.noise_equations import NoiseEquation
 from dynamics.compiled.random_streams import DIFFUSION
@@ -76,17 +75,11 @@ def compiled_paths(problem: NoiseProblem, start: Array, parameters: Sequence[flo
     data = np.zeros((3 * problem.rows + 2 + 2 * len(problem.events), lanes))
     options = np.array([h, *start, *(float(p) for p in parameters)])
 
-    def work(place: int) -> None:
-        follow(min(SHARE, lanes - place), lanes, steps, first + place, key[0], key[1],
-               ctypes.c_void_p(data.ctypes.data + 8 * place), options.ctypes.data)
+    def work(place: int, last: int) -> None:
+        follow(last - place, lanes, steps, first + place, key[0], key[1], ctypes.c_void_p(data.ctypes.data + 8 * place),
+               options.ctypes.data)
 
-    places, workers = range(0, lanes, SHARE), thread_count(threads)
-    if workers == 1 or len(places) < 2:
-        for place in places:
-            work(place)
-    else:
-        with ThreadPoolExecutor(min(workers, len(places))) as pool:
-            list(pool.map(work, places))
+    shared_out(work, lanes, SHARE, threads)
     return data[:, :paths]
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from dynamics.compiled.kernels.flow_code import FlowCode
 from dynamics.compiled.kernels.lane_rows import RUNNING
 
-__all__ = ["advance_lanes", "thread_count"]
+__all__ = ["advance_lanes", "shared_out", "thread_count"]
 
 Array = NDArray[np.float64]
 SMALLEST_SHARE, SHARES = 512, 8  # lanes of the smallest piece of work; pieces for each thread
@@ -26,6 +26,32 @@ def thread_count(wanted: int | None = None) -> int:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # not on every system
         return os.cpu_count() or 1
+
+
+def shared_out(work: Callable[[int, int], object], size: int, share: int, threads: int | None) -> None:
+    """Call ``work(first, last)`` for shares of ``range(size)``, in any order; an interrupt leaves the rest undone.
+
+    Parameters
+    ----------
+    work : callable
+        Releases Python's lock most of the time.
+    size, share : int
+    threads : int, optional
+        None: one for each processor.
+    """
+    firsts = range(0, size, share)
+    workers = min(thread_count(threads), len(firsts))
+    if workers < 2:
+        for first in firsts:
+            work(first, min(first + share, size))
+        return
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            for future in [pool.submit(work, first, min(first + share, size)) for first in firsts]:
+                future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def advance_lanes(code: FlowCode, data: Array, order: NDArray[np.int64], options: Array, *, threads: int | None = None,
