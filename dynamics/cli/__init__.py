@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from dynamics.cli import catalogue, computations, derivations, reports
+from dynamics.cli import catalogue, computations, derivations, reports, reproductions
 from dynamics.errors import DerivationError, DynamicsError
 
 __all__ = ["app", "main"]
@@ -75,6 +75,7 @@ for command in (
     computations.threshold,
     computations.phase_diagram,
     reports.report,
+    reproductions.reproduce,
 ):
     app.command(command.__name__.replace("_", "-"))(command)
 
