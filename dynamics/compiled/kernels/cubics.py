@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from dynamics.compiled.kernels.ir import Builder, Module, Value
 
 __all__ = ["Cubic", "define_root", "quick_power", "quick_reciprocal"]
 
-ITERATIONS, ARRIVED = 12, 1e-13  # rounds of Newton's method at most; a move this small, in steps, is the last one
+ITERATIONS, ARRIVED = 12, 1e-8  # rounds of Newton's method at most; after a move this small the error is its square
+NEAR = 0.01
 _RECIPROCAL = 0x7FDE623822FC16E6
 _EXPONENT = 0x4330000000000000  # 2**52: whole numbers below are its last digits
 _BIAS = 1072632447.0            # upper half of the bits of 1.0, less what makes the mean error small
@@ -38,12 +40,12 @@ class Cubic:
     end: Value
     end_slope: Value
 
-    @property
+    @cached_property
     def second(self) -> Value:
         """Coefficient of theta**2."""
         return 3.0 * (self.end - self.start) - 2.0 * self.start_slope - self.end_slope
 
-    @property
+    @cached_property
     def third(self) -> Value:
         """Coefficient of theta**3."""
         return self.start_slope + self.end_slope - 2.0 * (self.end - self.start)
@@ -80,7 +82,10 @@ def define_root(module: Module) -> None:
     vector = f"<{module.width} x double>"
     build = module.function("cubic_root", dict.fromkeys(names, vector), returns=vector, internal=True)
     a, b, c, d, end = (build.argument(n) for n in names)
-    low, high, x, rounds = (build.variable(v) for v in (0.0, end, 0.5 * end, build.index(0)))
+    last = build.fma(build.fma(build.fma(d, end, c), end, b), end, a)
+    # where the chord vanishes; near a turning point, and after a start on the surface itself, that says nothing
+    first = build.select((b < 0.0) & (last < -NEAR * a), a / (a - last), 0.5) * end
+    low, high, x, rounds = (build.variable(v) for v in (0.0, end, first, build.index(0)))
     under_way = build.variable(end >= 0.0)
     with build.forever() as (_, out):
         at = x.get()

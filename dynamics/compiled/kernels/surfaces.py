@@ -106,19 +106,27 @@ class Watch:
         first_time = trials.equals(0.0)
         spent = trials >= MOST_TRIALS
         nearest, ahead = build.constant(2.0), build.constant(1e300)
+        share = CLOSE * (resume / step)
         details = []
         for s in surfaces:
             c = s.cubic(step)
-            tolerance = CLOSE * build.absolute(c.end_slope) * (resume / step)
+            tolerance = share * build.absolute(c.end_slope)
             wanted = s.wanted()
             beyond = good & wanted & (c.end < -tolerance) & ~spent
             back = good & s.sign.differs(0.0) & (c.start_slope < 0.0) & (c.end_slope > 0.0) & (c.end > -tolerance)
-            turn = c.turning()
-            least = c.at(turn)
-            through = back & (least < 0.0) & wanted & ~spent
-            closer = back & (least < -NEAR * c.start_slope) & first_time & ~through
-            root = c.root(build.select(through, turn, build.select(beyond, 1.0, -1.0)))
-            fraction = build.select(beyond | through, root, build.select(closer, turn, 2.0))
+            place, end = build.variable(2.0), build.variable(build.select(beyond, 1.0, -1.0))
+            with build.when(build.any(back)):
+                turn = c.turning()
+                least = c.at(turn)
+                through = back & (least < 0.0) & wanted & ~spent
+                closer = back & (least < -NEAR * c.start_slope) & first_time & ~through
+                end.set(build.select(through, turn, end.get()))
+                place.set(build.select(closer, turn, place.get()))
+            asked = end.get() >= 0.0
+            with build.when(build.any(asked)):
+                # a cubic of its own: what the other has computed under a condition is not known here
+                place.set(build.select(asked, s.cubic(step).root(end.get()), place.get()))
+            fraction = place.get()
             nearest = build.minimum(nearest, fraction)
             reached = good & s.sign.differs(0.0) & (c.end <= tolerance) & (
                 (c.end_slope < 0.0) | (spent & (c.end < 0.0)))
