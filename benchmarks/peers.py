@@ -108,7 +108,8 @@ def set_up(folder: Path, names: list[str]) -> None:
             continue
         print(f"setting up {environment}", file=sys.stderr)
         subprocess.run([sys.executable, "-m", "venv", "--clear", str(place)], check=True)
-        done = subprocess.run([str(_python(place)), "-m", "pip", "--disable-pip-version-check", "install", "--quiet", *packages])
+        pip = [str(_python(place)), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+        done = subprocess.run([*pip, *packages])
         if done.returncode:
             print(f"{environment} could not be installed and is left out", file=sys.stderr)
         else:
@@ -130,15 +131,16 @@ def compare(ours: Engine, peer: Engine, title: str, model: str, exact: dict[floa
     theirs = nearest[1]
     bound = peer.error(model, theirs, exact)
     mine = next((t for t in OUR_LADDER if ours.error(model, t, exact) <= bound), OUR_LADDER[-1])
-    wrong = [int(np.sum(e.results(model, t, LATE)[0] != exact[LATE][0])) for e, t in ((ours, mine), (peer, theirs))]
-    counts = [SAMPLE * max(1, min(64, round(SECONDS * e.rate(model, t) / SAMPLE))) for e, t in ((ours, mine), (peer, theirs))]
+    both = ((ours, mine), (peer, theirs))
+    wrong = [int(np.sum(e.results(model, t, LATE)[0] != exact[LATE][0])) for e, t in both]
+    counts = [SAMPLE * max(1, min(64, round(SECONDS * e.rate(model, t) / SAMPLE))) for e, t in both]
     rates: list[list[float]] = [[], []]
     for number in range(ROUNDS):
-        for k, (engine, tolerance) in enumerate(((ours, mine), (peer, theirs))):
+        for k, (engine, tolerance) in enumerate(both):
             rates[k].append(counts[k] / engine.ask(model, tolerance, counts[k], 2 + number, LATE))
     ratios = [a / b for a, b in zip(*rates, strict=True)]
     return (f"| {title} | {model} | {theirs:.0e}, {bound:.1e} | {mine:.0e}, {ours.error(model, mine, exact):.1e} | "
-            f"{statistics.median(rates[1]):,.0f} | {statistics.median(rates[0]):,.0f} | **{statistics.median(ratios):.3g}** | "
+            f"{statistics.median(rates[1]):,.0f} | {statistics.median(rates[0]):,.0f} | {statistics.median(ratios):.3g} | "
             f"{min(ratios):.3g} to {max(ratios):.3g} | {wrong[0]}, {wrong[1]} |")
 
 
@@ -159,7 +161,7 @@ def main() -> None:
         ours = Engine(Path(sys.executable), "ours", (), folder)
         versions = dict(ours.versions)
         print("| peer | model | peer's tolerance, error | ours | peer, trajectories/s | ours | ratio | range | "
-              f"wrong outcomes of {SAMPLE}: ours, peer |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- |", flush=True)
+              f"wrong outcomes of {SAMPLE}: ours, peer |\n|" + " --- |" * 9, flush=True)
         for name in names:
             title, environment, _, script, arguments = PEERS[name]
             python = Path(sys.executable) if environment is None else _python(given.environments / environment)

@@ -3,11 +3,11 @@
 import os
 
 os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
-import diffrax  # noqa: E402  (the flags come first)
-import jax  # noqa: E402
-import jax.numpy as jnp  # noqa: E402
-import numpy as np  # noqa: E402
-from jobs import ENDED, EVENT, Model, Solve, serve  # noqa: E402
+import diffrax
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jobs import ENDED, EVENT, Model, Solve, serve
 
 jax.config.update("jax_enable_x64", True)
 BATCH = 256

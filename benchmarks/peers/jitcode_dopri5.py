@@ -30,7 +30,8 @@ def make(model: Model, tolerance: float) -> Solve:
     p = [symengine.Symbol(f"p{k}") for k in range(len(model.parameters))]
     states = [state(k) for k in range(3)]
     with contextlib.redirect_stdout(io.StringIO()):
-        ode = jitcode(dict(zip(states, model.field(states, p, positive, softplus), strict=True)), control_pars=p, verbose=False)
+        field = dict(zip(states, model.field(states, p, positive, softplus), strict=True))
+        ode = jitcode(field, control_pars=p, verbose=False)
         ode.generate_f_C(simplify=False)
         ode.compile_C()
         ode.set_integrator("dopri5", rtol=tolerance, atol=1e-3 * tolerance, nsteps=10**6)

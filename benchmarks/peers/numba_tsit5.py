@@ -46,7 +46,8 @@ def make(model: Model, tolerance: float) -> Solve:
             k5a, k5b, k5c = field(
                 a + h * (u * k1a + v * k2a + w * k3a + x * k4a), b + h * (u * k1b + v * k2b + w * k3b + x * k4b),
                 c + h * (u * k1c + v * k2c + w * k3c + x * k4c), p)
-            u, v, w, x, y = 5.86145544294642, -12.92096931784711, 8.159367898576159, -0.071584973281401, -0.028269050394068383
+            u, v, w = 5.86145544294642, -12.92096931784711, 8.159367898576159
+            x, y = -0.071584973281401, -0.028269050394068383
             k6a, k6b, k6c = field(a + h * (u * k1a + v * k2a + w * k3a + x * k4a + y * k5a),
                                   b + h * (u * k1b + v * k2b + w * k3b + x * k4b + y * k5b),
                                   c + h * (u * k1c + v * k2c + w * k3c + x * k4c + y * k5c), p)
@@ -56,8 +57,8 @@ def make(model: Model, tolerance: float) -> Solve:
             b1 = b + h * (u * k1b + v * k2b + w * k3b + x * k4b + y * k5b + z * k6b)
             c1 = c + h * (u * k1c + v * k2c + w * k3c + x * k4c + y * k5c + z * k6c)
             k7a, k7b, k7c = field(a1, b1, c1, p)
-            u, v, w, x, y, z, s = (-0.00178001105222577714, -0.0008164344596567469, 0.007880878010261995, -0.1447110071732629,
-                                   0.5823571654525552, -0.45808210592918697, 0.015151515151515152)
+            u, v, w, x = -0.00178001105222577714, -0.0008164344596567469, 0.007880878010261995, -0.1447110071732629
+            y, z, s = 0.5823571654525552, -0.45808210592918697, 0.015151515151515152
             ea = h * (u * k1a + v * k2a + w * k3a + x * k4a + y * k5a + z * k6a + s * k7a)
             eb = h * (u * k1b + v * k2b + w * k3b + x * k4b + y * k5b + z * k6b + s * k7b)
             ec = h * (u * k1c + v * k2c + w * k3c + x * k4c + y * k5c + z * k6c + s * k7c)
@@ -97,6 +98,6 @@ def make(model: Model, tolerance: float) -> Solve:
 
 
 if __name__ == "__main__":
-    import numba.np.unsafe.ndarray  # noqa: F401  (used by its full name)
+    import numba.np.unsafe.ndarray
 
     serve(make, {"numba": numba.__version__})

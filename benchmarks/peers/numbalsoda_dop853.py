@@ -50,6 +50,6 @@ def make(model: Model, tolerance: float) -> Solve:
 
 
 if __name__ == "__main__":
-    import numba.np.unsafe.ndarray  # noqa: F401  (used by its full name)
+    import numba.np.unsafe.ndarray
 
     serve(make, {"numbalsoda": importlib.metadata.version("numbalsoda"), "numba": numba.__version__})

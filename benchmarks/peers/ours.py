@@ -17,7 +17,8 @@ def make(model: Model, tolerance: float) -> Solve:
     problem = FlowProblem(STATES, p, field, (STATES[1] - model.level,), (model.sign,), (True,), running=STATES[:2])
 
     def solve(y, values, duration):
-        run = integrate_flows(problem, y, values, duration, relative_tolerance=tolerance, absolute_tolerance=1e-3 * tolerance)
+        run = integrate_flows(problem, y, values, duration, relative_tolerance=tolerance,
+                              absolute_tolerance=1e-3 * tolerance)
         outcome = [ENDED if s == 0 else EVENT if s == 1 else FAILED for s in run.status.tolist()]
         return outcome, run.final_state
 
