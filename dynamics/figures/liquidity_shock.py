@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from dynamics.figures.style import BLACK, BLUE, GREY, VERMILION, drawing_on, leg
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
+    from numpy.typing import NDArray
 
 __all__ = ["plot_liquidity_shock"]
 
@@ -56,7 +57,7 @@ def plot_liquidity_shock(result: xr.Dataset, ax: Axes | None = None) -> Axes:
             for part in (loss < jump, loss >= jump):
                 ax.plot(loss[part], values[part], color=BLUE)
         else:
-            ax.plot(loss, values, color=BLUE)
+            ax.plot(*_with_known_points(result, loss, values), color=BLUE)
             if "magnitude" in result.attrs:
                 shock = float(result.attrs["magnitude"])
                 ax.axhline(shock, color=GREY, linewidth=0.8, linestyle=":", label=f"shock of {shock:g}")
@@ -68,3 +69,13 @@ def plot_liquidity_shock(result: xr.Dataset, ax: Axes | None = None) -> Axes:
         ax.set_ylim(bottom=0)
         legend_above(ax)
     return ax
+
+
+def _with_known_points(result: xr.Dataset, loss: NDArray[Any], values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """The curve with the two points that were searched for: the shock at its critical loss, and zero where rest ends."""
+    known = [(float(result["critical_loss"]), float(result.attrs.get("magnitude", np.nan))),
+             (float(result["critical_loss_at_rest"]) if "critical_loss_at_rest" in result else np.nan, 0.0)]
+    points = [point for point in known if np.isfinite(point).all() and loss.min() <= point[0] <= loss.max()]
+    x, y = (np.append(array, [point[k] for point in points]) for k, array in enumerate((loss, values)))
+    order = np.argsort(x, kind="stable")
+    return x[order], y[order]
