@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from sympy import Expr
 
 from dynamics.compiled.functions import SystemFunctions, functions_of
 from dynamics.compiled.noise_steps import NoiseStepper
@@ -54,9 +56,8 @@ def follow_paths(system: System, stepper: NoiseStepper, start: Array, h: float, 
                  stored_paths: int, engine: str | None = None, threads: int | None = 1) -> NoisyPaths:
     """Follow ``paths`` paths over ``steps`` steps of length ``h``.
 
-    ``engine`` is "compiled", "arrays", or None for the compiled one where it can be had. Paths that are stored, jumps and
-    events that assign need arrays; so do functions without vector instructions. ``threads`` are those of compiled code, None
-    for one per processor.
+    ``engine`` is "compiled", "arrays", or None for the compiled one where it can be had. Paths that are stored need arrays,
+    and so do functions without vector instructions. ``threads`` are those of compiled code, None for one per processor.
     """
     rows, events = stepper.dimension + len(system.observables), len(system.events)
     result = NoisyPaths(np.empty((rows, paths)), np.empty((rows, paths)), np.empty((rows, paths)),
@@ -77,20 +78,25 @@ def _compiled_rest(system: System, stepper: NoiseStepper, start: Array, h: float
     from dynamics.compiled.kernels.tracing import count_operations
 
     parsed, directions = system._parsed, {"falling": -1, "rising": 1, "both": 0}
-    if not available() or stepper.jumps or any(assign for _, assign in parsed.events.values()):
-        return False
-    watched = [*parsed.observables.values(), *(e for e, _ in parsed.events.values())]
-    equation, watched = stepper.equation, [system.resolve(e) for e in watched]
-    stages = STAGES if equation.method == "stochastic_runge_kutta" else 1
-    if stages * count_operations([*equation.expressions, *watched]) > MOST_OPERATIONS:
+    names = list(system.states)
+
+    def assignment(assign: Mapping[str, Expr]) -> tuple[tuple[int, Expr], ...]:
+        return tuple((names.index(n), system.resolve(e)) for n, e in assign.items())
+
+    observables = [system.resolve(e) for e in parsed.observables.values()]
+    events = [(system.resolve(e), directions[event.direction], event.terminal, assignment(assign))
+              for (e, assign), event in zip(parsed.events.values(), system.events.values(), strict=True)]
+    jumps = [(system.resolve(rate), assignment(assign)) for rate, assign in parsed.jumps.values()]
+    watched = [*observables, *(e for e, *_ in events), *(rate for rate, _ in jumps),
+               *(e for _, assign in jumps for _, e in assign), *(e for *_, assign in events for _, e in assign)]
+    stages = STAGES if stepper.equation.method == "stochastic_runge_kutta" else 1
+    if not available() or stages * count_operations([*stepper.equation.expressions, *watched]) > MOST_OPERATIONS:
         return False  # compilation would take longer than it saves
     from dynamics.compiled.kernels.noise import NoiseProblem, compiled_paths
 
-    paths, count = result.final.shape[1] - first, len(parsed.observables)
-    events = zip(watched[count:], system.events.values(), strict=True)
-    problem = NoiseProblem(equation, tuple(watched[:count]),
-                           tuple((e, directions[event.direction], event.terminal) for e, event in events),
-                           STATUS["event"], STATUS["invalid_state"])
+    paths = result.final.shape[1] - first
+    problem = NoiseProblem(stepper.equation, tuple(observables), tuple(events), tuple(jumps), STATUS["event"],
+                           STATUS["invalid_state"])
     try:
         data = compiled_paths(problem, start, stepper.p, h, steps, first, paths, key_of(seed), threads) \
             if paths else None

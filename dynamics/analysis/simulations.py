@@ -90,7 +90,7 @@ def simulate(system: System, duration: float, time_step: float, paths: int, seed
     Poisson number of mean rate * step.
 
     A seed gives the same numbers for any grouping of the paths: each has a stream of its own. Compiled code follows the
-    paths where it can be had; stored paths, jumps and events that assign take arrays. The two differ by rounding;
+    paths where it can be had; stored paths take arrays. The two differ by rounding;
     ``attrs["engine"]`` says which it was.
 
     References

@@ -14,10 +14,10 @@ from dynamics.compiled.functions import functions_of
 from dynamics.compiled.noise_equations import NoiseEquation, equation_of
 from dynamics.systems import System
 
-__all__ = ["NoiseStepper", "stepper_of"]
+__all__ = ["LARGEST_JUMP_MEAN", "MOST_JUMPS", "NoiseStepper", "stepper_of"]
 
 Array = NDArray[np.float64]
-LARGEST_JUMP_MEAN = 100.0
+LARGEST_JUMP_MEAN, MOST_JUMPS = 100.0, 1000
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def _poisson(mean: Array, u: Array) -> NDArray[np.int64]:
     while True:
         more = u > below
         # where the sum has reached its rounding the rest of the tail has no weight
-        if not more.any() or number > 10 * LARGEST_JUMP_MEAN:
+        if not more.any() or number > MOST_JUMPS:
             return counts
         number += 1
         counts += more

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,19 +17,22 @@ import numpy as np
 from numpy.typing import NDArray
 from sympy import Expr, Symbol
 
-from dynamics.compiled.kernels.ir import INTEGER, POINTER, Builder, Module, Operand, Value
+from dynamics.compiled.kernels import mathematics
+from dynamics.compiled.kernels.ir import INTEGER, POINTER, Builder, Module, Operand, Value, Variable
 from dynamics.compiled.kernels.jit import ADDRESS, compile_kernel, native_target
 from dynamics.compiled.kernels.noise_code import advanced
 from dynamics.compiled.kernels.random_numbers import Streams
 from dynamics.compiled.kernels.scheduling import shared_out
 from dynamics.compiled.kernels.tracing import Tracer
 from dynamics.compiled.noise_equations import NoiseEquation
-from dynamics.compiled.random_streams import DIFFUSION
+from dynamics.compiled.noise_steps import LARGEST_JUMP_MEAN, MOST_JUMPS
+from dynamics.compiled.random_streams import DIFFUSION, JUMPS
 from dynamics.systems import TIME
 
 __all__ = ["NoiseProblem", "compiled_paths", "noise_text"]
 
 Array = NDArray[np.float64]
+Assignment = tuple[tuple[int, Expr], ...]
 SHARE = 1024  # lanes of one call: between two of them the user can interrupt, and threads share them out
 
 
@@ -40,15 +44,18 @@ class NoiseProblem:
     ----------
     equation : NoiseEquation
     observables : tuple of Expr
-    events : tuple of (Expr, direction, terminal)
+    events : tuple of (Expr, direction, terminal, assignment)
         Direction -1 (falling), 1 (rising) or 0 (both).
+    jumps : tuple of (rate, assignment)
+        An assignment gives states, by place, and their new values; all are made at once.
     ended, invalid : int
         Status codes; 0 is a path that reached the last step.
     """
 
     equation: NoiseEquation
     observables: tuple[Expr, ...]
-    events: tuple[tuple[Expr, int, bool], ...]
+    events: tuple[tuple[Expr, int, bool, Assignment], ...]
+    jumps: tuple[tuple[Expr, Assignment], ...]
     ended: int
     invalid: int
 
@@ -114,7 +121,9 @@ class _Paths:
         self.parameters: dict[Symbol, Operand] = dict(zip(self.equation.parameters, given[1 + size:], strict=True))
         self.fixed: dict[Expr, Operand] = {}
         path = build.spread(build.argument("path") + lane) + build.lane_numbers()
-        self.streams = Streams(build, (build.argument("key0"), build.argument("key1")), path, DIFFUSION)
+        key = build.argument("key0"), build.argument("key1")
+        self.streams = Streams(build, key, path, DIFFUSION)
+        self.chances = Streams(build, key, path, JUMPS) if problem.jumps else self.streams
         zero = build.constant(0.0)
         # variables of one vector each: the optimiser keeps them in registers
         self.state = [build.variable(s) for s in start]
@@ -122,7 +131,7 @@ class _Paths:
         # an observable may be no number at first: then others stand in its place
         self.largest = [build.variable(v) for v in (*start, *(build.select(v.equals(v), v, -math.inf) for v in observed))]
         self.smallest = [build.variable(v) for v in (*start, *(build.select(v.equals(v), v, math.inf) for v in observed))]
-        self.levels = [build.variable(v) for v in self._traced(start, zero, [e for e, _, _ in problem.events])]
+        self.levels = [build.variable(v) for v in self._traced(start, zero, [e for e, *_ in problem.events])]
         self.passage = [build.variable(math.nan) for _ in problem.events]
         self.counts = [build.variable(0.0) for _ in problem.events]
         self.ended, self.end, self.steps = build.variable(0.0), build.variable(0.0), build.variable(0.0)
@@ -163,6 +172,8 @@ class _Paths:
         step = build.to_double(build.spread(number))
         before, alive = [s.get() for s in self.state], self.alive.get()
         after = advanced(build, self.equation, self._traced, before, step * self.h, self.h, increments)
+        if problem.jumps:
+            after = self._jumped(after, (step + 1.0) * self.h, alive)
         total = build.constant(0.0)
         for s in after:
             total = build.fma(s, 0.0, total)  # nan as soon as one is not finite
@@ -189,9 +200,9 @@ class _Paths:
         """Record the events of a step; terminal ones end their paths where the straight line meets zero."""
         build, problem = self.build, self.problem
         time = build.variable((step + 1.0) * self.h)
-        levels = self._traced(after, time.get(), [e for e, _, _ in problem.events])
+        levels = self._traced(after, time.get(), [e for e, *_ in problem.events])
         found = []
-        for old, level, (_, direction, _) in zip(self.levels, levels, problem.events, strict=True):
+        for old, level, (_, direction, *_) in zip(self.levels, levels, problem.events, strict=True):
             was = old.get()
             falls, rises = (was > 0.0) & (level <= 0.0), (was < 0.0) & (level >= 0.0)
             found.append((was, level, active & (falls if direction < 0 else rises if direction > 0 else falls | rises)))
@@ -202,14 +213,14 @@ class _Paths:
         arrived = [build.variable(s) for s in after]
         with build.when(build.any(anywhere)):
             end, parts = build.constant(2.0), []
-            for (was, level, crossed), (_, _, terminal) in zip(found, problem.events, strict=True):
+            for (was, level, crossed), (_, _, terminal, _) in zip(found, problem.events, strict=True):
                 part = was / (was - level)
                 part = build.select((part - part).equals(0.0), part, 1.0)
                 parts.append(part)
                 if terminal:
                     end = build.minimum(build.select(crossed, part, 2.0), end)
-            for number, ((*_, crossed), part) in enumerate(zip(found, parts, strict=True)):
-                counted = crossed & (part <= end)
+            reached = [crossed & (part <= end) for (*_, crossed), part in zip(found, parts, strict=True)]
+            for number, (counted, part) in enumerate(zip(reached, parts, strict=True)):
                 first = counted & self.counts[number].get().equals(0.0)
                 self.passage[number].set(build.select(first, (step + part) * self.h, self.passage[number].get()))
                 self.counts[number].set(self.counts[number].get() + build.select(counted, 1.0, 0.0))
@@ -220,4 +231,48 @@ class _Paths:
             time.set(build.select(ended, stop, time.get()))
             for variable, a, b in zip(arrived, before, after, strict=True):
                 variable.set(build.select(ended, a + end * (b - a), b))
+            if any(assign for *_, assign in problem.events):
+                for counted, (*_, assign) in zip(reached, problem.events, strict=True):
+                    self._assign(arrived, assign, time.get(), counted)
+                with self._apart():
+                    levels = self._traced([v.get() for v in arrived], time.get(), [e for e, *_ in problem.events])
+                for old, level in zip(self.levels, levels, strict=True):
+                    old.set(build.select(anywhere, level, old.get()))
         return [v.get() for v in arrived], time.get()
+
+    def _jumped(self, state: Sequence[Value], t: Value, alive: Value) -> list[Value]:
+        """Return the state after the jumps of a step, as many as a Poisson number found by inversion."""
+        build = self.build
+        after = [build.variable(s) for s in state]
+        means = [rate * self.h for rate in self._traced(state, t, [rate for rate, _ in self.problem.jumps])]
+        for mean, (_, assign) in zip(means, self.problem.jumps, strict=True):
+            possible = (mean >= 0.0) & (mean <= LARGEST_JUMP_MEAN)
+            mean, chance = build.select(possible, mean, 0.0), self.chances.uniform()
+            for variable in after:
+                variable.set(build.select(possible, variable.get(), math.nan))
+            term, number = build.variable(mathematics.exp(build, -mean)), build.variable(0.0)
+            below, more = build.variable(term.get()), build.variable(alive & (chance > term.get()))
+            with build.forever() as (_, out):
+                going = build.block("going")
+                build.branch_if(build.any(more.get()), going, out)
+                build.enter(going)
+                self._assign(after, assign, t, more.get())
+                number.set(number.get() + 1.0)
+                term.set(term.get() * mean / number.get())
+                below.set(below.get() + term.get())
+                # where the sum has reached its rounding the rest of the tail has no weight
+                more.set(more.get() & (chance > below.get()) & (number.get() <= MOST_JUMPS))
+        return [v.get() for v in after]
+
+    def _assign(self, state: Sequence[Variable], assign: Assignment, t: Value, where: Value) -> None:
+        with self._apart():
+            values = self._traced([v.get() for v in state], t, [e for _, e in assign])
+        for (place, _), value in zip(assign, values, strict=True):
+            state[place].set(self.build.select(where, value, state[place].get()))
+
+    @contextmanager
+    def _apart(self) -> Iterator[None]:
+        """Values that are computed in a branch are not known behind it."""
+        kept, self.fixed = self.fixed, dict(self.fixed)
+        yield
+        self.fixed = kept
