@@ -52,7 +52,7 @@ def test_paths_add_up_to_the_derivative_and_have_values_at_a_place() -> None:
 
 def test_what_does_not_compete_is_told() -> None:
     system = dy.models.load("deleveraging")
-    with pytest.raises(dy.DerivationError, match="net_flow > price_change > price_gap"):
+    with pytest.raises(dy.DerivationError, match="net_flow -> price_change -> price_gap"):
         dy.path_ratio(system, "net_flow", "price_gap")
     with pytest.raises(dy.SpecificationError, match="Did you mean 'net_flow'"):
         dy.competing_paths(system, "netflow", "equity_ratio")
