@@ -16,11 +16,13 @@ METADATA = {"kernelspec": {"display_name": "Python 3", "language": "python", "na
 def execute(path: Path) -> None:
     """Run a notebook in place, without what differs from run to run: times, versions of the kernel, random ids."""
     notebook = nbformat.read(path, as_version=4)
-    NotebookClient(notebook, timeout=300, record_timing=False).execute()
-    notebook.metadata = nbformat.from_dict(METADATA)
-    for number, cell in enumerate(notebook.cells, 1):
-        cell.id = f"cell-{number:02d}"
-    nbformat.write(notebook, path)
+    try:
+        NotebookClient(notebook, timeout=300, record_timing=False).execute()
+    finally:
+        notebook.metadata = nbformat.from_dict(METADATA)
+        for number, cell in enumerate(notebook.cells, 1):
+            cell.id = f"cell-{number:02d}"
+        nbformat.write(notebook, path)
 
 
 if __name__ == "__main__":

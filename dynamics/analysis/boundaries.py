@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sympy import Expr, Symbol
 
+from dynamics.analysis.branch_points import zero_eigenvalue_kind
 from dynamics.analysis.closed_forms import Candidate, candidates
 from dynamics.compiled.code import vector_function
 from dynamics.symbolic.polynomial import jacobian_matrix
@@ -101,7 +102,11 @@ def _conditions(system: System, candidate: Candidate, bounds: Mapping[Symbol, An
     matrix = jacobian_matrix(candidate.fields, states).xreplace(state)
     matrix = matrix.applyfunc(lambda entry: denested(entry, bounds, known))
     found = stability_of_matrix(matrix, system.time, len(candidate.free), bounds)
-    return inside, [(c.expression, c.kind) for c in found]
+    others = [c.state for c in candidates(system) if c.regime == candidate.regime]
+    parameters = [Symbol(name) for name in system.parameters]
+    kinds = [zero_eigenvalue_kind(c.expression, state, others, parameters, bounds) if c.kind == "fold" else c.kind
+             for c in found]
+    return inside, [(c.expression, kind) for c, kind in zip(found, kinds, strict=True)]
 
 
 def _is_bound(system: System, candidate: Candidate, expression: Expr) -> bool:

@@ -262,13 +262,13 @@ def _collision(before: Row, after: Row, collision: tuple[Polished, CurvePoint]) 
     """The row of a border collision, between the last of one regime and the first of the next."""
     solved, _ = collision
     n, discrete = before.equations.dimension, before.equations.discrete
-    texts = [f"{switch.text}: {'on' if on else 'off'}" for switch, on in before.equations.regime.pattern]
-    others = [f"{switch.text}: {'on' if on else 'off'}" for switch, on in after.equations.regime.pattern]
+    earlier = {switch.text: on for switch, on in before.equations.regime.pattern}
+    changed = [f"{switch.text}: {'off -> on' if on else 'on -> off'}" for switch, on in after.equations.regime.pattern
+               if earlier.get(switch.text) is not on]
     turned = before.sample.point.tangent[n] * after.sample.point.tangent[n] < 0
     counts = {"unstable_before": float(unstable_count(before.sample.eigenvalues, discrete)),
               "unstable_after": float(unstable_count(after.sample.eigenvalues, discrete))}
-    remark = f"{', '.join(texts) or 'smooth'} -> {', '.join(others) or 'smooth'}; " \
-             f"{'nonsmooth fold' if turned else 'persistence'}"
+    remark = "; ".join([*changed, "nonsmooth fold" if turned else "persistence"])
     point = special_point(before.equations, "border_collision", solved, before.sample, normal_form=counts, remark=remark)
     return Row(before.equations, before.sample, Bifurcation(0, 1.0, before.sample, point))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sympy import Expr, Pow, Symbol
+from sympy import Dummy, Expr, Pow, Symbol
 
 from dynamics.errors import DerivationError
 from dynamics.symbolic.conditions import solve_for
@@ -44,7 +44,9 @@ def zero_eigenvalue_kind(condition: Expr, state: Mapping[Symbol, Expr], others: 
             continue
         if not solutions:
             continue
-        on_the_set = {parameter: solutions[0][0]}
+        # roots of squares simplify only where signs are known: sqrt(a**2) is a for a positive parameter
+        signed = {s: Dummy(s.name, positive=True) for s, (low, _) in bounds.items() if low is not None and low >= 0}
+        on_the_set = {**signed, parameter: solutions[0][0].xreplace(signed)}
         if any(_vanishes(radicand, on_the_set) for radicand in _radicands(state)):
             return "fold"
         meeting = [other for other in others

@@ -264,9 +264,16 @@ def _without_repetitions(points: Sequence[FixedPoint]) -> list[FixedPoint]:
                     None)
         if twin is None:
             kept.append(point)
-        elif "border" in point.remark and "border" in twin.remark and point.regime != twin.regime:
+        elif "border" in point.remark and "border" in twin.remark and point.regime != twin.regime \
+                and not _same_spectrum(point, twin):
             kept.append(replace(point, remark=point.remark + "; the other side of the border"))
     return kept
+
+
+def _same_spectrum(a: FixedPoint, b: FixedPoint) -> bool:
+    """A border that changes nothing (a switch within a branch that is not taken) has no sides."""
+    return len(a.eigenvalues) == len(b.eigenvalues) and all(
+        abs(v - w) <= 1e-12 * (1 + abs(v)) for v, w in zip(a.eigenvalues, b.eigenvalues, strict=True))
 
 
 def _weakest(exactness: Iterator[str]) -> str:

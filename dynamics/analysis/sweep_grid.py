@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import logging
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,7 +24,8 @@ from dynamics.systems import System
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["Filled", "ProgressBar", "axes_record", "check_same", "chunk_shape", "filled", "finished", "store_path"]
+__all__ = ["Filled", "ProgressBar", "axes_record", "bar_kind", "check_same", "chunk_shape", "filled", "finished",
+           "store_path"]
 
 Array = NDArray[np.float64]
 Coordinates = Mapping[str, tuple[Array, Mapping[str, Any]]]
@@ -186,6 +188,13 @@ class _Memory:
                           attrs=dict(attributes))
 
 
+def bar_kind() -> Any:
+    """Return the tqdm that can be drawn here: in a notebook without ipywidgets ``tqdm.auto`` warns and draws text anyway."""
+    from importlib.util import find_spec  # a module of its own, not an attribute of importlib
+
+    return importlib.import_module("tqdm.auto" if find_spec("ipywidgets") else "tqdm").tqdm
+
+
 class ProgressBar:
     """A tqdm bar over cells with rate and remaining time, or nothing."""
 
@@ -193,9 +202,7 @@ class ProgressBar:
         self.bar: Any = None
         self.base = done
         if show:
-            from tqdm.auto import tqdm
-
-            self.bar = tqdm(total=total, initial=done, unit="cell", unit_scale=True, leave=False)
+            self.bar = bar_kind()(total=total, initial=done, unit="cell", unit_scale=True, leave=False)
 
     def __enter__(self) -> ProgressBar:
         return self

@@ -21,7 +21,7 @@ TOGETHER = 2.5  # points: nearer markers look like one
 
 
 def write_beside(ax: Axes, points: Sequence[tuple[float, float, str]], color: str = "black") -> list[Text]:
-    """Write each name beside its point.
+    """Write each name beside its point, where it covers least.
 
     Parameters
     ----------
@@ -53,14 +53,15 @@ def write_beside(ax: Axes, points: Sequence[tuple[float, float, str]], color: st
     taken: list[NDArray[np.float64]] = []
     texts = []
     for corner, names in merged.items():
-        text = ax.text(0, 0, ", ".join(names), color=color, zorder=7, ha="left", va="bottom", fontsize=7)
+        # an annotation keeps its distance to the point when limits or the size of the figure are changed later
+        text = ax.annotate(", ".join(names), tuple(ax.transData.inverted().transform(corner)), (0, 0), color=color,
+                           textcoords="offset points", zorder=7, ha="left", va="bottom", fontsize=7)
         size = text.get_window_extent()
         boxes = [_box(np.array(corner), size.width, size.height, unit * distance, angle)
                  for distance in DISTANCES for angle in 2 * np.pi * np.arange(DIRECTIONS) / DIRECTIONS + 0.5]
         best = min(boxes, key=lambda box: _cost(box, lines, markers, taken, frame))
         taken.append(best)
-        left, bottom = ax.transData.inverted().transform(best[:2])
-        text.set_position((float(left), float(bottom)))
+        text.set_position(((best[0] - corner[0]) / unit, (best[1] - corner[1]) / unit))
         text.set_in_layout(False)
         texts.append(text)
     return texts

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dynamics.analysis.sweep_grid import bar_kind
 from dynamics.errors import DataError, DynamicsError, SpecificationError, did_you_mean
 from dynamics.results import PUBLISHED, Claim, Finding, Reproduction, provenance
 from dynamics.results.reproductions import bibtex, judged
@@ -313,12 +314,10 @@ class Paper:
 
 
 def _watched(computations: Sequence[Computation], paper: str, progress: Any) -> Iterator[Computation]:
-    from tqdm.auto import tqdm
-
     tell = progress if callable(progress) else None
     # disable=None: no bar where stderr is no terminal
     hidden = None if progress is None else tell is not None or not progress
-    with tqdm(computations, desc=paper, unit="computation", leave=False, disable=hidden) as bar:
+    with bar_kind()(computations, desc=paper, unit="computation", leave=False, disable=hidden) as bar:
         for computation in bar:
             what = computation.name.replace("_", " ")
             bar.set_postfix_str(what)

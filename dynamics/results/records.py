@@ -47,6 +47,8 @@ class Records(Sequence[Item]):
     @overload
     def __getitem__(self, key: slice) -> tuple[Item, ...]: ...
     def __getitem__(self, key: int | slice) -> Item | tuple[Item, ...]:
+        if isinstance(key, int) and not -len(self._items) <= key < len(self._items):
+            raise IndexError(f"there is no record {key}: {len(self._items) or 'none'} found")
         return self._items[key]
 
     def __len__(self) -> int:

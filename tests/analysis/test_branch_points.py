@@ -87,3 +87,12 @@ def test_conditions_at_a_point_known_in_numbers_are_numbers() -> None:
     point, = dy.fixed_points(faster)
     assert point.eigenvalues[0] == pytest.approx(-2.5, abs=1e-12)
     assert [c.expression for c in dy.stability_conditions(faster, point)] == [-1]
+
+
+def test_points_that_cross_are_transcritical_although_one_is_a_root_of_squares():
+    rate = dy.Parameter(0.5, bounds=(0, None))
+    system = dy.System(name="crossing", states={"u": dy.State(0.2, bounds=(0, 1))},
+                       parameters={"target": dy.Parameter(0.2, bounds=(0, 1)), "speed": rate, "spread": rate},
+                       equations={"u": "spread*(1/target - 1/u) - speed*u*(u/target - 1)"})
+    for point in dy.fixed_points(system)[:2]:
+        assert [c.bifurcation for c in dy.stability_conditions(system, point)] == ["transcritical"]

@@ -250,3 +250,15 @@ def test_a_declared_point_of_rest_on_a_line_of_such_points_leaves_a_state_free()
     # slope -sech(0)**2 - 1 across the line; the zero along it is structural
     assert point.eigenvalues == pytest.approx((-2, 0), abs=1e-12)
     assert point.stability == "stable"
+
+
+def test_a_switch_in_a_branch_that_is_not_taken_makes_no_second_point():
+    core = dy.models.load("deleveraging")
+    flow = core.definitions["voluntary_flow"]
+
+    def halted(system):
+        return dy.mechanisms.extend(system, "halt", add={}, override={"definitions": {
+            "voluntary_flow": f"max(0, {flow}) if price_gap < -0.1 else {flow}"}})
+
+    stable = [point for point in dy.fixed_points(dy.compose(core, halted)) if point.stability == "stable"]
+    assert [round(point.values["equity_ratio"], 12) for point in stable] == [0.2]

@@ -89,3 +89,14 @@ def test_what_does_not_fit_is_said(call, message):
     curve = dy.continue_curve(cusp(), branch["LP1"], ("mu", "r"), {"mu": (-1, 1), "r": (-1, 2)})
     with pytest.raises(dy.SpecificationError, match=message):
         call(branch, curve)
+
+
+def test_names_stay_with_their_points_when_the_limits_change():
+    system = dy.System(name="fold", states={"u": 0.9}, parameters={"mu": 1.0}, equations={"u": "mu - u**2"})
+    ax = dy.plot_bifurcation_diagram(dy.continue_fixed_points(system, "mu", (-1, 1)))
+    name, = (text for text in ax.texts if text.get_text() == "LP1")
+    ax.set(xlim=(-0.3, 0.2), ylim=(-0.1, 0.4))
+    ax.figure.draw_without_rendering()
+    box, place = name.get_window_extent(), ax.transData.transform((0, 0))
+    gaps = [max(box.x0 - place[0], place[0] - box.x1, 0), max(box.y0 - place[1], place[1] - box.y1, 0)]
+    assert np.hypot(*gaps) < 16 * ax.figure.dpi / 72

@@ -128,3 +128,10 @@ def test_rounding_of_a_zero_is_shown_as_zero():
     edge = EdgeState("cycle", {}, 9.14, {"x": -0.03, "q": -2e-34}, {"x": 0.02, "q": 2e-33}, 0.0232, refined=True)
     assert repr(edge) == ("EdgeState(cycle; period 9.14; x -0.03 .. 0.02, q=0; critical shock 0.0232; "
                           "refined by Newton's method; 0 trajectories)")
+
+
+def test_a_record_that_is_not_there_is_said_to_be_missing():
+    with pytest.raises(IndexError, match="there is no record 0: none found"):
+        Records([])[0]
+    with pytest.raises(IndexError, match="there is no record 2: 1 found"):
+        Records(["a"])[2]
