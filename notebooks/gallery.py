@@ -19,6 +19,29 @@ def save(axes: object, name: str) -> None:
     figure.savefig(FOLDER / f"{name}.png", dpi=200, metadata={"Software": None})
 
 
+def bifurcations(system: dy.System) -> None:
+    """Draw what theory knows of stability lost: cycles, folds, doublings."""
+    hopf = dy.continue_fixed_points(system, "target_leverage", (2, 30))["HB1"]
+    save(dy.plot_cycles(dy.continue_cycles(system, hopf, "target_leverage", (10.68, 11.2)), "price_gap", "equity_ratio"),
+         "cycles")
+    spiral = dy.models.load("margin_spiral")
+    save(dy.plot_bifurcation_diagram(dy.bifurcation_diagram(spiral, "capital", (600, 900), cycles=False)), "margin_spiral")
+    bank = dy.models.load("unimodal_leverage")
+    orbits = {"memory": np.linspace(0.273, 0.65, 1600), "leverage": np.linspace(10, 95, 60)}
+    save(dy.plot_sweep(dy.sweep(bank, orbits, "leverage", duration=1000), dots=True), "chaos")
+
+
+def falls(system: dy.System) -> None:
+    """Draw bitcoin's daily falls against the critical shocks of three leverages."""
+    leverage = np.array([3.0, 5.0, 10.0])
+    at_once, ramp = (dy.critical_shocks(system, "target_leverage", leverage, ramp=days, tolerance=1e-4)
+                     for days in (0.0, 1.0))
+    returns = dy.data.log_returns(dy.data.sample("bitcoin_price"))
+    comparison = dy.compare_falls(returns, {"leverage": leverage, "instantaneous": at_once["threshold"].values,
+                                            "ramp": ramp["threshold"].values, "total_fall": ramp["fall"].values})
+    save(dy.plot_observed_falls(returns, comparison), "observed_falls")
+
+
 def main() -> None:
     """Draw everything; about a minute."""
     system = dy.models.load("deleveraging")
@@ -41,6 +64,8 @@ def main() -> None:
                                 slaved={"liquidation_flow": "margin_call_rate"}), "phase_portrait")
 
     save(dy.plot_feedback_loops(system), "feedback_loops")
+    bifurcations(system)
+    falls(depleting)
 
     cascade = dy.models.load("liquidation_cascade")
     save(dy.plot_cobweb(cascade.with_parameters(initial_fall=0.0385)), "cobweb")

@@ -123,7 +123,13 @@ def start_values(system: System, varied: Sequence[str], bounds: Sequence[tuple[f
 
 
 def _chosen(system: System, purpose: str) -> dict[str, float]:
-    points = [point for point in fixed_points(system) if not point.free]
+    found = fixed_points(system)
+    points = [point for point in found if not point.free]
+    if found and not points:
+        free = ", ".join(dict.fromkeys(name for point in found for name in point.free))
+        raise DerivationError(f"{purpose}: the fixed points of '{system.name}' form lines ({free} can have any value), and "
+                              "only isolated ones are continued; bifurcation_conditions tells where they lose stability, "
+                              "fixed_points(system, parameters) their eigenvalues at other parameters")
     for wanted in ((True, "stable"), (True, "unstable"), (True, "not determined")):
         for point in points:
             if (point.admissible, point.stability) == wanted:

@@ -99,7 +99,7 @@ def own_name(plan: Plan, name: str) -> str:
 def columns_of(plan: Plan) -> dict[str, Column]:
     """Return the variables of the result, in order."""
     system, found = plan.system, {}
-    unit = f"1/{getattr(system, 'time_unit', '1')}"
+    unit = f"1/{system.time_unit}" if getattr(system, "time_unit", "1") != "1" else "1"
     for name in plan.measures:
         if name == "regime" and getattr(system, "regimes", None):
             codes = {regime: k for k, regime in enumerate(system.regimes)}

@@ -13,7 +13,9 @@ coefficient :math:`\phi = (\lambda - 1)/\gamma` and raises their aggregated vari
 Known results: fixed point :math:`x^* = (1 + \gamma)/(1 + \sqrt K)` whatever the memory, slope
 :math:`\omega - (1 - \omega)/\sqrt K` there; the first period doubling is at
 :math:`\omega_c = (1 - \sqrt K)/(1 + \sqrt K)` and a cascade to chaos follows for shorter memory. For :math:`K \ge 1`
-nothing happens. Below a memory of about 0.09 some orbits leave the admissible set :math:`1 \le \lambda < 1 + \gamma`.
+nothing happens. The map's maximum is :math:`(1 + \gamma)/(\omega^{1/3} + [(1 - \omega) K]^{1/3})^{3/2}`; below a memory of
+0.27245 (the parameters below) orbits from it come to a leverage under one, below 0.27026 it lies beyond
+:math:`1 + \gamma`, where returns would be explosive.
 """
 
 from __future__ import annotations

@@ -269,3 +269,10 @@ def test_folds_on_the_level_of_a_declared_invariant():
     branch = dy.continue_fixed_points(system, "mu", (-1, 1), {"x": 1, "w": 0})
     assert sorted(round(p.parameters["mu"], 12) for p in places(branch, "fold")) == [
         round(-2 / math.sqrt(27), 12), round(2 / math.sqrt(27), 12)]
+
+
+def test_lines_of_fixed_points_are_refused_with_what_works_instead():
+    contacts = dy.System(name="contacts", states={"sound": 0.9, "lost": 0.1}, parameters={"rate": 2.0},
+                         equations={"sound": "rate*(lost - sound)", "lost": "rate*(sound - lost)"})
+    with pytest.raises(dy.DerivationError, match=r"form lines .* can have any value.*bifurcation_conditions tells"):
+        dy.continue_fixed_points(contacts, "rate", (1, 3))
