@@ -9,7 +9,7 @@ CORE = dy.models.load("deleveraging")
 IDLE = {"adjustment": 0, "liquidation_rate": 0, "reversion": 0, "news_volatility": 0.1}
 
 
-@pytest.mark.parametrize(("method", "order"), [("euler_maruyama", 0.5), ("milstein", 1.0)])
+@pytest.mark.parametrize(("method", "order"), [("euler_maruyama", 0.5), ("milstein", 1.0), ("stochastic_runge_kutta", 1.5)])
 def test_debt_does_not_change_without_trades(method, order):
     # u = 1 - (1 - u0) exp(-x), path by path; the error of the scheme falls with its strong order
     noisy = dy.compose(CORE, "news").with_parameters(IDLE)

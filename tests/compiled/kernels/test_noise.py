@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import mpmath
 import numpy as np
 import pytest
@@ -84,6 +86,19 @@ def test_agrees_with_arrays(name: str, method: str) -> None:
     if name == "explosion":
         assert (arrays.status == 4).sum() > 10
         assert np.array_equal(arrays.end_time, compiled.end_time)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_core_with_news_and_other_mechanisms(method: str) -> None:
+    # without leverage, which is one over what rounding leaves of the equity ratio at insolvency
+    core = dataclasses.replace(dy.models.load("deleveraging"), observables={})
+    system = dy.compose(core, "sentiment", "order_backlog", ("news", {"jumps": True})).with_parameters(
+        news_volatility=0.1, jump_rate=2.0, jump_size=0.03)
+    arrays, compiled = (paths_of(system, engine, method=method, steps=300) for engine in ("arrays", None))
+    assert compiled.engine == "compiled"
+    assert 0 < (arrays.status == 1).sum() < 203
+    for field in FIELDS:
+        assert np.allclose(getattr(arrays, field), getattr(compiled, field), rtol=1e-8, atol=1e-10, equal_nan=True), field
 
 
 @pytest.mark.parametrize(("name", "method"), [("terminal", "euler_maruyama"), ("separate", "stochastic_runge_kutta")])
