@@ -79,14 +79,16 @@ def compare(p, start):
 
 
 def whole(p, start):
-    clock = []
+    clock, alone = [], 0.0
     for threads in (1, 2):
-        begun = time.perf_counter()
+        begun, mine, every = time.perf_counter(), time.thread_time(), CPU()
         attractors_of(HENON, p, start, STEPS, DISCARD, engine="kernel", threads=threads)
         clock.append(time.perf_counter() - begun)
+        alone = (time.thread_time() - mine) / (CPU() - every)
     row(f"{SIDE} x {SIDE} cells, one thread", f"{clock[0]:.2f} s", "", "")
     row(f"{SIDE} x {SIDE} cells, two threads", f"{clock[1]:.2f} s", f"{clock[0] / clock[1]:.2f}",
-        f"clock time, {os.cpu_count()} processors")
+        f"clock time, {os.cpu_count()} processors, load {os.getloadavg()[0]:.0f}; {alone:.1%} of the work is done by one "
+        f"thread alone, so free processors would give {1 / (alone + (1 - alone) / 2):.2f}")
 
 
 def row(*texts):
