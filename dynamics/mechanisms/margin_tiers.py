@@ -92,7 +92,7 @@ def apply(system: System, *, prefix: str = "", margin: str = "isolated", crowd: 
         raise SpecificationError(f"the mechanism 'margin_tiers' raises the venue's limit, but the margin call of "
                                  f"'{system.name}' has no '{limit or _LIMITS[1]}'; name its limit with limit=\"...\"")
     required, size, step = f"{prefix}required_margin", f"{prefix}position_size", f"{prefix}tier_step"
-    holdings = " + log_holdings" if "log_holdings" in system.states else ""
+    holdings = next((f" + {name}" for name in ("log_holdings", "log_open_interest") if name in system.states), "")
     definitions = {required: f"{found[0]} + {step}*max(0, 1 - 1/({size}*exp(price_gap{holdings})))"}
     parameters = {
         size: Parameter(2, "1", (0, None), "N_0", "initial position over the notional where tier 2 starts", "assumption"),

@@ -41,11 +41,13 @@ Ports: reads ``forced_sales``, ``net_flow``; changes ``effective_impact`` (and `
 
 from __future__ import annotations
 
+import math
+
 from dynamics.errors import SpecificationError, did_you_mean
 from dynamics.mechanisms import extend
 from dynamics.systems import Measure, Parameter, State, System
 
-__all__ = ["apply", "constant_product_price", "provides", "requires"]
+__all__ = ["apply", "constant_product_price", "equity_while_exiting", "provides", "requires"]
 
 requires = ("effective_impact", "forced_sales", "net_flow", "price_change", "price_gap")
 provides = ("depth",)
@@ -140,3 +142,36 @@ def constant_product_price(sold_share: float) -> tuple[float, float]:
     if not sold_share > -1:
         raise SpecificationError(f"sold_share must be above -1, not {sold_share}: a pool cannot give more than its reserve")
     return 1 / (1 + sold_share) ** 2, 1 / (1 + sold_share)
+
+
+def equity_while_exiting(sold_share: float, leverage: float, impact: float) -> float:
+    """equity_while_exiting(sold_share, leverage, impact): equity over initial assets while a book with square-root impact
+    is sold.
+
+    1/lambda - I sqrt(x) + I x**1.5/3: leverage rises first whatever it was, and who sells all is insolvent iff it was above
+    3/(2 I).
+
+    Parameters
+    ----------
+    sold_share : float
+        x, between 0 and 1.
+    leverage : float
+        Before the first sale.
+    impact : float
+        I, the relative fall of the price when all is sold.
+
+    Returns
+    -------
+    float
+        What is left is marked at the last price.
+
+    References
+    ----------
+    F. Caccioli, J.-P. Bouchaud and J. D. Farmer (2012), A proposal for impact-adjusted valuation; derived again here.
+
+    Examples
+    --------
+    >>> round(equity_while_exiting(1, 10, 0.1), 6), round(equity_while_exiting(1, 15, 0.1), 6) == 0
+    (0.033333, True)
+    """
+    return 1 / leverage - impact * math.sqrt(sold_share) + impact * sold_share**1.5 / 3

@@ -19,10 +19,12 @@ core model.
 
 from __future__ import annotations
 
+import math
+
 from dynamics.errors import SpecificationError
 from dynamics.systems import Parameter, Shock, State, System
 
-__all__ = ["system"]
+__all__ = ["cascade_size_probability", "system"]
 
 _CLOSED = {
     "lognormal": "(1 + erf(log(fall/median_distance)/(spread*sqrt(2))))/2",
@@ -82,3 +84,37 @@ def system(*, distances: str = "lognormal") -> System:
         shocks={"price": Shock({"fall": "fall + magnitude"}, bounds=(None, None),
                                meaning="further fall of the log price")},
     )
+
+
+def cascade_size_probability(size: int, branching_ratio: float) -> float:
+    """cascade_size_probability(size, branching_ratio): chance that a cascade has this many liquidations, the first included.
+
+    Each liquidation causes a Poisson number of further ones with mean R: Borel's distribution exp(-R n) (R n)**(n-1)/n!,
+    with mean 1/(1 - R) and variance R/(1 - R)**3.
+
+    Parameters
+    ----------
+    size : int
+        At least 1.
+    branching_ratio : float
+        R, from 0 to 1.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    SpecificationError
+        For another size or ratio.
+
+    Examples
+    --------
+    >>> round(cascade_size_probability(2, 0.5), 6)
+    0.18394
+    """
+    if size < 1 or not 0 <= branching_ratio <= 1:
+        raise SpecificationError("give a size of at least 1 and a branching ratio from 0 to 1, not "
+                                 f"{size} and {branching_ratio}")
+    mean = branching_ratio * size
+    return math.exp(-mean + (size - 1) * math.log(mean) - math.lgamma(size + 1)) if mean else float(size == 1)

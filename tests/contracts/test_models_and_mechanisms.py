@@ -41,7 +41,8 @@ FORBIDDEN = {frozenset(("depletion", "open_interest")): "both scale impact by wh
 ONE_VERDICT = ("noncustodial_stablecoin", "stablecoin_stability", "virtual_pool")
 # minutes of symbolic work
 LONG_THEORY = ("basel_leverage_cycle", "basel_leverage_cycle_ode", "fire_sale_equilibrium", "fire_sale_threshold",
-               "fire_sale_threshold(True)", "keen", "stablecoin_stability")
+               "fire_sale_threshold(True)", "keen", "stablecoin_stability",
+               "perpetual_futures")
 # where a mechanism rests, if not at its declared initial state
 RESTS = {
     "recursive_loops": {"equity_ratio": "adjustment/(adjustment*target_leverage + asset_yield*loop_speed)",
