@@ -39,7 +39,7 @@ def test_insensitive_quotes_are_the_core_and_sensitive_ones_cost_equity():
                   dy.compose(core, "liquidity_withdrawal")))
     np.testing.assert_allclose(without["equity_ratio"], insensitive["equity_ratio"], rtol=1e-7)
     assert np.all(sensitive["equity_ratio"].values[1:4] < without["equity_ratio"].values[1:4])
-    assert sensitive.attrs["measures"]["least_quoted_depth"] < 0.99
+    assert sensitive.attrs["measures"]["least_quoted_depth"] < 0.995
 
 
 def test_moves_are_of_second_order_at_rest():
