@@ -29,7 +29,7 @@ At rest nothing is sold: the ordinary fixed point keeps its stability, with the 
 :math:`-\rho_i`) added. A liquidation lowers leverage iff (1-u)(1+B) < 1 without slippage and fee (*toxic* otherwise).
 
 Sources: fund, deficit and queue, T. Chitra, Autodeleveraging (2025), arXiv:2512.01112; toxic liquidations, A. McFarlane
-(2025), arXiv:2510.10171, and P. Warmuz et al. (2022), arXiv:2212.07306. The oracle as a first-order lag, the payout
+(2025), arXiv:2510.10171, and J. Warmuz et al. (2022), arXiv:2212.07306. The oracle as a first-order lag, the payout
 law, the reversion of the fund and all defaults are assumptions; the seen equity ratio is derived.
 
 ====================  ======  =======  =====  ==========================================================
@@ -189,7 +189,7 @@ def toxic_loan_to_value(bonus: float, seized_over_reserve: float = 0.0) -> float
 
     References
     ----------
-    A. McFarlane (2025), arXiv:2510.10171; P. Warmuz et al. (2022), arXiv:2212.07306
+    A. McFarlane (2025), arXiv:2510.10171; J. Warmuz et al. (2022), arXiv:2212.07306
 
     Examples
     --------

@@ -183,7 +183,7 @@ def system(*, liquidation: str = "greedy", rule: str = "pro_rata", sizes: Sequen
                   "least_fund": Measure("insurance_fund", "min", "1", "smallest insurance fund")},
         options={"liquidation": liquidation, "rule": rule},
         indices={"position": len(sizes), "quote": len(marks)},
-        references=(Reference("T. Chitra", 2025, "Autodeleveraging", "arXiv 2512.01112"),),
+        references=(Reference("T. Chitra", 2025, "Autodeleveraging: Impossibilities and Optimization", "arXiv 2512.01112"),),
     )
 
 

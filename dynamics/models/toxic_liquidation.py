@@ -63,7 +63,7 @@ def system() -> System:
         },
         shocks={"price": Shock({"coverage": "coverage*exp(-magnitude)"}, meaning="instantaneous fall of the log price")},
         references=(
-            Reference("Warmuz and others", 2022, where="arXiv 2212.07306"),
-            Reference("McFarlane", 2025, where="arXiv 2510.10171"),
+            Reference("J. Warmuz, A. Chaudhary, D. Pinna", 2022, "Toxic Liquidation Spirals", "arXiv 2212.07306"),
+            Reference("A. McFarlane", 2025, "Toxicity Bounds for Dynamic Liquidation Incentives", "arXiv 2510.10171"),
         ),
     )

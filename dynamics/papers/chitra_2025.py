@@ -36,13 +36,13 @@ CROWD: dict[str, Any] = {"sizes": (40, *(2,)*20), "sides": (1, *(-1,)*20),
 
 def paper() -> Paper:
     """Make the paper."""
-    book = [_read(f"{kind}_{name}", value, 5e-5, f"{statement} of position {name}", "1")
+    book = [_read(f"{kind}_{name.lower()}", value, 5e-5, f"{statement} of position {name}", "1")
             for kind, statement, values in (("profit", "profit from date 0 to 2", PROFITS),
                                             ("equity", "equity at date 2", LEFT))
             for name, value in zip("ABCDE", values, strict=True)]
     return Paper(
         name="chitra_2025",
-        reference=Reference("T. Chitra", 2025, "Autodeleveraging", "arXiv 2512.01112 (v1)",
+        reference=Reference("T. Chitra", 2025, "Autodeleveraging: Impossibilities and Optimization", "arXiv 2512.01112 (v1)",
                             "10.48550/arXiv.2512.01112"),
         models=("autodeleveraging",),
         computations=(
@@ -89,8 +89,8 @@ def toy_book(context: Context) -> dict[str, Any]:
     run = iterate(models.load("autodeleveraging", liquidation="none"), 2)
     equity, called = (run[n].transpose("time", "position").values for n in ("equity", "called"))
     return {"funding_1": float(run["funding_rate"][1]), "funding_2": float(run["funding_rate"][2]),
-            **{f"profit_{n}": float(v) for n, v in zip("ABCDE", equity[2] - equity[0], strict=True)},
-            **{f"equity_{n}": float(v) for n, v in zip("ABCDE", equity[2], strict=True)},
+            **{f"profit_{n.lower()}": float(v) for n, v in zip("ABCDE", equity[2] - equity[0], strict=True)},
+            **{f"equity_{n.lower()}": float(v) for n, v in zip("ABCDE", equity[2], strict=True)},
             "first_liquidated": called[1].tolist() == [0, 0, 0, 1, 0]}
 
 

@@ -94,7 +94,7 @@ def thresholds(context: Context) -> dict[str, Any]:
     for name, cost in (("exhaustion_value", 1.0), ("exhaustion_value_105", 1.05), ("exhaustion_value_113", 1.13)):
         found[name] = 100*float(iterate(_coin(liquidation_cost=cost), 0)["exhaustion_price"][0])
     amounts, gone = [], []
-    for value in (148, 140, 130):
+    for value in (148.0, 140.0, 130.0):
         run = iterate(_coin(collateral_price=value/100, liquidation_cost=1.05), 1)
         retired = 300 - 2*value
         left = value - 1.05*retired*100/(100 - retired)

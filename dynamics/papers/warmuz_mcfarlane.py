@@ -33,8 +33,9 @@ def paper() -> Paper:
     """Make the paper."""
     return Paper(
         name="warmuz_mcfarlane",
-        reference=Reference("A. McFarlane", 2025, where="arXiv 2510.10171; P. Warmuz and others (2022), arXiv 2212.07306",
-                            doi="10.48550/arXiv.2510.10171"),
+        reference=Reference("A. McFarlane; after J. Warmuz, A. Chaudhary, D. Pinna (2022)", 2025,
+                            "Toxicity Bounds for Dynamic Liquidation Incentives", "arXiv 2510.10171",
+                            "10.48550/arXiv.2510.10171"),
         models=("toxic_liquidation",),
         computations=(
             Computation(pool_steps, (
