@@ -59,7 +59,8 @@ class Engine:
 
     def _answer(self) -> dict[str, Any]:
         assert self.process.stdout is not None
-        line = self.process.stdout.readline()
+        # some libraries print complaints between the answers
+        line = next((text for text in self.process.stdout if text.startswith("{")), "")
         if not line:
             raise RuntimeError(f"ended with code {self.process.wait()}")
         return dict(json.loads(line))
@@ -153,7 +154,7 @@ def main() -> None:
     names = given.names or list(PEERS)
     if given.set_up:
         set_up(given.environments, names)
-    with tempfile.TemporaryDirectory() as made:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as made:
         folder = Path(made)
         exact_engine = Engine(Path(sys.executable), "scipy_loop", ("DOP853",), folder)
         exact = {model: {t: exact_engine.results(model, 1e-13, t) for t in (EARLY, LATE)} for model in ("core", "smooth")}
@@ -174,7 +175,7 @@ def main() -> None:
                 for model in ("core", "smooth"):
                     print(compare(ours, peer, title, model, exact[model]), flush=True)
                 peer.stop()
-            except (RuntimeError, BrokenPipeError) as error:
+            except (RuntimeError, OSError) as error:
                 print(f"| {title} | failed: {error} | | | | | | | |", flush=True)
         ours.stop()
     print("\nVersions: " + ", ".join(f"{n} {v}" for n, v in versions.items()) + ".")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -52,14 +53,14 @@ def boundaries(system: System, x: str, x_values: Sequence[float], y: str, y_valu
     others = {s: v for s, v in system.exact_parameters.items() if s.name not in (x, y)}
     start = {Symbol(n): v for n, v in system.initial_state().items()}
     lines: list[dict[str, Any]] = []
-    for candidate in candidates(system):
-        inside, conditions = _conditions(system, candidate, bounds)
-        place = {**others, **{s: start[s] for s in start if s.name in candidate.free}}
-        margins = [_surface(e.xreplace(place), x, y, grid_x, grid_y) for e in inside]
+    for general in candidates(system):
+        candidate = _in_plane(general, others, {s: start[s] for s in start if s.name in general.free})
+        inside, conditions = _conditions(system, candidate, others, bounds)
+        margins = [_surface(e, x, y, grid_x, grid_y) for e in inside]
         lives = np.all([m >= -1e-12 for m in margins], axis=0) if margins else np.ones((grid_y.size, grid_x.size), bool)
         if not lives.any():
             continue
-        surfaces = [(kind, _surface(e.xreplace(place), x, y, grid_x, grid_y)) for e, kind in conditions]
+        surfaces = [(kind, _surface(e, x, y, grid_x, grid_y)) for e, kind in conditions]
         for number, (kind, surface) in enumerate(surfaces):
             if kind is None:
                 continue
@@ -83,7 +84,15 @@ def _fine(values: Array) -> Array:
     return np.linspace(low, high, FINE)
 
 
-def _conditions(system: System, candidate: Candidate, bounds: Mapping[Symbol, Any]
+def _in_plane(candidate: Candidate, others: Mapping[Symbol, Expr], start: Mapping[Symbol, Expr]) -> Candidate:
+    """The candidate with numbers for the parameters that do not span the plane: conditions in two symbols are quick."""
+    place = {**others, **start}
+    return replace(candidate, state={s: value.xreplace(place) for s, value in candidate.state.items()},
+                   conditions=tuple(c.xreplace(others) for c in candidate.conditions),
+                   fields=tuple(f.xreplace(others) for f in candidate.fields))
+
+
+def _conditions(system: System, candidate: Candidate, others: Mapping[Symbol, Expr], bounds: Mapping[Symbol, Any]
                 ) -> tuple[list[Expr], list[tuple[Expr, str | None]]]:
     """(expressions >= 0 where the point is admissible, conditions > 0 where it is stable with the kind of their zero)."""
     state = candidate.state
@@ -95,7 +104,7 @@ def _conditions(system: System, candidate: Candidate, bounds: Mapping[Symbol, An
         inside += [e for e in edges if e.free_symbols]
     for name, event in system.events.items():
         if event.terminal:
-            value = system.resolve(system._parsed.events[name][0]).xreplace(state)
+            value = system.resolve(system._parsed.events[name][0]).xreplace(others).xreplace(state)
             inside.append((value if event.direction == "falling" else -value) - 1e-12)
     states = [Symbol(name) for name in system.states]
     known = [item for item in inside if item.free_symbols]

@@ -20,6 +20,7 @@ from dynamics.analysis.sweep_grid import Filled, ProgressBar, axes_record, fille
 from dynamics.analysis.sweeps import sweep
 from dynamics.errors import DerivationError, SpecificationError, did_you_mean
 from dynamics.results import provenance
+from dynamics.results.labelled import labelled
 from dynamics.systems import Process, System
 
 if TYPE_CHECKING:
@@ -172,8 +173,6 @@ def _message(found: Filled) -> str:
 def _near_borders(plan: Plan, coordinates: Mapping[str, tuple[Array, Mapping[str, Any]]], attributes: Mapping[str, Any],
                   executor: Any, progress: bool) -> Filled:
     """Regimes from the trajectories of few cells; what eigenvalues and the shock alone decide needs none."""
-    import xarray as xr
-
     axes = {name: values for name, (values, _) in coordinates.items()}
     shape = tuple(values.size for values in axes.values())
     cells = {name: grid.reshape(-1) for name, grid in zip(axes, np.meshgrid(*axes.values(), indexing="ij"), strict=True)}
@@ -211,11 +210,10 @@ def _near_borders(plan: Plan, coordinates: Mapping[str, tuple[Array, Mapping[str
     regime = np.where(evaluated | (known >= 0), flags, -1) if stopped else flags
     arrays["regime"] = np.where(regime < 0, REGIMES["not_run"], regime).astype(np.int8)
     dims = tuple(axes)
-    variables: dict[str, Any] = {name: (dims, array, dict(columns[name].attributes)) for name, array in arrays.items()}
+    variables: dict[str, Any] = {name: (dims, array, columns[name].attributes) for name, array in arrays.items()}
     variables["evaluated"] = (dims, evaluated, {"long_name": "whether the trajectory of the cell was computed"})
     count = int(evaluated.sum())
-    result = xr.Dataset(variables, coords={n: (n, v, dict(a)) for n, (v, a) in coordinates.items()},
-                        attrs={**attributes, "trajectories": count, "refine": True})
+    result = labelled(variables, coordinates, {**attributes, "trajectories": count, "refine": True})
     return Filled(result, count, int(np.sum(regime < 0)))
 
 

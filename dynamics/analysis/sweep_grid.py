@@ -19,6 +19,7 @@ from dynamics.analysis.sweep_cells import Job, Plan, columns_of, compute, one_by
 from dynamics.errors import DataError, SpecificationError
 from dynamics.results.chunked_store import ChunkedStore, Column, digest, is_chunked, slices_of
 from dynamics.results.identity import differences
+from dynamics.results.labelled import labelled
 from dynamics.systems import System
 
 if TYPE_CHECKING:
@@ -180,12 +181,9 @@ class _Memory:
             array[piece] = values[name].reshape(array[piece].shape)
 
     def dataset(self, coordinates: Coordinates, attributes: Mapping[str, Any]) -> xr.Dataset:
-        import xarray as xr
-
         dims = tuple(coordinates)
-        variables = {name: (dims, array, dict(self.columns[name].attributes)) for name, array in self.arrays.items()}
-        return xr.Dataset(variables, coords={n: (n, v, dict(a)) for n, (v, a) in coordinates.items()},
-                          attrs=dict(attributes))
+        variables = {name: (dims, array, self.columns[name].attributes) for name, array in self.arrays.items()}
+        return labelled(variables, coordinates, attributes)
 
 
 def bar_kind() -> Any:

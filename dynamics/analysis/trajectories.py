@@ -13,6 +13,7 @@ from dynamics.analysis.trajectory_measures import measures_of
 from dynamics.compiled.functions import functions_of
 from dynamics.errors import IntegrationError, SpecificationError, did_you_mean
 from dynamics.results import provenance
+from dynamics.results.labelled import labelled
 from dynamics.systems import System
 
 if TYPE_CHECKING:
@@ -165,8 +166,6 @@ def out_of_bounds(system: System, measures: Mapping[str, float]) -> list[str]:
 def dataset_of(system: System, grid: Any, states: Any, happenings: Sequence[tuple[str, float]],
                attributes: Mapping[str, Any]) -> xr.Dataset:
     """Return a trajectory as a Dataset: states, observables, events; ``states`` has shape (dimension, time)."""
-    import xarray as xr
-
     functions = functions_of(system)
     p = functions.parameters(system)
     variables: dict[str, Any] = {}
@@ -180,10 +179,10 @@ def dataset_of(system: System, grid: Any, states: Any, happenings: Sequence[tupl
         rows = [function(t, y, p) for t, y in zip(grid, np.asarray(states).T, strict=True)]
         values = np.array(rows).T.reshape((*shape, len(grid)))
         variables[name] = ((*over, "time"), values, {"units": "1", "long_name": name.replace("_", " ")})
-    coordinates = {"time": ("time", np.asarray(grid), {"units": system.time_unit, "long_name": "time"})}
-    variables["event_time"] = ("event", np.array([t for _, t in happenings], dtype=float), {"units": system.time_unit})
-    variables["event_name"] = ("event", np.array([n for n, _ in happenings], dtype=str))
-    return xr.Dataset(variables, coords=coordinates, attrs=dict(attributes))
+    coordinates = {"time": (np.asarray(grid), {"units": system.time_unit, "long_name": "time"})}
+    variables["event_time"] = (("event",), np.array([t for _, t in happenings], dtype=float), {"units": system.time_unit})
+    variables["event_name"] = (("event",), np.array([n for n, _ in happenings], dtype=str), {})
+    return labelled(variables, coordinates, attributes)
 
 
 def _plain(value: Any) -> Any:
