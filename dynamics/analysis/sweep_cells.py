@@ -108,7 +108,10 @@ def columns_of(plan: Plan) -> dict[str, Column]:
             part = system.measures[name]
             found[own_name(plan, name)] = _number(part.unit, part.meaning or name.replace("_", " "))
         elif name in plan.final:
-            found[own_name(plan, name)] = _number(system.states[name].unit, f"final {name.replace('_', ' ')}")
+            spoken = f"final {name.replace('_', ' ')}"
+            if not isinstance(system, System) and not callable(getattr(system, "step", None)):
+                spoken = system.states[name].meaning or name.replace("_", " ")
+            found[own_name(plan, name)] = _number(system.states[name].unit, spoken)
         elif not isinstance(system, System):
             statistic = getattr(system, "statistics", {}).get(name)
             found[own_name(plan, name)] = _number(*statistic) if statistic else Column()

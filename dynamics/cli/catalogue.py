@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from dynamics.cli import output
-from dynamics.cli.options import AsJson, Mechanism, ModelFile, Name, Option, Set, system_from
+from dynamics.cli.options import AsJson, Mechanism, ModelFile, Name, Option, Set, assignments, numbers_of, system_from
 
 __all__ = ["models", "show"]
 
@@ -51,7 +51,22 @@ def show(
     toml: Annotated[bool, typer.Option("--toml", help="Write the model as TOML.")] = False,
     json: AsJson = False,
 ) -> None:
-    """Show the equations, parameters, events and shocks of a model."""
+    """Show the equations, parameters, events and shocks of a model, or what a Process declares."""
+    process = _process(name, option) if name is not None and not (mechanism or model_file or toml) else None
+    if process is not None:
+        process = process.with_parameters(numbers_of(set_))
+        how = "step" if callable(getattr(process, "step", None)) else "solve"
+        statistics = {n: {"unit": unit, "meaning": meaning} for n, (unit, meaning) in process.statistics.items()}
+        if json:
+            document = {**_document(process.declaration), "sha256": process.sha256, "process": how}
+            output.as_json({**document, "equations": {}, "statistics": statistics})
+        else:
+            output.text(f"{process.name}: a Process with {how}(), unit of time {process.time_unit}")
+            _describe_parts(process.declaration)
+            if statistics:
+                output.text()
+                output.table(["statistic", "meaning"], [[n, part["meaning"]] for n, part in statistics.items()])
+        return
     system = system_from(name, model_file, mechanism, set_, option)
     if json:
         output.as_json(_document(system))
@@ -59,6 +74,14 @@ def show(
         output.text(system.to_toml().rstrip("\n"))
     else:
         _describe(system)
+
+
+def _process(name: str, option: Any) -> Any:
+    """The packaged Process of that name, None where it is a System."""
+    from dynamics import models, systems
+
+    model = models.load(name, **assignments(option, "--option"))
+    return None if isinstance(model, systems.System) else model
 
 
 def _document(system: Any) -> dict[str, Any]:
@@ -111,6 +134,10 @@ def _describe(system: Any) -> None:
         *((f"d {n}/dt" if flow else f"next {n}", e) for n, e in system.equations.items()),
     ]
     output.table(["equation", "", ""], [[left, "=", right] for left, right in sides])
+    _describe_parts(system)
+
+
+def _describe_parts(system: Any) -> None:
     start = system.initial_state()
     values = [[n, p.symbol or "", start[n], p.unit, p.meaning] for n, p in system.states.items()]
     output.text()

@@ -89,9 +89,15 @@ def system_from(
     else:
         system = models.load(str(name), **assignments(option, "--option"))
     if not isinstance(system, systems.System):
-        raise SpecificationError(f"'{name}' is a Process, not a System; this command works on equations")
+        raise SpecificationError(f"'{name}' is a Process, not a System; this command works on equations. "
+                                 f"`dynamics show {name}` shows it; in Python, dynamics.models.load('{name}') makes it")
     composed = mechanisms.compose(system, *(mechanism or ()))
-    return composed.with_parameters({k: number(v, f"--set {k}") for k, v in assignments(values, "--set").items()})
+    return composed.with_parameters(numbers_of(values))
+
+
+def numbers_of(values: Sequence[str] | None) -> dict[str, Any]:
+    """Return ``--set`` entries as numbers by name."""
+    return {k: number(v, f"--set {k}") for k, v in assignments(values, "--set").items()}
 
 
 def assignments(entries: Sequence[str] | None, flag: str) -> dict[str, str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dynamics.errors import SpecificationError
+from dynamics.errors import SpecificationError, did_you_mean
 from dynamics.figures import labels
 from dynamics.figures.style import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION, YELLOW, drawing_on, legend_above
 
@@ -27,7 +27,7 @@ BOUNDARY_LINES: Mapping[str, Any] = {"hopf": "-", "border_collision": "--", "fol
 EQUAL_RATIOS = 1e-6
 
 
-def plot_phase_diagram(diagram: xr.Dataset, ax: Axes | None = None) -> Axes:
+def plot_phase_diagram(diagram: xr.Dataset, ax: Axes | None = None, *, measure: str | None = None) -> Axes:
     """plot_phase_diagram(diagram): a coloured cell for each pair of parameter values, analytic boundaries over it.
 
     Parameters
@@ -36,6 +36,8 @@ def plot_phase_diagram(diagram: xr.Dataset, ax: Axes | None = None) -> Axes:
         From ``phase_diagram``: variable ``regime`` with dims (y, x) and attrs ``flag_values``, ``flag_meanings``; attrs
         ``boundaries``, a list of ``{"label", "kind", "x", "y"}``.
     ax : matplotlib Axes, optional
+    measure : str, optional
+        Colour by this variable instead of ``regime``, with a colour bar; cells without a number stay white.
 
     Returns
     -------
@@ -44,7 +46,7 @@ def plot_phase_diagram(diagram: xr.Dataset, ax: Axes | None = None) -> Axes:
     Raises
     ------
     SpecificationError
-        For a result that is no phase diagram.
+        For a result that is no phase diagram, or has no such measure.
 
     Notes
     -----
@@ -64,12 +66,12 @@ def plot_phase_diagram(diagram: xr.Dataset, ax: Axes | None = None) -> Axes:
     from matplotlib.colors import BoundaryNorm, ListedColormap
     from matplotlib.patches import Patch
 
-    values, meanings = _regimes(diagram)
-    regime = diagram["regime"]
+    values, meanings = ([], []) if measure is not None else _regimes(diagram)
+    regime = diagram["regime"] if measure is None else _measured(diagram, measure)
     y_name, x_name = (str(d) for d in regime.dims)
     present = [v for v in values if np.any(regime.values == v)]
     colors = _colors(meanings)
-    number = np.full(regime.shape, np.nan)
+    number = np.full(regime.shape, np.nan) if measure is None else regime.values
     for k, value in enumerate(present):
         number[regime.values == value] = k
     with drawing_on(ax, height=3.0) as ax:
@@ -79,9 +81,13 @@ def plot_phase_diagram(diagram: xr.Dataset, ax: Axes | None = None) -> Axes:
             if logarithmic:
                 scale("log")
             limits(edges[name][0], edges[name][-1])
-        ax.pcolormesh(edges[x_name], edges[y_name], np.ma.masked_invalid(number), rasterized=True,
-                      cmap=ListedColormap([colors[values.index(v)] for v in present] or ["white"]),
-                      norm=BoundaryNorm(np.arange(max(len(present), 1) + 1) - 0.5, max(len(present), 1)))
+        painting: dict[str, Any] = {"cmap": "viridis"}
+        if measure is None:
+            painting = {"cmap": ListedColormap([colors[values.index(v)] for v in present] or ["white"]),
+                        "norm": BoundaryNorm(np.arange(max(len(present), 1) + 1) - 0.5, max(len(present), 1))}
+        mesh = ax.pcolormesh(edges[x_name], edges[y_name], np.ma.masked_invalid(number), rasterized=True, **painting)
+        if measure is not None:
+            ax.figure.colorbar(mesh, ax=ax, label=labels.data_label(regime, measure))
         handles: list[Any] = [Patch(facecolor=colors[values.index(v)], edgecolor="0.4", linewidth=0.4,
                                     label=_described(meanings[values.index(v)], diagram)) for v in present]
         handles += _boundaries(ax, diagram.attrs.get("boundaries") or [])
@@ -91,10 +97,18 @@ def plot_phase_diagram(diagram: xr.Dataset, ax: Axes | None = None) -> Axes:
     return ax
 
 
+def _measured(diagram: xr.Dataset, measure: str) -> xr.DataArray:
+    known = [str(n) for n, v in getattr(diagram, "data_vars", {}).items() if v.ndim == 2]
+    if measure not in known:
+        raise SpecificationError(f"plot_phase_diagram: there is no measure '{measure}' over two parameters."
+                                 f"{did_you_mean(measure, known)} There are {', '.join(known) or 'none'}")
+    return diagram[measure]
+
+
 def _regimes(diagram: xr.Dataset) -> tuple[list[int], list[str]]:
     if not hasattr(diagram, "data_vars") or "regime" not in diagram or diagram["regime"].ndim != 2:
         raise SpecificationError("plot_phase_diagram needs a phase diagram: a Dataset with the variable 'regime' over "
-                                 "two parameters, as from phase_diagram")
+                                 "two parameters, as from phase_diagram; measure= colours by another variable")
     attributes = diagram["regime"].attrs
     values = [int(v) for v in np.atleast_1d(attributes.get("flag_values", []))]
     meanings = str(attributes.get("flag_meanings", "")).split()

@@ -277,10 +277,12 @@ class _Log(DeclaredProcess):
         eta.sort()
         rows = [profile(float(e)) for e in eta]
         best = max(range(len(eta)), key=lambda k: rows[k][5])
-        steady = brentq(lambda e: profile(e)[4], full, 0.9999)
+        # drift is positive near 0 and negative near 1; where it jumps over zero at the kink, the kink is the place
+        cross = max(k for k in range(len(eta) - 1) if rows[k][4] > 0 >= rows[k + 1][4])
+        steady = brentq(lambda e: profile(e)[4], float(eta[cross]), float(eta[cross + 1]))
         numbers = {"price_without_experts": price(0.0, 0.0), "full_share_point": full, "full_share_price": price(full, 1.0),
                    "largest_price_volatility": rows[best][5], "most_volatile_point": float(eta[best]),
-                   "steady_state": steady, "steady_state_price": price(steady, 1.0),
+                   "steady_state": steady, "steady_state_price": profile(steady)[0],
                    "largest_wealth_volatility": max(row[3] for row in rows)}
         return _profiles(here, eta, rows, numbers, "Radau in log eta", int(found.nfev))
 

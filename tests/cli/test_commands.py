@@ -51,6 +51,20 @@ def test_toml_of_show_is_the_model(call: Call, tmp_path: Path) -> None:
     assert "log_holdings" in call("show", "--model-file", str(path)).stdout
 
 
+def test_a_process_is_shown_and_commands_on_equations_refuse_it(call: Call) -> None:
+    shown = json.loads(call("show", "leverage_cycle_binomial", "--option", "trade=static", "--set", "low_payoff=0.3",
+                            "--json").stdout)
+    assert (shown["process"], shown["parameters"]["low_payoff"]["value"], shown["equations"]) == ("solve", 0.3, {})
+    process = dy.models.load("leverage_cycle_binomial", trade="static").with_parameters(low_payoff=0.3)
+    assert shown["sha256"] == process.sha256
+    text = call("show", "leveraged_value_funds").stdout
+    assert "a Process with step(), unit of time day" in text
+    assert "hill_exponent" in text
+    for command in (("derive",), ("show", "--toml")):
+        refused = call(*command, "leverage_cycle_binomial", code=2)
+        assert "`dynamics show leverage_cycle_binomial` shows it" in " ".join(refused.stderr.split())
+
+
 def test_fractions_and_model_options(call: Call) -> None:
     shown = json.loads(call("show", "deleveraging", "--option", "margin_call=hill", "--set", "critical_margin=1/8",
                             "--json").stdout)

@@ -10,11 +10,25 @@ import xarray as xr
 from matplotlib.colors import to_rgba
 
 import dynamics as dy
+from dynamics.errors import SpecificationError
 from dynamics.figures import plot_phase_diagram
 from dynamics.figures.phase_diagram import REGIME_COLORS
 
 MEANINGS = "stable cascades_after_shock unstable insolvent_at_once target_above_venue_limit not_settled"
 IMPACTS, TARGETS = np.geomspace(0.02, 2, 5), np.linspace(2, 22, 3)
+
+
+def test_a_measure_is_coloured_with_a_bar():
+    data = dy.sweep(dy.models.load("leverage_cycle_binomial"), {"low_payoff": [0.1, 0.2, 0.3]}, ["price"])
+    plane = data.expand_dims(copies=[1.0, 2.0]).copy(deep=True)
+    plane["price"][1, 2] = float("nan")
+    ax = plot_phase_diagram(plane, measure="price")
+    mesh = ax.collections[0]
+    assert np.ma.count_masked(mesh.get_array()) == 1
+    assert mesh.get_array().max() == float(plane["price"].max())
+    assert ax.figure.axes[1].get_ylabel() == "Price of the asset at the beginning, in goods"
+    with pytest.raises(SpecificationError, match="Did you mean 'price'"):
+        plot_phase_diagram(plane, measure="prices")
 
 
 def diagram(**attributes: Any) -> xr.Dataset:

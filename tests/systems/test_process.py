@@ -170,7 +170,7 @@ def test_results_depend_neither_on_workers_nor_on_chunks(monkeypatch, tmp_path):
 def test_a_solved_process_is_swept_and_drawn_over_a_plane():
     found = dy.sweep(root(), {"a": [4.0, 9.0, -1.0]})
     assert found["x"].values[:2].tolist() == [2, 3]
-    assert found["x"].attrs["units"] == "USD"
+    assert found["x"].attrs == {"units": "USD", "long_name": "root"}
     assert found["status"].values.tolist() == [STATUS["completed"]]*2 + [STATUS["error"]]
     diagram = dy.phase_diagram(root(), ("a", [0.25, 4.0]), ("b", [1.0, 2.0, 3.0]), measures=["x"])
     assert diagram.attrs["analysis"] == "phase_diagram"
