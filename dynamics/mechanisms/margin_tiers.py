@@ -15,6 +15,9 @@ limit,
 
 .. math:: H = Q F(u), \qquad F(u) = \min\bigl(1, \max(0, (m - u + w)/(2 w))\bigr).
 
+With ``initial="cap"`` a new position needs the initial margin, so that holders steer to at most its inverse, whatever their
+target: :math:`\min(\lambda_{\mathrm{target}}, 1/m_0)`.
+
 Isolated positions, closed form (entry :math:`p_0`, margin c, size Q, maintenance rate m): a long is closed at
 :math:`(p_0 - c/Q)/(1 - m)`, a short at :math:`(p_0 + c/Q)/(1 + m)`.
 
@@ -29,9 +32,11 @@ position_size             N_0     2        initial position over the notional wh
 tier_step                 dm      0.025    maintenance rate of tier 2 minus that of tier 1              venue table
 spare_collateral          c       0.02     cross margin: other equity over the initial position         assumption
 crowd_width               w       0.02     half-width of the spread of equity ratios                    assumption
+initial_margin            m_0     0.1      margin of a new position                                     venue table
 ========================  ======  =======  ===========================================================  ==========
 
-Ports: reads ``price_gap``, ``equity_ratio``; changes ``margin_call_rate`` and the events of the margin call.
+Ports: reads ``price_gap``, ``equity_ratio``; changes ``margin_call_rate``, the events of the margin call and, on request,
+``effective_target``.
 """
 
 from __future__ import annotations
@@ -50,7 +55,8 @@ provides = ("required_margin",)
 _LIMITS = ("governed_margin", "maintenance_margin", "critical_margin")
 
 
-def apply(system: System, *, prefix: str = "", margin: str = "isolated", crowd: str = "none", limit: str = "") -> System:
+def apply(system: System, *, prefix: str = "", margin: str = "isolated", crowd: str = "none", initial: str = "none",
+          limit: str = "") -> System:
     """Let the maintenance margin grow with the position.
 
     Parameters
@@ -63,6 +69,8 @@ def apply(system: System, *, prefix: str = "", margin: str = "isolated", crowd: 
         Whether the venue counts spare collateral besides the position.
     crowd : {"none", "uniform"}
         Whether holders' equity ratios are spread around the aggregate; the margin call is then a share of a crowd.
+    initial : {"none", "cap"}
+        Whether an initial margin limits the leverage that holders steer to; needs the port ``effective_target``.
     limit : str
         Name of the quantity that is the venue's limit; empty: ``maintenance_margin`` or ``critical_margin``.
 
@@ -86,6 +94,11 @@ def apply(system: System, *, prefix: str = "", margin: str = "isolated", crowd: 
         raise SpecificationError(f"margin must be 'isolated' or 'cross', not {margin!r}")
     if crowd not in ("none", "uniform"):
         raise SpecificationError(f"crowd must be 'none' or 'uniform', not {crowd!r}")
+    if initial not in ("none", "cap"):
+        raise SpecificationError(f"initial must be 'none' or 'cap', not {initial!r}")
+    if initial == "cap" and "effective_target" not in system.definitions:
+        raise SpecificationError(f"the initial margin of 'margin_tiers' caps the definition 'effective_target', which "
+                                 f"'{system.name}' does not have; leave initial=\"none\"")
     call = system.definitions["margin_call_rate"]
     found = [name for name in ([limit] if limit else _LIMITS) if redirected(call, name, "") != call]
     if not found:
@@ -119,8 +132,13 @@ def apply(system: System, *, prefix: str = "", margin: str = "isolated", crowd: 
         rate = f"liquidation_rate*min(1, max(0, ({required} - {seen} + {width})/(2*{width})))"
     events = {name: replace(event, expression=at_venue(event.expression)) for name, event in system.events.items()
               if at_venue(event.expression) != event.expression and name.startswith("margin_call")}
+    changed = {"margin_call_rate": rate}
+    if initial == "cap":
+        entry = f"{prefix}initial_margin"
+        parameters[entry] = Parameter(0.1, "1", (0, 1), "m_0", "margin of a new position", "venue tables")
+        changed["effective_target"] = f"min({system.definitions['effective_target']}, 1/{entry})"
     return extend(system, "margin_tiers", add={"parameters": parameters, "definitions": definitions},
-                  override={"definitions": {"margin_call_rate": rate}, "events": events})
+                  override={"definitions": changed, "events": events})
 
 
 def liquidation_price(side: str, entry_price: float, margin: float, size: float, maintenance_rate: float) -> float:

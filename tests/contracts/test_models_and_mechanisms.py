@@ -251,6 +251,17 @@ def test_every_parameter_has_an_effect(name):
     assert set(system.parameters) <= used
 
 
+@pytest.mark.slow
+def test_all_other_pairs_compose_in_both_orders():
+    core, done = dy.models.load("deleveraging"), 0
+    with not_checking():
+        for pair in itertools.permutations(dy.mechanisms.names(), 2):
+            if frozenset(pair) not in FORBIDDEN:
+                assert dy.compose(core, *pair).name == f"deleveraging + {pair[0]} + {pair[1]}"
+                done += 1
+    assert done >= 0.8 * len(dy.mechanisms.names()) * (len(dy.mechanisms.names()) - 1)
+
+
 def test_forbidden_pairs_are_few_and_refused_with_a_reason():
     every = list(itertools.combinations(dy.mechanisms.names(), 2))
     assert len(FORBIDDEN) <= 0.2 * len(every)

@@ -83,3 +83,16 @@ def test_it_finds_the_limit_in_force_or_says_what_is_missing():
         dy.compose(core, ("margin_tiers", {"limit": "limit"}))
     with pytest.raises(dy.SpecificationError, match="'isolated' or 'cross'"):
         dy.compose(core, ("margin_tiers", {"margin": "portfolio"}))
+
+
+def test_an_initial_margin_caps_what_holders_steer_to():
+    core = dy.models.load("deleveraging")
+    system = dy.compose(core, ("margin_tiers", {"initial": "cap"}))
+    target = system.resolve(system.symbols["effective_target"])
+    for wanted, steered in ((5, 5), (25, 10)):
+        numbers = system.with_parameters(target_leverage=wanted).exact_parameters
+        assert float(target.subs(numbers)) == steered
+    # a fall does not call for it: it is the margin of new positions
+    assert system.definitions["margin_call_rate"] == dy.compose(core, "margin_tiers").definitions["margin_call_rate"]
+    with pytest.raises(dy.SpecificationError, match="'none' or 'cap'"):
+        dy.compose(core, ("margin_tiers", {"initial": "all"}))
