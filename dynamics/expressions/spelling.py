@@ -24,10 +24,13 @@ def spelled(name: str, symbols: Mapping[str, str]) -> tuple[str, str, bool]:
     --------
     >>> spelled("target_leverage", {"target_leverage": "lambda_star"}), spelled("x1", {}), spelled("price_gap", {})
     (('lambda', 'star', False), ('x', '1', False), ('price_gap', '', True))
+    >>> spelled("variance", {"variance": "sigma2"}), spelled("stage2", {})
+    (('sigma', '2', False), ('stage2', '', True))
     """
     spelling = symbols.get(name, name)
     base, _, below = spelling.partition("_")
-    if not below and (numbered := re.fullmatch(r"([A-Za-z])(\d+)", base)):
+    numbered = re.fullmatch(r"([A-Za-z]+)(\d+)", base)
+    if not below and numbered and (len(numbered[1]) == 1 or numbered[1] in GREEK):
         base, below = numbered[1], numbered[2]
     if (len(base) > 1 and base not in GREEK) or (name not in symbols and len(below) > 3):
         return spelling, "", True

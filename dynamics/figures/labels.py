@@ -85,10 +85,11 @@ def data_label(variable: Any, name: str = "", width: int | None = None) -> str:
     return _joined(long_name, f"${spelled}$" if spelled else "", str(attributes.get("units") or "1"), width)
 
 
-def swept_label(result: Any, name: str) -> str:
+def swept_label(result: Any, name: str, width: int | None = 40) -> str:
     """Return the label of a dimension of a result: as the system names it, else from the attrs of the coordinate."""
     system = system_of(result.attrs)
-    return label(system, name) if system is not None and name in system.symbols else data_label(result[name], name)
+    return label(system, name, width=width) if system is not None and name in system.symbols \
+        else data_label(result[name], name, width)
 
 
 def _joined(text: str, spelled: str, unit: str, width: int | None) -> str:

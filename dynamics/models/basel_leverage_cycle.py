@@ -1,7 +1,8 @@
 r"""Basel leverage cycle: a value-at-risk bank and an unleveraged fund trade one asset.
 
 The bank steers leverage :math:`\lambda = A/E` to :math:`\bar\lambda = \alpha(\sigma^2 + \sigma_0^2)^b`, where
-:math:`\sigma^2` is the variance it perceives: :math:`b = -1/2` is the procyclical value-at-risk rule of Basel II, 0 a
+:math:`\sigma^2` is the variance it perceives (v in formulas that the package prints): :math:`b = -1/2` is the
+procyclical value-at-risk rule of Basel II, 0 a
 constant target, positive values are countercyclical. The balance sheet changes by
 :math:`\Delta B = \tau\theta(\bar\lambda E - A)`; a negative value is deleveraging. Equity returns to
 :math:`\bar E` by injections :math:`\tau\eta(\bar E - E)` that the fund
@@ -52,7 +53,7 @@ def system() -> System:
         time="discrete",
         time_unit="1",
         states={
-            "variance": State(0, "1", (0, None), "sigma2", "perceived variance over the value-at-risk horizon"),
+            "variance": State(0, "1", (0, None), "v", "perceived variance over the value-at-risk horizon"),
             "fund_weight": State("0.5", "1", (0, 1), "w_F", "share of the fund's wealth in the asset"),
             "price": State("fundamental", "USD", (0, None), "p", "price"),
             "previous_price": State("fundamental", "USD", (0, None), "p_0", "price one step earlier"),

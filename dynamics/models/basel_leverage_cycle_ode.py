@@ -49,7 +49,7 @@ def system() -> System:
             "liabilities": State("(risk_factor*risk_floor**cyclicality - 1)*target_equity", "USD", (None, None), "L",
                                  "liabilities of the bank"),
             "fund_weight": State("0.5", "1", (0, 1), "w_F", "share of the fund's wealth in the asset"),
-            "variance": State(0, "1", (0, None), "sigma2", "perceived variance over the value-at-risk horizon"),
+            "variance": State(0, "1", (0, None), "v", "perceived variance over the value-at-risk horizon"),
         },
         parameters={
             "horizon": Parameter("0.1", "year", (0, None), "t_VaR", "value-at-risk horizon", _SOURCE),
