@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sympy import Expr, Symbol
+from sympy import Add, Dummy, Expr, Mul, Pow, Symbol, exp, preorder_traversal
 
 from dynamics.compiled.kernels import mathematics
 from dynamics.compiled.kernels.ir import INTEGER, POINTER, Builder, Module, Operand, Value, Variable
@@ -63,6 +63,19 @@ class NoiseProblem:
     def rows(self) -> int:
         """States and observables."""
         return len(self.equation.states) + len(self.observables)
+
+
+def direction_of(e: Expr, states: Sequence[Symbol]) -> int | None:
+    """Return 1 for a function of one state alone that rises everywhere, -1 if it falls, None if neither is known."""
+    moving = e.free_symbols & {*states, TIME}
+    whole = all(isinstance(node, Add | Mul | exp) or node.is_Symbol or node.is_number
+                or (isinstance(node, Pow) and node.exp.is_Integer and node.exp.is_positive)
+                for node in preorder_traversal(e))
+    if len(moving) != 1 or TIME in moving or not whole:
+        return None
+    at = Dummy(real=True)
+    slope = e.xreplace({moving.pop(): at}).diff(at)
+    return 1 if slope.is_positive else -1 if slope.is_negative else None
 
 
 def compiled_paths(problem: NoiseProblem, start: Array, parameters: Sequence[float], h: float, steps: int, first: int,
@@ -127,7 +140,9 @@ class _Paths:
         zero = build.constant(0.0)
         # variables of one vector each: the optimiser keeps them in registers
         self.state = [build.variable(s) for s in start]
-        observed = self._traced(start, zero, problem.observables)
+        # what rises or falls with one state has its extremes where that has them, and is needed at the end only
+        self.watched = [e for e in problem.observables if direction_of(e, self.equation.states) is None]
+        observed = self._traced(start, zero, self.watched)
         # an observable may be no number at first: then others stand in its place
         self.largest = [build.variable(v) for v in (*start, *(build.select(v.equals(v), v, -math.inf) for v in observed))]
         self.smallest = [build.variable(v) for v in (*start, *(build.select(v.equals(v), v, math.inf) for v in observed))]
@@ -160,12 +175,23 @@ class _Paths:
         final = [s.get() for s in self.state]
         self.fixed = {}  # what was computed within the loop is not known behind it
         final += self._traced(final, end, problem.observables)
-        # what has never been a number has no extremes
-        extremes = [build.select(up.get() >= down.get(), mine.get(), math.nan) for side in (self.largest, self.smallest)
-                    for mine, up, down in zip(side, self.largest, self.smallest, strict=True)]
-        rows = [*final, *extremes, end, status, *(v.get() for v in (*self.passage, *self.counts))]
+        rows = [*final, *self._extremes(end), end, status, *(v.get() for v in (*self.passage, *self.counts))]
         for row, value in enumerate(rows):
             build.store(build.at(build.argument("data"), build.argument("stride") * row + self.lane), value)
+
+    def _extremes(self, t: Value) -> list[Value]:
+        """Return the largest and the smallest values of states and observables."""
+        build, states, observables = self.build, self.equation.states, self.problem.observables
+        # what has never been a number has no extremes
+        sides = [[build.select(up.get() >= down.get(), mine.get(), math.nan) for mine, up, down in
+                  zip(side, self.largest, self.smallest, strict=True)] for side in (self.largest, self.smallest)]
+        rows, moved = [], [self._traced(side[:len(states)], t, observables) for side in sides]
+        for place, side in enumerate(sides):
+            rest = iter(side[len(states):])
+            turns = [direction_of(e, states) for e in observables]
+            rows += side[:len(states)] + [
+                next(rest) if turn is None else moved[place if turn > 0 else 1 - place][k] for k, turn in enumerate(turns)]
+        return rows
 
     def _step(self, number: Value, increments: Sequence[Value]) -> None:
         build, problem = self.build, self.problem
@@ -187,8 +213,8 @@ class _Paths:
         for variable, s in zip(self.state, after, strict=True):
             variable.set(s)
         # a path that has ended keeps its state, whose values are among its extremes already
-        values = [*after, *self._traced(after, arrival, problem.observables)]
-        moving = [False] * len(after) + [TIME in e.free_symbols for e in problem.observables]
+        values = [*after, *self._traced(after, arrival, self.watched)]
+        moving = [False] * len(after) + [TIME in e.free_symbols for e in self.watched]
         for value, timed, largest, smallest in zip(values, moving, self.largest, self.smallest, strict=True):
             top, bottom = largest.get(), smallest.get()
             up, down = build.maximum(value, top), build.minimum(value, bottom)

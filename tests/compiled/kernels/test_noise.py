@@ -7,6 +7,7 @@ import dataclasses
 import mpmath
 import numpy as np
 import pytest
+from sympy import Symbol
 
 import dynamics as dy
 from dynamics.analysis import noisy_paths
@@ -38,7 +39,7 @@ SYSTEMS = {
     "separate": flow(states={"x": 1.0, "y": 0.2, "z": 0.0}, parameters={"a": 0.3, "b": 0.2},
                      equations={"x": "-a*x + sin(time)*y", "y": "x - y", "z": "x*y - z"},
                      noise={"one": {"x": "b*x"}, "two": {"y": "a*cos(y) + time/4"}, "three": {"z": "a"}},
-                     observables={"moment": "x + time"}),
+                     observables={"moment": "x + time", "price": "exp(-x)", "cube": "z**3 + z", "square": "y**2"}),
     "jumps": flow(states={"x": 1.0, "n": 0.0}, parameters={"k": 0.5, "rate": 150.0}, equations={"x": "-k*x", "n": "0"},
                   noise={"news": {"x": "k*x"}}, jumps={"often": dy.Jump("rate", {"x": "x*(1 - k/100)", "n": "n + x"}),
                                                        "seldom": dy.Jump("2*max(0, x)", {"x": "x - k*n/200"})},
@@ -115,6 +116,17 @@ def test_same_bits_for_any_width_threads_and_company(name: str, method: str, mon
     few = paths_of(system, None, paths=31, method=method)
     for field in FIELDS:
         assert np.array_equal(getattr(few, field), getattr(expected, field)[..., :31], equal_nan=True), field
+
+
+@pytest.mark.parametrize(("text", "direction"), [
+    ("exp(x)", 1), ("1 - 2*x", -1), ("x**3 + x", 1), ("-exp(2*x - 3)", -1), ("exp(-x)/a", None), ("x**2", None),
+    ("1/x", None), ("exp(x) + y", None), ("exp(x) + time", None), ("x if x < 0 else x - 5", None), ("a", None),
+    ("max(x, 0)", None)])
+def test_directions_of_observables(text: str, direction: int | None) -> None:
+    system = flow(states={"x": 1.0, "y": 0.0}, parameters={"a": 1.0}, equations={"x": "0", "y": "0"},
+                  observables={"o": text})
+    expression = system.resolve(system._parsed.observables["o"])
+    assert noise.direction_of(expression, [Symbol(n) for n in system.states]) == direction
 
 
 def test_stored_paths_take_arrays_and_the_rest_does_not() -> None:
