@@ -85,6 +85,7 @@ class CycleFields:
                                 for piece in self.pieces)
         self._fields: dict[tuple[int, str, int], PhaseField] = {}
         self._levels: dict[int, Callable[[Array, Array], Array]] = {}
+        self._scalars: dict[tuple[Expr, int | None, bool], tuple[Any, int]] = {}
 
     def arguments(self, unknowns: Array) -> list[Any]:
         """Return all parameter values, the free ones from the unknowns."""
@@ -201,17 +202,10 @@ class CycleFields:
         copy : int
             For extended systems: its derivative along this copy of the state is meant; 0 is the expression itself.
         """
-        resolved = self.system.resolve(expression)
-        n = self.dimension
-        variation = [Dummy(f"variation_{j}") for j in range(n)] if copy else []
-        gradient = jacobian_matrix([resolved], self.states)
-        if along is not None:
-            resolved = sum(gradient[0, j] * self.pieces[along].expressions[j] for j in range(n))
-        elif copy:
-            resolved = sum(gradient[0, j] * variation[j] for j in range(n))
-        states = [*self.states, *variation]
-        unknowns = [self.parameters[place] for place in self.places]
-        raw = vector_function([resolved, *jacobian_matrix([resolved], [*states, *unknowns])], [states, self.parameters])
+        n, key = self.dimension, (expression, along, copy > 0)
+        if key not in self._scalars:
+            self._scalars[key] = self._scalar(*key)
+        raw, count = self._scalars[key]
 
         def condition(orbit: Orbit) -> tuple[float, Array, Array]:
             node = orbit.starts[phase + 1] if last else orbit.starts[phase]
@@ -224,10 +218,24 @@ class CycleFields:
                 by_nodes[node, copy * n: (copy + 1) * n] = found[n + 1: 2 * n + 1]
             by_scalars = np.zeros(len(orbit.durations) + len(orbit.unknowns))
             start = len(orbit.durations)
-            by_scalars[start: start + len(unknowns)] = found[1 + len(states):]
+            by_scalars[start: start + len(self.places)] = found[1 + count:]
             return float(found[0]), by_nodes, by_scalars
 
         return condition
+
+    def _scalar(self, expression: Expr, along: int | None, varied: bool) -> tuple[Any, int]:
+        """Compiled value and derivatives of a scalar, by its arguments and the unknowns; the number of arguments."""
+        resolved, n = self.system.resolve(expression), self.dimension
+        variation = [Dummy(f"variation_{j}") for j in range(n)] if varied else []
+        gradient = jacobian_matrix([resolved], self.states)
+        if along is not None:
+            resolved = sum(gradient[0, j] * self.pieces[along].expressions[j] for j in range(n))
+        elif varied:
+            resolved = sum(gradient[0, j] * variation[j] for j in range(n))
+        states = [*self.states, *variation]
+        unknowns = [self.parameters[place] for place in self.places]
+        entries = [resolved, *jacobian_matrix([resolved], [*states, *unknowns])]
+        return vector_function(entries, [states, self.parameters]), len(states)
 
 
 @lru_cache(maxsize=64)

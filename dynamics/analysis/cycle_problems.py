@@ -137,7 +137,9 @@ class CycleProblem:
 
     def multipliers(self, orbit: Orbit, linear: Any) -> Multipliers:
         """Multipliers, with saltation matrices where the field jumps at a border."""
-        return multipliers(linear, 1 + len(self.fields.conserved), self.fields.dimension, self.saltations(orbit))
+        n = self.fields.dimension
+        gradients = [self.fields.at_node(expression, 0)(orbit)[1][0, :n] for expression in self.fields.conserved]
+        return multipliers(linear, n, self.saltations(orbit), np.array(gradients).reshape(-1, n), orbit.scale[:n])
 
     def saltations(self, orbit: Orbit) -> list[tuple[int, Array]]:
         """(last interval of a phase, saltation matrix) for each border that is crossed."""

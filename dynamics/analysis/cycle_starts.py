@@ -26,6 +26,7 @@ __all__ = ["FoundCycle", "Start", "at_bifurcation", "at_hopf", "at_state", "cycl
 
 Array = NDArray[np.float64]
 FIRST_AMPLITUDES = (1e-2, 3e-3, 1e-3, 1e-4, 1e-5)
+PER_INTERVAL = 4  # steps of the integrator in one of collocation
 DENSE = 600  # intervals of the mesh from which one that follows a fast orbit is made
 RETURN = 0.05  # relative distance at which a path has come back
 ACCURATE: dict[str, float] = {"relative_tolerance": 1e-10, "absolute_tolerance": 1e-12}
@@ -132,11 +133,11 @@ def at_state(fields: CycleFields, state: Mapping[str, float], period: float, par
         # what rounding and instability left open is closed evenly, Newton does the rest
         return path.at(np.minimum(times, period)).T - np.outer(times / period, gap)
 
-    return _corrected(fields, closed, period, unknowns, spans, gauss, "a state on the cycle")
+    return _corrected(fields, closed, period, path.times, unknowns, spans, gauss, "a state on the cycle")
 
 
-def _corrected(fields: CycleFields, states: Any, period: float, unknowns: Array, spans: Sequence[float], gauss: int,
-               origin: str) -> Start:
+def _corrected(fields: CycleFields, states: Any, period: float, steps: Sequence[float], unknowns: Array,
+               spans: Sequence[float], gauss: int, origin: str) -> Start:
     cut = segmented(fields, states, period, unknowns, spans, gauss)
     if cut is None:
         raise ConvergenceError("start: the path leaves the regimes of the system")
@@ -149,6 +150,8 @@ def _corrected(fields: CycleFields, states: Any, period: float, unknowns: Array,
     orbit = problem.refined(guess, 0.4, fixed)
     if orbit is None:
         # a relaxation cycle needs its mesh where it is fast before Newton's method can begin
+        orbit = _on_steps(problem, guess, states, np.array([t for t in steps if 0 < t < period]) / period, fixed)
+    if orbit is None:
         dense = segmented(fields, states, period, unknowns, spans, gauss, intervals=DENSE)
         orbit = None if dense is None else problem.refined(adapted(dense[1], 0.4), 0.4, fixed)
     if orbit is None:
@@ -160,6 +163,20 @@ def _corrected(fields: CycleFields, states: Any, period: float, unknowns: Array,
     if np.max(spans_of / np.maximum(np.abs(orbit.nodes).max(axis=0), 1e-300)) < 1e-7:
         raise ConvergenceError("start: the path leads to a fixed point, not to a cycle")
     return Start(problem, orbit, None, origin)
+
+
+def _on_steps(problem: CycleProblem, guess: Orbit, states: Any, steps: Array, conditions: Any) -> Orbit | None:
+    """The cycle on a mesh of the integrator's steps, which were made for the path, and from there on its own."""
+    if problem.phases > 1 or len(steps) < PER_INTERVAL:
+        return None
+    period = guess.period
+    mesh = np.unique(np.concatenate([[0.0], steps[::PER_INTERVAL], [1.0]]))
+    guess = sampled(lambda _, s: states(s * period), [mesh], guess.durations, guess.unknowns, guess.stages.shape[1])
+    found = corrected_orbit(problem.at(guess).with_conditions(*conditions(guess)), guess, most=12)
+    if found is None:
+        return None
+    finer = problem.refined(found[0], 0.4, conditions)
+    return found[0] if finer is None else finer
 
 
 def from_trajectory(fields: CycleFields, run: xr.Dataset, spans: Sequence[float], gauss: int) -> Start:
@@ -192,7 +209,8 @@ def from_trajectory(fields: CycleFields, run: xr.Dataset, spans: Sequence[float]
     def closed(times: Array) -> Array:
         return path.at(np.minimum(times, period)).T - np.outer(times / period, gap)
 
-    return _corrected(fields, closed, period, _unknowns(fields, parameters), spans, gauss, "an integrated orbit")
+    return _corrected(fields, closed, period, path.times, _unknowns(fields, parameters), spans, gauss,
+                      "an integrated orbit")
 
 
 def _first_return(system: System, path: Any, first: Array) -> float | None:

@@ -18,7 +18,7 @@ from dynamics.analysis.collocation import (
 )
 from dynamics.analysis.cycle_problems import CycleProblem, along, unit_variation
 from dynamics.analysis.floquet import Multipliers
-from dynamics.analysis.orbit_meshes import Interpolant, adapted, remeshed, smoothness
+from dynamics.analysis.orbit_meshes import Interpolant, adapted, fewest_intervals, remeshed, smoothness
 
 __all__ = ["CyclePoint", "StepSizes", "between", "next_point", "on_own_mesh", "point_at", "product", "row_of"]
 
@@ -146,6 +146,8 @@ def on_own_mesh(point: CyclePoint, sizes: StepSizes) -> CyclePoint:
     """Return the point on a mesh that follows its orbit, where the old one no longer does."""
     _, roughness = smoothness(point.orbit)
     if 0.5 * sizes.fineness <= roughness <= 1.25 * sizes.fineness:
+        return point
+    if roughness < sizes.fineness and len(point.orbit.nodes) - 1 <= len(point.orbit.meshes) * fewest_intervals(point.orbit):
         return point
     orbit = adapted(point.orbit, sizes.fineness, sizes.most_intervals)
     whole = Orbit(point.orbit.meshes, point.tangent.nodes, point.tangent.stages, point.orbit.durations,

@@ -31,7 +31,7 @@ class Multipliers:
     values : ndarray of complex
         Without the trivial ones, largest modulus first.
     trivial_error : float
-        Largest distance from 1 of the multipliers that are 1 by structure (one, and one for each conserved quantity).
+        Distance from 1 of the multiplier that is 1 by structure.
     """
 
     values: NDArray[np.complex128]
@@ -56,19 +56,22 @@ def _sign(factors: NDArray[np.complex128]) -> float:
     return 1.0 if total.real >= 0 else -1.0
 
 
-def multipliers(linear: Linearization, trivial: int = 1, dimension: int | None = None,
-                jumps: Sequence[tuple[int, Array]] = ()) -> Multipliers:
+def multipliers(linear: Linearization, dimension: int | None = None, jumps: Sequence[tuple[int, Array]] = (),
+                gradients: Array | None = None, scale: Array | None = None) -> Multipliers:
     """Return the multipliers of a cycle.
 
     Parameters
     ----------
     linear : Linearization
-    trivial : int
-        Number of multipliers that are 1 by structure.
     dimension : int, optional
         Use only the first states (the orbit in an extended system).
     jumps : sequence of (interval, matrix)
         Saltation matrices, applied at the end of an interval.
+    gradients : ndarray, shape (k, n), optional
+        Of conserved quantities at the first node: multipliers are those of variations within their level set. The others
+        are 1 with the one along the orbit in a Jordan block, where rounding would spoil all of them.
+    scale : ndarray, shape (n,), optional
+        Sizes of the states; where they are far apart, multipliers are only known in units of them.
 
     Returns
     -------
@@ -82,19 +85,22 @@ def multipliers(linear: Linearization, trivial: int = 1, dimension: int | None =
 
     n = dimension or linear.transition.shape[1]
     chain = linear.chain
-    first, last = chain.first, chain.last
-    if n < linear.transition.shape[1] or jumps:
+    units = np.ones(n) if scale is None else scale
+    if n < linear.transition.shape[1] or jumps or scale is not None:
         transition = linear.transition[:, :n, :n].copy()
         for interval, matrix in jumps:
             transition[interval] = matrix @ transition[interval]
+        transition *= units / units[:, None]
         unit = np.broadcast_to(np.eye(n), transition.shape)
         chain = eliminate(-transition, unit, np.zeros((len(transition), n, 1)))
-        first, last = chain.first, chain.last
+    first, last = chain.first, chain.last
+    if gradients is not None and len(gradients):
+        first, last = _within(first, last, gradients * units)
     with np.errstate(all="ignore"):
         over, under = eigvals(first, -last, homogeneous_eigvals=True)
         values = np.where(np.abs(under) > 0, over / np.where(under == 0, 1.0, under), np.inf)
     order = np.argsort(np.abs(over - under) / (np.abs(over) + np.abs(under)))
-    kept, structural = values[order[trivial:]], values[order[:trivial]]
+    kept, structural = values[order[1:]], values[order[:1]]
     kept = kept[np.argsort(-np.abs(kept), kind="stable")]
     if kept.size == 1:
         # one multiplier is the volume change (Liouville), which no rounding of the others can reach
@@ -102,6 +108,15 @@ def multipliers(linear: Linearization, trivial: int = 1, dimension: int | None =
         sign = np.prod([np.sign(np.linalg.det(jump)) for _, jump in jumps]) if jumps else 1.0
         kept = np.array([sign * np.exp(min(volume, 700.0))], dtype=complex)
     return Multipliers(kept, float(np.max(np.abs(structural - 1), initial=0.0)))
+
+
+def _within(first: Array, last: Array, gradients: Array) -> tuple[Array, Array]:
+    """The relation between the ends of the chain for variations that keep conserved quantities."""
+    rank = first.shape[0] - len(gradients)
+    scale = np.abs(gradients).max(axis=1, keepdims=True)
+    inside = np.linalg.svd(gradients / np.where(scale > 0, scale, 1.0))[2][len(gradients):].T
+    rows = np.linalg.svd(np.hstack([first @ inside, last @ inside]))[0][:, :rank].T
+    return rows @ first @ inside, rows @ last @ inside
 
 
 def critical_direction(linear: Linearization, orbit: Orbit, multiplier: float) -> tuple[Array, Array]:

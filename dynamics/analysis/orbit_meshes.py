@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dynamics.analysis.collocation import Orbit, gauss_points
 
-__all__ = ["Interpolant", "adapted", "interpolated", "remeshed", "sampled", "smoothness"]
+__all__ = ["Interpolant", "adapted", "fewest_intervals", "interpolated", "remeshed", "sampled", "smoothness"]
 
 Array = NDArray[np.float64]
 FLOOR = 0.1  # share of the mean density that every interval gets, so that none grows without bound
@@ -183,9 +183,10 @@ def smoothness(orbit: Orbit) -> tuple[list[Array], float]:
     return densities, worst
 
 
-def adapted(orbit: Orbit, fineness: float, most: int = 1000, fewest: int = 8) -> Orbit:
+def adapted(orbit: Orbit, fineness: float, most: int = 1000) -> Orbit:
     """Return the orbit on a mesh that follows it, with products of density and width near ``fineness``."""
     meshes = []
+    fewest = fewest_intervals(orbit)
     densities, _ = smoothness(orbit)
     wanted = []
     for mesh, density in zip(orbit.meshes, densities, strict=True):
@@ -202,6 +203,11 @@ def adapted(orbit: Orbit, fineness: float, most: int = 1000, fewest: int = 8) ->
         even[0], even[-1] = 0.0, 1.0
         meshes.append(even)
     return remeshed(orbit, meshes)
+
+
+def fewest_intervals(orbit: Orbit) -> int:
+    """Intervals that a phase gets in any case: a small cycle beside a large mean looks flat, yet it turns once."""
+    return 24 if len(orbit.meshes) == 1 else 8
 
 
 def halved(mesh: Array) -> Array:

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from dynamics.systems import Event, Measure, Parameter, Reference, Shock, State, System
 
-__all__ = ["system"]
+__all__ = ["system", "with_logarithmic_variance"]
 
 _SOURCE = "the authors' program (Aymanns et al. 2016)"
 
@@ -38,6 +38,29 @@ def system() -> System:
     >>> dy.conserved_quantities(dy.models.load("basel_leverage_cycle_ode"))[0].name
     'net_cash'
     """
+    return _system(False)
+
+
+def with_logarithmic_variance() -> System:
+    """Make the model with ``log_variance`` as a state instead of ``variance``: the form for large cycles.
+
+    Returns
+    -------
+    System
+        Without fixed points: their variance is zero.
+
+    Examples
+    --------
+    >>> list(with_logarithmic_variance().states)[-1]
+    'log_variance'
+    """
+    return _system(True)
+
+
+def _system(logarithmic: bool) -> System:
+    growth = "variance_rate*((horizon*price_flow/price)**2{} - {})"
+    variance = State("log(risk_floor)", "1", (None, None), None, "logarithm of the perceived variance") if logarithmic else \
+        State(0, "1", (0, None), "v", "perceived variance over the value-at-risk horizon")
     return System(
         name="basel_leverage_cycle_ode",
         time="continuous",
@@ -49,7 +72,7 @@ def system() -> System:
             "liabilities": State("(risk_factor*risk_floor**cyclicality - 1)*target_equity", "USD", (None, None), "L",
                                  "liabilities of the bank"),
             "fund_weight": State("0.5", "1", (0, 1), "w_F", "share of the fund's wealth in the asset"),
-            "variance": State(0, "1", (0, None), "v", "perceived variance over the value-at-risk horizon"),
+            "log_variance" if logarithmic else "variance": variance,
         },
         parameters={
             "horizon": Parameter("0.1", "year", (0, None), "t_VaR", "value-at-risk horizon", _SOURCE),
@@ -68,7 +91,7 @@ def system() -> System:
             "cyclicality": Parameter("-1/2", "1", (None, None), "b", "-1/2 procyclical, 0 constant, 1/2 countercyclical",
                                      _SOURCE),
         },
-        definitions={
+        definitions=({"variance": "exp(log_variance)"} if logarithmic else {}) | {
             "bank_share": "bank_weight*assets/price",
             "equity": "assets - liabilities",
             "target_leverage": "risk_factor*(variance + risk_floor)**cyclicality",
@@ -83,7 +106,8 @@ def system() -> System:
             "assets": "bank_share*price_flow + injection + balance_flow",
             "liabilities": "balance_flow",
             "fund_weight": "reversion*fund_weight*(fundamental - price)/price",
-            "variance": "variance_rate*((horizon*price_flow/price)**2 - variance)",
+            **({"log_variance": growth.format("*exp(-log_variance)", 1)} if logarithmic else
+               {"variance": growth.format("", "variance")}),
         },
         observables={
             "leverage": "assets/equity",
