@@ -42,17 +42,20 @@ BRANCHES: dict[str, dict[str, Any]] = {
     "A->B, p2 = 18": {
         "states": ("u1", "u2"), "parameters": {"p1": 0.0, "p2": 18.0, "p3": 3.0}, "vary": "p1", "bounds": (0.0, 0.4),
         "equations": ("-u1 + p1*(1-u1)*exp(u2)", "-u2 + p1*p2*(1-u1)*exp(u2) - p3*u2"), "start": (0.0, 0.0),
-        "function": reaction, "known": {"fold": (math.exp(-1.5) / 2, 2 * math.exp(-3)), "hopf": (0.111153484189864, 0.183834607985987)}},
+        "function": reaction, "step": 0.02,
+        "known": {"fold": (math.exp(-1.5) / 2, 2 * math.exp(-3)), "hopf": (0.111153484189864, 0.183834607985987)}},
     "enzyme, symmetric": {
         "states": ("s1", "s2"), "parameters": {"s0": 0.0, "mu": 0.0, "rho": 100.0, "ka": 1.0}, "vary": "s0",
         "bounds": (0.0, 60.0), "start": (0.0, 0.0),
         "equations": ("(s0-s1)+(s2-s1) - rho*s1/(1+s1+ka*s1**2)", "(s0+mu-s2)+(s1-s2) - rho*s2/(1+s2+ka*s2**2)"),
-        "function": enzyme, "known": {"fold": (34.3569249985262, 18.8870676579243), "branch": (34.2228865441902, 22.1816379261242)}},
+        "function": enzyme, "step": 1.0,
+        "known": {"fold": (34.3569249985262, 18.8870676579243), "branch": (34.2228865441902, 22.1816379261242)}},
     "plant": {
         "states": ("S", "A"), "parameters": {"rh": 0.1, "S0": 110.0, "A0": 500.0, "al": 0.2, "rk": 0.1}, "vary": "rh",
         "bounds": (0.1, 10.0), "start": (105.86643257204584, 479.3321628602292),
         "equations": ("(S0-S) - rh*S*A/(1+S+rk*S**2)", "al*(A0-A) - rh*S*A/(1+S+rk*S**2)"),
-        "function": plant, "known": {"hopf": (3.49995382798691, 4.6504578126027)}},
+        "function": plant, "step": 5.0,
+        "known": {"hopf": (3.49995382798691, 4.6504578126027)}},
 }
 KINDS = {"pitchfork": "branch", "transcritical": "branch", "branch_point": "branch"}
 
@@ -93,7 +96,8 @@ def peers(case: dict[str, Any], transpile: bool) -> tuple[list[tuple[str, float]
     width = high - low
     settings = {"ips": auto.IPS_EQUILIBRIUM, "ndim": 2, "npar": len(values), "nmx": 2000, "ntst": 20, "ncol": 4, "iad": 3,
                 "ilp": 1, "isp": 1, "iads": 1, "itmx": 9, "itnw": 5, "nwtn": 3, "jac": 0, "ds": 2e-3 * width,
-                "dsmin": 1e-6 * width, "dsmax": 0.02 * max(1.0, width), "rl0": low - 1e-9, "rl1": high, "a0": -1e300,
+                "dsmin": 1e-6 * width, "dsmax": case["step"], "mxbf": 0,
+                "rl0": low - 1e-9, "rl1": high, "a0": -1e300,
                 "a1": 1e300, "epsl": 1e-7, "epsu": 1e-7, "epss": 1e-5}
     icu = [names.index(case["vary"]) + 1]
     result, seconds = best_of(lambda: auto.run(case["function"], starting_point, settings, icu=icu, transpile=transpile))
