@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,6 +24,7 @@ Array = NDArray[np.float64]
 WIDTH = 8       # of sums: on every processor, since the order of a sum follows from it
 BLOCK = 16384   # agents summed in one go; the sums of blocks are added pairwise
 IN_FLIGHT = 4   # vectors of agents at once: they fill each other's waiting times
+AHEAD, LINE = 256, 8  # agents whose memory is asked for in advance; numbers in a line of the processor's cache
 
 
 def agent_field(system: System) -> AgentField:
@@ -101,6 +103,9 @@ class AgentField:
             build = self._begin(module, "each", width=self._width)
             numbers = self._loaded(build, known)
             with build.count(build.argument("first"), build.argument("last"), self._width) as place:
+                for table, rows in (("rows", len(self._rows)), ("results", len(each))):
+                    for row, agent in itertools.product(range(rows), range(0, self._width, LINE)):
+                        build.prefetch(build.at(_pointer(build, table, row), place + (AHEAD + agent)), write=table != "rows")
                 for row, value in enumerate(self._values(build, numbers, place, each)):
                     build.store(build.at(_pointer(build, "results", row), place), value)
             build.finish()

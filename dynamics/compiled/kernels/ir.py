@@ -282,6 +282,11 @@ class Builder:
     def store(self, pointer: Value, value: Value) -> None:
         self.line(f"store {value.type} {value.text}, ptr {pointer.text}, align 8")
 
+    def prefetch(self, pointer: Value, *, write: bool = False) -> None:
+        """Ask for the memory at an address, which need not exist, to be brought near."""
+        self.module.declare("llvm.prefetch.p0", VOID, [POINTER, *["i32"] * 3])
+        self.line(f"call void @llvm.prefetch.p0(ptr {pointer.text}, i32 {int(write)}, i32 3, i32 1)")
+
     def variable(self, initial: Operand, type_: str | None = None) -> Variable:
         """Return a new variable with its first value; of the type of that value, or a vector of doubles."""
         type_ = type_ or (initial.type if isinstance(initial, Value) else self.doubles)
