@@ -93,9 +93,11 @@ class _Economy:
         half = kappa*(r + self.household_depreciation) + 1
         inside = half**2 - 2*kappa*self.household_productivity - 1
         advantage = self._advantage
-        if inside <= 0 or advantage(1.0) <= 0:
-            raise ConvergenceError("no finite price of capital, or experts make no more of it than households: raise "
-                                   "household_discount or productivity")
+        if advantage(1.0) <= 0:
+            raise ConvergenceError("experts make no more of capital than households; raise productivity")
+        if min(inside, (kappa*(r + self.depreciation) + 1)**2 - 2*kappa*self.productivity - 1) <= 0:
+            raise ConvergenceError("capital grows faster than it is discounted, so that it has no finite price; raise "
+                                   "household_discount or lower productivity")
         price = half - math.sqrt(inside)
         gain, kept = advantage(price), (self.productivity - _investment(price, kappa))/price
         kept += self.household_depreciation - self.depreciation
@@ -215,6 +217,8 @@ class _RiskNeutral(DeclaredProcess):
         pieces = (end.sol(nodes.reshape(-1))[2].reshape(nodes.shape)*weights).sum(axis=1)*widths/2
         theta = np.exp(np.append(np.cumsum(pieces[::-1])[::-1], 0.0))
         more = {"marginal_value": ("eta", theta, {"units": "1", "long_name": "marginal value of experts' wealth (theta)"})}
+        if economy.wish(last, end.y[:, -1]) < 1:
+            raise ConvergenceError(f"'{here.name}': experts pay out before they hold all capital at these parameters")
         full = brentq(lambda x: economy.wish(x, end.sol(x)) - 1, math.log(START), last, xtol=1e-14)
         kink = economy.profile(full, end.sol(full))
         most = max([(kink[5], math.exp(full)), *((row[5], float(e)) for row, e in zip(rows, eta, strict=True))])
@@ -278,7 +282,10 @@ class _Log(DeclaredProcess):
         rows = [profile(float(e)) for e in eta]
         best = max(range(len(eta)), key=lambda k: rows[k][5])
         # drift is positive near 0 and negative near 1; where it jumps over zero at the kink, the kink is the place
-        cross = max(k for k in range(len(eta) - 1) if rows[k][4] > 0 >= rows[k + 1][4])
+        cross = max((k for k in range(len(eta) - 1) if rows[k][4] > 0 >= rows[k + 1][4]), default=-1)
+        if cross < 0:
+            raise ConvergenceError(f"'{here.name}': experts' share of wealth drifts to 1; expert_discount must exceed "
+                                   "household_discount")
         steady = brentq(lambda e: profile(e)[4], float(eta[cross]), float(eta[cross + 1]))
         numbers = {"price_without_experts": price(0.0, 0.0), "full_share_point": full, "full_share_price": price(full, 1.0),
                    "largest_price_volatility": rows[best][5], "most_volatile_point": float(eta[best]),

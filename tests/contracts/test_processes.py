@@ -7,6 +7,8 @@ import importlib
 import inspect
 import pickle
 import re
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 
 import numpy as np
 import pytest
@@ -133,6 +135,18 @@ def test_a_sweep_of_paths_is_the_runs_with_their_own_streams(name):
     found = dy.sweep(process, {"path": range(3)}, scalars or None, duration=STEPS, seed=2)
     assert (found["status"] == 0).all()
     assert set(found.data_vars) >= set(scalars)
+
+
+@pytest.mark.slow
+def test_worker_processes_change_nothing(monkeypatch):
+    from dynamics.analysis import sweep_grid
+
+    process, over = dy.models.load("leveraged_value_funds"), {"leverage_limit": [1, 10], "path": range(2)}
+    here = dy.sweep(process, over, ["price", "leverage"], duration=200, seed=5)
+    monkeypatch.setattr(sweep_grid, "FEW_CELLS", (2, 2))
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        there = dy.sweep(process, over, ["price", "leverage"], duration=200, seed=5, executor=pool)
+    assert there.drop_attrs().identical(here.drop_attrs())
 
 
 @each_solved

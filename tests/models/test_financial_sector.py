@@ -107,6 +107,11 @@ def test_losses_raise_leverage_and_less_risk_does_not_bring_calm(solved):
 def test_refusals():
     with pytest.raises(dy.SpecificationError, match="Did you mean 'log'"):
         dy.models.load("financial_sector", preferences="logs")
+    for preferences, values, said in (("risk_neutral", {"productivity": 0.2}, "no finite price"),
+                                      ("log", {"expert_discount": 0.05}, "must exceed household_discount"),
+                                      ("log", {"volatility": 0.3}, "never hold all capital")):
+        with pytest.raises(dy.ConvergenceError, match=said):
+            dy.models.load("financial_sector", preferences=preferences).solve(values)
     for preferences in ("log", "risk_neutral"):
         with pytest.raises(dy.ConvergenceError, match="experts make no more"):
             dy.models.load("financial_sector", preferences=preferences).solve({"productivity": 0.07})
