@@ -74,7 +74,8 @@ def paper() -> Paper:
 
 
 def _derived(name: str, value: float, tolerance: float, statement: str, explanation: str = "") -> Claim:
-    return Claim(name, value, tolerance, "parameters of the program", "1", "derived", statement=statement,
+    unit = "1/year**0.5" if "volatility" in name else "1/year" if "drift" in name else "1"
+    return Claim(name, value, tolerance, "parameters of the program", unit, "derived", statement=statement,
                  explanation=explanation)
 
 
