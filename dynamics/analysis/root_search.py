@@ -130,11 +130,13 @@ def _without_dust(values: Any, root: Array) -> Array:
 def _newton(values: Any, jacobian: Any, x: Array) -> Array | None:
     """Damped Newton; None when it does not converge to a regular root."""
     residual = values(x)
-    if not np.all(np.isfinite(residual)):
+    # norms instead of reductions of short arrays, which would take most of the time
+    size = math.hypot(*residual)
+    if not math.isfinite(size):
         return None
     for _ in range(100):
         matrix = jacobian(x)
-        if not np.all(np.isfinite(matrix)):
+        if not np.isfinite(matrix).all():
             return None
         try:
             step = np.linalg.solve(matrix, -residual)
@@ -144,13 +146,14 @@ def _newton(values: Any, jacobian: Any, x: Array) -> Array | None:
         while damping > 1e-4:
             trial = x + damping * step
             new = values(trial)
-            if np.all(np.isfinite(new)) and (math.hypot(*new) < math.hypot(*residual) or np.all(new == 0)):
+            new_size = math.hypot(*new)
+            if new_size < size or new_size == 0:
                 break
             damping /= 2
         else:
             small = np.all(np.abs(step) <= 1e-12 * (1 + np.abs(x)))
             return x if small else None
-        x, residual = trial, new
-        if np.all(np.abs(damping * step) <= 1e-15 * (1 + np.abs(x))) or np.all(residual == 0):
+        x, residual, size = trial, new, new_size
+        if size == 0 or (damping == 1 and (np.abs(step) <= 1e-15 * (1 + np.abs(x))).all()):
             return x
     return x if np.all(np.abs(step) <= 1e-10 * (1 + np.abs(x))) else None

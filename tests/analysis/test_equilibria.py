@@ -196,7 +196,7 @@ def test_refusals_name_what_does_work() -> None:
     with pytest.raises(DerivationError, match="depends on time and has no fixed points"):
         dy.fixed_points(flow({"x": "-x + sin(time)"}, {"a": 1}))
     for function in (dy.fixed_points, lambda s: dy.jacobian(s, {}), lambda s: dy.stability_conditions(s, {})):
-        with pytest.raises(DerivationError, match="iterate or its own solve works"):
+        with pytest.raises(DerivationError, match="iterate, sweep and phase_diagram work"):
             function(Walk())
     with pytest.raises(SpecificationError, match="'gain' is not a parameter"):
         dy.bifurcation_conditions(flow({"x": "a - x"}, {"a": 1}), {"x": 1}, parameter="gain")
