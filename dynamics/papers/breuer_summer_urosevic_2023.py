@@ -75,12 +75,12 @@ def paper() -> Paper:
                 _derived("collapse_below", 30.652921, 5e-7, "limit below which the lower equilibrium is lost"),
             )),
             Computation(balance_sheets_2016, (
-                _earlier("banks", 51, 0, "banks"), _earlier("equity", 1238478.6, 0.05, "CET1 capital", "1e6 EUR"),
+                _earlier("banks", 51, 0, "number of banks"), _earlier("equity", 1238478.6, 0.05, "CET1 capital", "1e6 EUR"),
                 _earlier("assets", 27010718, 0.5, "assets, with the residual that the package adds", "1e6 EUR"),
                 _earlier("bonds", 1972811.6, 0.05, "government bonds", "1e6 EUR"),
-                *(_earlier(f"volatility_{c}", v, 5.1e-7, f"daily volatility 2015, {c}")
+                *(_earlier(f"volatility_{c.lower()}", v, 5.1e-7, f"daily volatility 2015, {c}")
                   for c, v in zip(CLASSES, VOLATILITY, strict=True)),
-                *(_earlier(f"volume_{c}", v, 0.051, f"average daily volume 2015, {c}", "1e6 EUR/day")
+                *(_earlier(f"volume_{c.lower()}", v, 0.051, f"average daily volume 2015, {c}", "1e6 EUR/day")
                   for c, v in zip(CLASSES, VOLUME, strict=True)),
                 _earlier("losses_counted_twice", 199887.8, 0.05, "loan losses in year 1 as the package sums them",
                          "1e6 EUR"),
@@ -105,14 +105,14 @@ def paper() -> Paper:
                 _earlier("full_sellers", True, 0, "BNG, Lloyds, Deutsche, MPS and SocGen sell everything"),
                 *(_earlier(f"sold_{n}", v, 5.1e-4, f"share sold at kappa 5: {BANKS[n]}") for n, v in SELLERS.items()),
                 _earlier("sellers_aligned", 10, 0, "banks that sell at kappa 5 with aligned columns"),
-                *(_earlier(f"{variant}_{kappa}_{c}", v, 5.1e-6 if variant == "package" else 5.1e-7,
+                *(_earlier(f"{variant}_{10*kappa:g}_{c.lower()}", v, 5.1e-6 if variant == "package" else 5.1e-7,
                            f"discount of {c}, {variant}, kappa {kappa}, year 1")
                   for (variant, kappa), (values, _) in DISCOUNTS.items() for c, v in zip(CLASSES, values, strict=True)),
-                *(_earlier(f"{variant}_{kappa}_loss", loss, 0.06, f"mark-to-market loss, {variant}, kappa {kappa}, year 1",
+                *(_earlier(f"{variant}_{10*kappa:g}_loss", loss, 0.06, f"loss in value, {variant}, kappa {kappa}, year 1",
                            "1e6 EUR") for (variant, kappa), (_, loss) in DISCOUNTS.items()),
-                _earlier("package_5_loss_year_2", 38873.8, 0.06, "the same, package, kappa 5, year 2", "1e6 EUR"),
-                _earlier("package_5_loss_year_3", 35789.6, 0.06, "the same, package, kappa 5, year 3", "1e6 EUR"),
-                *(_earlier(f"corrected_5_loss_year_{year}", loss, 0.06, f"the same, corrected, kappa 5, year {year}",
+                _earlier("package_50_loss_year_2", 38873.8, 0.06, "the same, package, kappa 5, year 2", "1e6 EUR"),
+                _earlier("package_50_loss_year_3", 35789.6, 0.06, "the same, package, kappa 5, year 3", "1e6 EUR"),
+                *(_earlier(f"corrected_50_loss_year_{year}", loss, 0.06, f"the same, corrected, kappa 5, year {year}",
                            "1e6 EUR") for year, loss in ((1, 26005.0), (2, 20799.5), (3, 19775.3))),
                 _earlier("all_unique", True, 0, "every one of these equilibria is unique"),
             ), data=FILES),
@@ -186,12 +186,17 @@ def example_thresholds(context: Context) -> dict[str, Any]:
 
 # ---- 51 banks ------------------------------------------------------------------------------------------------------------
 
-def _loans(context: Context, year: int) -> dict[str, Any]:
-    """Balance sheets after ``year`` years of the adverse scenario; losses as the package counts them, and once."""
+def _files(context: Context) -> tuple[Any, Any]:
+    """Exposures and impairment rates."""
     from dynamics.data import eba_2016_exposures, eba_2016_impairments
 
-    exposures = eba_2016_exposures.read(context.file("eba_2016/exposures.csv.gz"))
-    rates = eba_2016_impairments.read(context.file("eba_2016/impairments.csv.gz"))["impairment_rate"]
+    return (eba_2016_exposures.read(context.file("eba_2016/exposures.csv.gz")),
+            eba_2016_impairments.read(context.file("eba_2016/impairments.csv.gz"))["impairment_rate"])
+
+
+def _loans(files: Any, year: int) -> dict[str, Any]:
+    """Balance sheets after ``year`` years of the adverse scenario; losses as the package counts them, and once."""
+    exposures, rates = files
     credit = [c for c in exposures["class"].values if c not in ("Total assets", "Common tier1 equity capital")]
     loans = exposures["loans"].sel({"class": credit})
     rate = rates.sel(period=f"{2015 + max(year, 1)}12", scenario="Adverse scenario").reindex_like(loans)
@@ -221,16 +226,17 @@ def _market(context: Context) -> tuple[Any, Any]:
     for name in CLASSES:
         quotes = index.sel(country=name).dropna("time")
         # stamped with the first of the two days, as the package does
-        returns.append(np.log(quotes.shift(time=-1)/quotes).reindex(time=index["time"]).values)
+        change = quotes.copy(data=np.log(quotes.shift(time=-1).values/quotes.values))
+        returns.append(change.reindex(time=index["time"]).values)
     table = np.array(returns)
     volumes = sovereign_bond_volumes.read(context.file("eba_2016/average_daily_volume_sovereign.csv.gz"))["volume"]
     return (table[:, ~np.isnan(table).any(axis=0)].std(axis=1, ddof=1),
             volumes.sel(year=2015, country=list(CLASSES)).values)
 
 
-def _system(context: Context, variant: str, year: int = 1) -> tuple[Any, list[str]]:
+def _system(files: Any, market: Any, variant: str, year: int = 1) -> tuple[Any, list[str]]:
     """The model for a variant: as in the package, with aligned columns, or corrected."""
-    sheets, (volatility, volume) = _loans(context, year), _market(context)
+    sheets, (volatility, volume) = _loans(files, year), market
     order = [0, 1, 2, 3, 4, 5, 7, 6] if variant == "package" else list(range(8))
     banks = models.load(
         "fire_sale_equilibrium", holdings=sheets["holdings"].tolist(), other_assets=sheets["other"].tolist(),
@@ -241,13 +247,13 @@ def _system(context: Context, variant: str, year: int = 1) -> tuple[Any, list[st
 
 def balance_sheets_2016(context: Context) -> dict[str, Any]:
     """Totals of the files, volatilities and volumes."""
-    sheets, (volatility, volume) = _loans(context, 1), _market(context)
-    before = _loans(context, 0)
+    files, (volatility, volume) = _files(context), _market(context)
+    before, sheets = _loans(files, 0), _loans(files, 1)
     return {"banks": len(sheets["names"]), "equity": float(sheets["capital"].sum()),
             "bonds": float(sheets["holdings"].sum()), "assets": float(before["other"].sum() + before["holdings"].sum()),
             "losses_counted_twice": sheets["losses"][0], "losses_counted_once": sheets["losses"][1]} | {
-        f"volatility_{c}": float(v) for c, v in zip(CLASSES, volatility, strict=True)} | {
-        f"volume_{c}": float(v) for c, v in zip(CLASSES, volume, strict=True)}
+        f"volatility_{c.lower()}": float(v) for c, v in zip(CLASSES, volatility, strict=True)} | {
+        f"volume_{c.lower()}": float(v) for c, v in zip(CLASSES, volume, strict=True)}
 
 
 def _leverage(sheets: dict[str, Any], equity: str) -> dict[str, float]:
@@ -256,7 +262,8 @@ def _leverage(sheets: dict[str, Any], equity: str) -> dict[str, float]:
 
 def above_the_limit(context: Context) -> dict[str, Any]:
     """Banks whose leverage exceeds the limit after the credit losses alone."""
-    years = [_loans(context, year) for year in range(4)]
+    files = _files(context)
+    years = [_loans(files, year) for year in range(4)]
     above = [{n for n, v in _leverage(sheets, "twice").items() if v >= LIMIT} for sheets in years]
     once = [{n for n, v in _leverage(sheets, "once").items() if v >= LIMIT} for sheets in years]
     first = _leverage(years[1], "twice")
@@ -279,19 +286,20 @@ def _named(names: Any, *short: str) -> set[str]:
 def fire_sales(context: Context) -> dict[str, Any]:
     """Equilibria of all variants, years and impacts."""
     found: dict[str, Any] = {}
-    unique = []
+    files, market, unique = _files(context), _market(context), []
     for variant, year in (("package", 1), ("package", 2), ("package", 3), ("aligned", 1), ("corrected", 1),
                           ("corrected", 2), ("corrected", 3)):
-        banks, names = _system(context, variant, year)
+        banks, names = _system(files, market, variant, year)
         for kappa in (1.5, 5) if (variant, 1.5) in DISCOUNTS and year == 1 else (5,):
             both = _extremes(banks.with_parameters(impact=kappa))
             least = both.isel(extremum=0)
             unique.append(both.attrs["unique"])
             if year == 1 and variant != "corrected":
-                found |= {f"{variant}_{kappa}_{c}": float(v) for c, v in zip(CLASSES, least["discount"].values, strict=True)}
-                found[f"{variant}_{kappa}_loss"] = float(least["loss"])
+                found |= {f"{variant}_{10*kappa:g}_{c.lower()}": float(v)
+                          for c, v in zip(CLASSES, least["discount"].values, strict=True)}
+                found[f"{variant}_{10*kappa:g}_loss"] = float(least["loss"])
             else:
-                found[f"{variant}_{kappa}_loss_year_{year}"] = float(least["loss"])
+                found[f"{variant}_{10*kappa:g}_loss_year_{year}"] = float(least["loss"])
             if kappa == 1.5:
                 found |= {f"{side}_rounds_{variant}": int(n)
                           for side, n in zip(("lower", "upper"), both["iterations"].values, strict=True)}
@@ -361,7 +369,7 @@ def discount_against_impact(context: Context) -> xr.Dataset:
     if context.data is None:
         banks, classes, kappas = models.load("fire_sale_equilibrium"), ["the one class"], np.linspace(0, 1.2, 61)
     else:
-        (banks, _), classes = _system(context, "aligned"), list(CLASSES)
+        (banks, _), classes = _system(_files(context), _market(context), "aligned"), list(CLASSES)
         kappas = np.linspace(0, 6, context.size(61, 13))
     both = np.array([_extremes(banks.with_parameters(impact=float(kappa)), tolerance=1e-10)["discount"].values
                      for kappa in kappas])

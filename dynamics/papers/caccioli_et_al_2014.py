@@ -60,7 +60,7 @@ def paper() -> Paper:
             Computation(regular_networks, (
                 Claim("regular_sharp", True, location="closed form against Monte Carlo", evidence="derived",
                       statement="with 3 assets no failure spreads at 0.99 of the threshold and all do at 1.01"),
-                *(Claim(f"regular_{k}_{factor:g}", value, 0.15, "our earlier run of 40 failures", evidence="earlier",
+                *(Claim(f"regular_{k}_{100*factor:g}", value, 0.15, "our earlier run of 40 failures", evidence="earlier",
                         statement=f"share of cascades on the regular network with {k} assets at {factor:g} of the threshold")
                   for k, values in REGULAR.items() for factor, value in zip(FACTORS, values, strict=True)),
             )),
@@ -115,8 +115,8 @@ def regular_networks(context: Context) -> dict[str, Any]:
             continue
         for factor, seed in zip(FACTORS, context.seeds(f"regular_{k}", len(FACTORS)), strict=True):
             here = process.with_parameters(diversification=k, leverage=factor*threshold)
-            found[f"regular_{k}_{factor:g}"] = _share(iterate(here, draws, seed=seed), draws)
-    found["regular_sharp"] = found["regular_3_0.99"].value == 0 and found["regular_3_1.01"].value == 1
+            found[f"regular_{k}_{100*factor:g}"] = _share(iterate(here, draws, seed=seed), draws)
+    found["regular_sharp"] = found["regular_3_99"].value == 0 and found["regular_3_101"].value == 1
     return found
 
 

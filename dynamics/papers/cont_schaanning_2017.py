@@ -14,6 +14,7 @@ Closed forms of the example: the first round costs bank B at most :math:`70 \cdo
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -108,17 +109,17 @@ def paper() -> Paper:
             )),
             Computation(impact_table, tuple(
                 claim for impact, (event, sold, corporate, government) in BY_IMPACT.items() for claim in (
-                    _program(f"event_impact_{impact:g}", event, f"systemic event, shock 20 %, impact {impact:g}"),
-                    _program(f"sold_impact_{impact:g}", sold, f"bonds sold, shock 20 %, impact {impact:g}", "percent"),
-                    _program(f"corporate_impact_{impact:g}", corporate, f"price of company bonds, impact {impact:g}"),
-                    _program(f"government_impact_{impact:g}", government, f"price of government bonds, impact {impact:g}"),
+                    _program(f"event_impact_{_tag(impact)}", event, f"systemic event, shock 20 %, impact {impact:g}"),
+                    _program(f"sold_impact_{_tag(impact)}", sold, f"bonds sold, shock 20 %, impact {impact:g}", "percent"),
+                    _program(f"corporate_impact_{_tag(impact)}", corporate, f"price of company bonds, impact {impact:g}"),
+                    _program(f"government_impact_{_tag(impact)}", government, f"price of government bonds, {impact:g}"),
                 )), data=FILE),
             Computation(shock_table, (*(
                 claim for shock, values in BY_SHOCK.items() for claim in (
-                    _program(f"event_threshold_{shock:g}", values[0], f"systemic event, threshold, shock {shock:g}"),
-                    _program(f"sold_threshold_{shock:g}", values[1], f"bonds sold, threshold, shock {shock:g}", "percent"),
-                    _program(f"event_targeting_{shock:g}", values[2], f"systemic event, targeting, shock {shock:g}"),
-                    _program(f"sold_targeting_{shock:g}", values[3], f"bonds sold, targeting, shock {shock:g}", "percent"),
+                    _program(f"event_threshold_{_tag(shock)}", values[0], f"systemic event, threshold, shock {shock:g}"),
+                    _program(f"sold_threshold_{_tag(shock)}", values[1], f"bonds sold, threshold, {shock:g}", "percent"),
+                    _program(f"event_targeting_{_tag(shock)}", values[2], f"systemic event, targeting, shock {shock:g}"),
+                    _program(f"sold_targeting_{_tag(shock)}", values[3], f"bonds sold, targeting, {shock:g}", "percent"),
                 )),
                 Claim("not_monotone", True, location="program firesale_stresstest", evidence="earlier",
                       statement="the systemic event falls between a shock of 19.5 % and one of 21 %, after 200 rounds too"),
@@ -131,9 +132,13 @@ def paper() -> Paper:
         figures=(PaperFigure(
             "systemic_events", systemic_events, draw_systemic_events,
             "Share of failed banks (top) and of bonds sold (bottom) against the impact at a shock of 20 % (left) and against"
-            " the shock at an impact of 1 % (right; threshold and targeting). The 48 banks of 2018 where the file is given, to"
-            " be compared with the plots of the public program; six made-up banks where it is not.",
-            panels=(2, 2), size=(7.0, 4.8), layout={"sharex": "col", "sharey": "row"}),),
+            " the shock at an impact of 1 % (right; threshold and targeting). The 48 banks of 2018 where the file is given,"
+            " to be compared with the plots of the public program; six made-up banks where it is not.",
+            panels=(2, 2), size=(7.0, 4.8), layout={"sharex": "col", "sharey": "row"}), PaperFigure(
+            "two_banks", two_banks, draw_two_banks,
+            "Equity of the two banks after all rounds against the shock to the loans of A, at the depth of the example and"
+            " at 0.3 of it: in the shallow market any breach of A's limit (dotted) brings down both. To be compared with"
+            " figure 1.2.2 of the thesis.", panels=(1, 2), size=(6.8, 3.0), layout={"sharey": True})),
     )
 
 
@@ -153,6 +158,11 @@ def _program(name: str, value: float, statement: str, unit: str = "1") -> Claim:
     return Claim(name, value, 5.1e-7, "program firesale_stresstest, run", unit, "public code", statement=statement)
 
 
+def _tag(share: float) -> str:
+    """Thousandths, for the name of a claim."""
+    return f"{1000*share:.0f}"
+
+
 def _path_claims() -> Any:
     for shock, found in PATHS.items():
         for k, value in enumerate(found["sold"]):
@@ -168,9 +178,13 @@ def _path_claims() -> Any:
 
 # ---- two banks -----------------------------------------------------------------------------------------------------------
 
+@functools.lru_cache(maxsize=64)
+def _two_banks(scale: float) -> Any:
+    return models.load("fire_sale_threshold", depth=(DEPTH*scale,))
+
+
 def _run(shock: float, scale: float = 1.0, rounds: int = ROUNDS, **parameters: float) -> xr.Dataset:
-    banks = models.load("fire_sale_threshold", depth=(DEPTH*scale,))
-    return iterate(banks.with_parameters(shock=shock, **parameters), rounds)
+    return iterate(_two_banks(scale).with_parameters(shock=shock, **parameters), rounds)
 
 
 def _sold(run: xr.Dataset, bank: int) -> Any:
@@ -286,25 +300,25 @@ def _event(banks: Any, rounds: int = 6, **parameters: float) -> tuple[float, flo
 
 def impact_table(context: Context) -> dict[str, Any]:
     """First experiment of the program: a shock of 20 %, several impacts."""
-    banks, found = _banks(context), {}
+    banks, found = _banks(context), dict[str, Any]()
     for impact in BY_IMPACT:
         event, sold, price = _event(banks, shock=0.2, impact=impact)
-        found |= {f"event_impact_{impact:g}": event, f"sold_impact_{impact:g}": sold,
-                  f"corporate_impact_{impact:g}": float(price[0]), f"government_impact_{impact:g}": float(price[1])}
+        found |= {f"event_impact_{_tag(impact)}": event, f"sold_impact_{_tag(impact)}": sold,
+                  f"corporate_impact_{_tag(impact)}": float(price[0]), f"government_impact_{_tag(impact)}": float(price[1])}
     return found
 
 
 def shock_table(context: Context) -> dict[str, Any]:
     """Third experiment: an impact of 1 %, several shocks, threshold and targeting."""
-    banks, found = _banks(context), {}
+    banks, found = _banks(context), dict[str, Any]()
     for shock in BY_SHOCK:
         for kind, buffer in (("threshold", 0.04), ("targeting", 1.0)):
-            found[f"event_{kind}_{shock:g}"], found[f"sold_{kind}_{shock:g}"], _ = _event(
+            found[f"event_{kind}_{_tag(shock)}"], found[f"sold_{kind}_{_tag(shock)}"], _ = _event(
                 banks, shock=shock, impact=0.01, buffer=buffer)
     long = [_event(banks, 200, shock=shock, impact=0.01)[0] for shock in (0.195, 0.21)]
-    return found | {"not_monotone": found["event_threshold_0.195"] > found["event_threshold_0.21"] and long[0] > long[1],
+    return found | {"not_monotone": found["event_threshold_195"] > found["event_threshold_210"] and long[0] > long[1],
                     "sold_after_more_rounds": _event(banks, 12, shock=0.09, impact=0.01)[1],
-                    "threshold_is_not_targeting": found["sold_threshold_0.03"] < 0.2*found["sold_targeting_0.03"]}
+                    "threshold_is_not_targeting": found["sold_threshold_30"] < 0.2*found["sold_targeting_30"]}
 
 
 def systemic_events(context: Context) -> xr.Dataset:
@@ -333,4 +347,30 @@ def draw_systemic_events(data: xr.Dataset, axes: Any) -> Any:
     axes[1, 0].set(ylabel="Bonds sold (%)", xlabel="Impact (% for 5 % sold)", ylim=(-3, 105))
     axes[1, 1].set(xlabel="Initial shock (%)")
     axes[0, 1].legend()
+    return axes
+
+
+def two_banks(context: Context) -> xr.Dataset:
+    """Equity of both banks in the end, over shock and depth."""
+    import xarray as xr
+
+    shocks, scales = np.linspace(0, 0.45, context.size(181, 31)), (1.0, 0.3)
+    ends = [[_run(float(shock), scale, 400)["equity"].isel(time=-1).values for shock in shocks] for scale in scales]
+    return xr.Dataset({"equity": (("depth", "shock", "bank"), np.array(ends))},
+                      coords={"depth": list(scales), "shock": shocks, "bank": ["A", "B"]},
+                      attrs=provenance("figure", models.load("fire_sale_threshold")))
+
+
+def draw_two_banks(data: xr.Dataset, axes: Any) -> Any:
+    """One panel for each depth."""
+    from dynamics.figures.style import BLACK, BLUE, ORANGE
+
+    for ax, scale in zip(axes, data["depth"].values, strict=True):
+        for bank, colour, style in (("A", BLUE, "-"), ("B", ORANGE, "--")):
+            ax.plot(100*data["shock"], data["equity"].sel(depth=scale, bank=bank), style, color=colour, label=f"bank {bank}")
+        ax.axvline(10, color=BLACK, linewidth=0.7, linestyle=":")
+        ax.set_title(rf"Depth $\times$ {scale:g}", loc="left")
+        ax.set(xlabel="Shock to the loans of A (%)", ylim=(-0.15, 4.7))
+    axes[0].set(ylabel="Equity in the end (EUR)")
+    axes[0].legend(loc="lower left")
     return axes
