@@ -13,7 +13,6 @@ from sympy import Expr, Symbol
 from dynamics.analysis.branch_points import zero_eigenvalue_kind
 from dynamics.analysis.closed_forms import Candidate, candidates
 from dynamics.compiled.code import vector_function
-from dynamics.symbolic.polynomial import jacobian_matrix
 from dynamics.symbolic.radicals import denested
 from dynamics.symbolic.spectra import stability_of_matrix
 from dynamics.systems import System
@@ -53,14 +52,16 @@ def boundaries(system: System, x: str, x_values: Sequence[float], y: str, y_valu
     others = {s: v for s, v in system.exact_parameters.items() if s.name not in (x, y)}
     start = {Symbol(n): v for n, v in system.initial_state().items()}
     lines: list[dict[str, Any]] = []
-    for general in candidates(system):
-        candidate = _in_plane(general, others, {s: start[s] for s in start if s.name in general.free})
-        inside, conditions = _conditions(system, candidate, others, bounds)
-        margins = [_surface(e, x, y, grid_x, grid_y) for e in inside]
+    placed = [_in_plane(c, others, {s: start[s] for s in start if s.name in c.free}) for c in candidates(system)]
+    for candidate in placed:
+        beside = [c.state for c in placed if c.regime == candidate.regime]
+        inside, conditions = _conditions(system, candidate, others, beside, bounds)
+        margins = _surfaces(inside, x, y, grid_x, grid_y)
         lives = np.all([m >= -1e-12 for m in margins], axis=0) if margins else np.ones((grid_y.size, grid_x.size), bool)
         if not lives.any():
             continue
-        surfaces = [(kind, _surface(e, x, y, grid_x, grid_y)) for e, kind in conditions]
+        heights = _surfaces([e for e, _ in conditions], x, y, grid_x, grid_y)
+        surfaces = [(kind, height) for (_, kind), height in zip(conditions, heights, strict=True)]
         for number, (kind, surface) in enumerate(surfaces):
             if kind is None:
                 continue
@@ -92,8 +93,8 @@ def _in_plane(candidate: Candidate, others: Mapping[Symbol, Expr], start: Mappin
                    fields=tuple(f.xreplace(others) for f in candidate.fields))
 
 
-def _conditions(system: System, candidate: Candidate, others: Mapping[Symbol, Expr], bounds: Mapping[Symbol, Any]
-                ) -> tuple[list[Expr], list[tuple[Expr, str | None]]]:
+def _conditions(system: System, candidate: Candidate, others: Mapping[Symbol, Expr], beside: Sequence[Mapping[Symbol, Expr]],
+                bounds: Mapping[Symbol, Any]) -> tuple[list[Expr], list[tuple[Expr, str | None]]]:
     """(expressions >= 0 where the point is admissible, conditions > 0 where it is stable with the kind of their zero)."""
     state = candidate.state
     inside = [c.xreplace(state) for c in candidate.conditions]
@@ -106,14 +107,12 @@ def _conditions(system: System, candidate: Candidate, others: Mapping[Symbol, Ex
         if event.terminal:
             value = system.resolve(system._parsed.events[name][0]).xreplace(others).xreplace(state)
             inside.append((value if event.direction == "falling" else -value) - 1e-12)
-    states = [Symbol(name) for name in system.states]
     known = [item for item in inside if item.free_symbols]
-    matrix = jacobian_matrix(candidate.fields, states).xreplace(state)
+    matrix = candidate.jacobian.xreplace(state)
     matrix = matrix.applyfunc(lambda entry: denested(entry, bounds, known))
     found = stability_of_matrix(matrix, system.time, len(candidate.free), bounds)
-    others = [c.state for c in candidates(system) if c.regime == candidate.regime]
-    parameters = [Symbol(name) for name in system.parameters]
-    kinds = [zero_eigenvalue_kind(c.expression, state, others, parameters, bounds) if c.kind == "fold" else c.kind
+    parameters = [Symbol(name) for name in system.parameters if Symbol(name) not in others]
+    kinds = [zero_eigenvalue_kind(c.expression, state, beside, parameters, bounds) if c.kind == "fold" else c.kind
              for c in found]
     return inside, [(c.expression, kind) for c, kind in zip(found, kinds, strict=True)]
 
@@ -123,13 +122,13 @@ def _is_bound(system: System, candidate: Candidate, expression: Expr) -> bool:
     return expression not in [c.xreplace(candidate.state) for c in candidate.conditions]
 
 
-def _surface(expression: Expr, x: str, y: str, grid_x: Array, grid_y: Array) -> Array:
-    function = vector_function([expression], [[Symbol(x), Symbol(y)]])
+def _surfaces(expressions: Sequence[Expr], x: str, y: str, grid_x: Array, grid_y: Array) -> list[Array]:
+    function = vector_function(expressions, [[Symbol(x), Symbol(y)]])
     with np.errstate(all="ignore"):
-        value = np.asarray(function([grid_x[None, :], grid_y[:, None]])[0])
+        values = [np.asarray(value) for value in function([grid_x[None, :], grid_y[:, None]])]
     # a root that is not real here belongs to no fixed point: nan, which is neither inside nor stable
-    real = np.where(np.abs(value.imag) > 1e-9 * np.abs(value), np.nan, value.real)
-    return np.broadcast_to(real.astype(float), (grid_y.size, grid_x.size)).copy()
+    reals = [np.where(np.abs(value.imag) > 1e-9 * np.abs(value), np.nan, value.real) for value in values]
+    return [np.broadcast_to(real.astype(float), (grid_y.size, grid_x.size)).copy() for real in reals]
 
 
 def _lines(kind: str, regime: str, surface: Array, where: NDArray[np.bool_], grid_x: Array, grid_y: Array

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from typing import Any
 
 from sympy import Expr, Symbol
 
 from dynamics.analysis.linearization import fields_of
 from dynamics.symbolic.exact_solutions import solutions_in_time
+from dynamics.symbolic.polynomial import jacobian_matrix
 from dynamics.symbolic.regimes import regimes
 from dynamics.systems import System
 
@@ -24,6 +26,11 @@ class Candidate:
     conditions: tuple[Expr, ...]
     fields: tuple[Expr, ...]
     regime: str
+
+    @functools.cached_property
+    def jacobian(self) -> Any:
+        """Derivative of the fields by the states, a Matrix."""
+        return jacobian_matrix(self.fields, list(self.state))
 
 
 @functools.lru_cache(maxsize=32)

@@ -7,12 +7,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sympy import Symbol
 
 from dynamics.analysis.closed_forms import Candidate, candidates
 from dynamics.compiled.functions import functions_of
 from dynamics.errors import DerivationError
-from dynamics.symbolic.polynomial import jacobian_matrix
 from dynamics.systems import System
 
 __all__ = ["BORDER", "LanePoints", "lane_points"]
@@ -116,9 +114,8 @@ def _ended(system: System, functions: Any, point: Array, p: Array) -> Flags:
 def _spectrum(system: System, functions: Any, candidate: Candidate, point: Array, p: Array, inside: Flags
               ) -> tuple[Array, Array]:
     """Largest and (in absolute value) smallest real part of the eigenvalues of each lane."""
-    states = [Symbol(name) for name in system.states]
-    size, lanes = len(states), point.shape[1]
-    matrix = functions.lane_function(list(jacobian_matrix(candidate.fields, states)))(np.zeros(lanes), point, p)
+    size, lanes = point.shape
+    matrix = functions.lane_function(list(candidate.jacobian))(np.zeros(lanes), point, p)
     largest, smallest = np.full(lanes, np.nan), np.full(lanes, np.nan)
     usable = inside & np.all(np.isfinite(matrix), axis=0)
     if usable.any():
