@@ -65,7 +65,7 @@ def main() -> None:
             for name, program in programs.items():
                 cache = f"{folder}/{number}" if "no kernels" in name else f"{folder}/kept"
                 times[name].append(seconds(program, cache, number))
-    print("| a new process, to the end | processor s | clock s | LSODA pass / this | range |\n| --- | --- | --- | --- | --- |")
+    print("| a new process, to the end | processor s | clock s | LSODA pass / this | range |\n|" + " --- |" * 5)
     peer = [processor for processor, _ in times["SciPy LSODA, 1,000 cells"]]
     for name, measured in times.items():
         processor, clock = (statistics.median(column) for column in zip(*measured, strict=True))
