@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sympy import Expr
 
 from dynamics.compiled.functions import SystemFunctions, functions_of
-from dynamics.compiled.noise_steps import NoiseStepper
+from dynamics.compiled.noise_steps import NEAR_SIDE, NoiseStepper
 from dynamics.compiled.random_streams import DIFFUSION, JUMPS, Streams, key_of
 from dynamics.errors import DerivationError
 from dynamics.results.provenance import STATUS
@@ -188,7 +188,7 @@ class _Chunk:
         self.result.passage[:, lanes] = np.where(first, times, self.result.passage[:, lanes])
         self.result.counts[:, lanes] += hit
         ended = np.isfinite(end) & self.alive
-        after[:, ended] = self.y[:, ended] + end[ended] * (after[:, ended] - self.y[:, ended])
+        after[:, ended] = self.y[:, ended] + NEAR_SIDE * end[ended] * (after[:, ended] - self.y[:, ended])
         for (states, assign), lane_flags in zip(self.resets, crossed, strict=True):
             if states and lane_flags.any():
                 places = np.flatnonzero(lane_flags)

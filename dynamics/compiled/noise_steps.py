@@ -14,10 +14,11 @@ from dynamics.compiled.functions import functions_of
 from dynamics.compiled.noise_equations import NoiseEquation, equation_of
 from dynamics.systems import System
 
-__all__ = ["LARGEST_JUMP_MEAN", "MOST_JUMPS", "NoiseStepper", "stepper_of"]
+__all__ = ["LARGEST_JUMP_MEAN", "MOST_JUMPS", "NEAR_SIDE", "NoiseStepper", "stepper_of"]
 
 Array = NDArray[np.float64]
 LARGEST_JUMP_MEAN, MOST_JUMPS = 100.0, 1000
+NEAR_SIDE = 1 - 2.0**-48  # a path that ends stays on its side of zero, whatever rounding does
 
 
 @dataclass(frozen=True)

@@ -99,6 +99,20 @@ def test_intervals_of_quantiles_of_extremes_and_passages_hold_the_true_ones() ->
     assert np.all(np.sum(held, axis=0) >= 7)
 
 
+def test_leverage_is_never_negative_at_insolvency() -> None:
+    """The equity ratio ends at zero, on the side it came from: one over it is large, not minus something."""
+    noisy = dy.compose(dy.models.load("deleveraging"), "news").with_parameters(news_volatility=0.06)
+    run = dy.simulate(noisy, 30, 0.02, 2000, seed=1, stored_paths=200)
+    broke = run["status"].values == 1
+    assert 50 < broke.sum() < 500
+    assert run["status"].values[:200].any()  # arrays and compiled code both
+    assert (run["min_equity_ratio"].values > 0).all()
+    assert run["final_equity_ratio"].values[broke].max() < 1e-13
+    assert (run["min_leverage"].values >= 1).all()
+    assert np.isfinite(run["max_leverage"].values).all()
+    assert run["max_leverage"].values[broke].min() > 1e13
+
+
 def test_births_at_a_rate_that_grows_with_their_number() -> None:
     """Yule's process: the scheme multiplies the mean by 1 + rate h at each step; the variance follows likewise."""
     rate, h, steps, paths = 0.8, 0.02, 100, 20000

@@ -25,7 +25,7 @@ from dynamics.compiled.kernels.random_numbers import Streams
 from dynamics.compiled.kernels.scheduling import shared_out
 from dynamics.compiled.kernels.tracing import Tracer
 from dynamics.compiled.noise_equations import NoiseEquation
-from dynamics.compiled.noise_steps import LARGEST_JUMP_MEAN, MOST_JUMPS
+from dynamics.compiled.noise_steps import LARGEST_JUMP_MEAN, MOST_JUMPS, NEAR_SIDE
 from dynamics.compiled.random_streams import DIFFUSION, JUMPS
 from dynamics.systems import TIME
 
@@ -256,7 +256,7 @@ class _Paths:
             self.alive.set(active & ~ended)
             time.set(build.select(ended, stop, time.get()))
             for variable, a, b in zip(arrived, before, after, strict=True):
-                variable.set(build.select(ended, a + end * (b - a), b))
+                variable.set(build.select(ended, build.fma(end * NEAR_SIDE, b - a, a), b))
             if any(assign for *_, assign in problem.events):
                 for counted, (*_, assign) in zip(reached, problem.events, strict=True):
                     self._assign(arrived, assign, time.get(), counted)
