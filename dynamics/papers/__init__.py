@@ -12,6 +12,7 @@ import inspect
 import logging
 import math
 import pkgutil
+import sys
 import time as _time
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -198,12 +199,14 @@ class Paper:
 
     @property
     def sha256(self) -> str:
-        """Hash of the paper's file, by which stored results are known to belong to it."""
-        return hashlib.sha256(inspect.getsource(self._module).encode()).hexdigest() if self._module else ""
+        """Hash of the paper's file (or folder), by which stored results are known to belong to it."""
+        place = Path(str(getattr(self._module, "__file__", "")))
+        files = sorted(place.parent.glob("*.py")) if place.name == "__init__.py" else [place] if place.name else []
+        return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
     @property
     def _module(self) -> Any:
-        return inspect.getmodule(self.computations[0].compute) if self.computations else None
+        return sys.modules.get(f"{__name__}.{self.name}")
 
     def __repr__(self) -> str:
         published = sum(claim.evidence in PUBLISHED for claim in self.claims)
@@ -367,12 +370,7 @@ def names() -> tuple[str, ...]:
 
 
 def load(name: str) -> Paper:
-    """load(name): the claims of a paper, ready to be reproduced.
-
-    Parameters
-    ----------
-    name : str
-        One of :func:`names`.
+    """load(name): the claims of one of :func:`names`, ready to be reproduced.
 
     Returns
     -------

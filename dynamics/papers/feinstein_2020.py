@@ -100,7 +100,7 @@ def _bank(leverage: float, impact: float) -> System:
 
 def price_paths(context: Context) -> dict[str, Any]:
     """The equations, integrated."""
-    found = {}
+    found: dict[str, Any] = {}
     for case in PATHS:
         path = integrate(_bank(*case), 10, times=[0, 1, 5, 10], relative_tolerance=1e-10)["price"].values
         found |= {f"price_{_case(*case)}_fall_{fall}": float(value) for fall, value in zip(("01", "05", "1"), path[1:],
