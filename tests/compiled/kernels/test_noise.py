@@ -7,6 +7,7 @@ import dataclasses
 import mpmath
 import numpy as np
 import pytest
+from scipy.stats import kstest, norm
 from sympy import Symbol
 
 import dynamics as dy
@@ -116,6 +117,19 @@ def test_same_bits_for_any_width_threads_and_company(name: str, method: str, mon
     few = paths_of(system, None, paths=31, method=method)
     for field in FIELDS:
         assert np.array_equal(getattr(few, field), getattr(expected, field)[..., :31], equal_nan=True), field
+
+
+def test_a_quarter_of_a_million_compiled_numbers_are_normal() -> None:
+    paths = 2**18
+    system = flow(states={"x": 0.0, "y": 0.0}, equations={"x": "0", "y": "0"}, noise={"one": {"x": "1"}, "two": {"y": "1"}})
+    x, y = 10 * paths_of(system, None, steps=1, paths=paths).final  # a step of 0.01
+    for z in (x, y):
+        assert kstest(z, "norm").pvalue > 1e-4
+        for far in (2.0, 3.0, 4.0):
+            expected = 2 * norm.sf(far) * paths
+            assert abs((np.abs(z) > far).sum() - expected) < 4 * np.sqrt(expected)
+    for a, b in ((x, y), (x[1:], x[:-1]), (x[16:], x[:-16]), (x**2, y**2), (np.abs(x), np.abs(np.roll(x, 1)))):
+        assert abs(np.corrcoef(a, b)[0, 1]) < 4 / np.sqrt(paths)
 
 
 @pytest.mark.parametrize(("text", "direction"), [
