@@ -116,23 +116,25 @@ def apply(system: System, *, prefix: str = "", law: str = "linear") -> System:
     )
 
 
-def constant_product_price(sold_share: float) -> tuple[float, float]:
-    """constant_product_price(sold_share): price factor after a sale into a constant-product pool, and the average paid.
+def constant_product_price(sold_share: float, fee: float = 0.0) -> tuple[float, float]:
+    """constant_product_price(sold_share, fee=0): price after a sale into a constant-product pool, and the average paid.
 
     Parameters
     ----------
     sold_share : float
         Units sold over the pool's reserve of them.
+    fee : float
+        Share of the units that the pool keeps as its fee; it goes to the reserve.
 
     Returns
     -------
     after, average : float
-        1/(1 + s)**2 and 1/(1 + s), relative to the price before.
+        1/((1 + s) (1 + (1 - fee) s)) and (1 - fee)/(1 + (1 - fee) s), relative to the price before.
 
     Raises
     ------
     SpecificationError
-        For a sale of -1 or less: the pool has no more than its reserve.
+        For a sale of -1 or less: the pool has no more than its reserve. For a fee that is no share below one.
 
     Examples
     --------
@@ -141,7 +143,10 @@ def constant_product_price(sold_share: float) -> tuple[float, float]:
     """
     if not sold_share > -1:
         raise SpecificationError(f"sold_share must be above -1, not {sold_share}: a pool cannot give more than its reserve")
-    return 1 / (1 + sold_share) ** 2, 1 / (1 + sold_share)
+    if not 0 <= fee < 1:
+        raise SpecificationError(f"fee must be at least 0 and below 1, not {fee}")
+    swapped = (1 - fee) * sold_share
+    return 1 / ((1 + sold_share) * (1 + swapped)), (1 - fee) / (1 + swapped)
 
 
 def equity_while_exiting(sold_share: float, leverage: float, impact: float) -> float:

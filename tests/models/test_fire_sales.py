@@ -73,3 +73,11 @@ def test_two_identical_banks_have_the_same_vulnerability_whatever_the_overlap(we
     assert float(rounds["system_loss"].isel(time=-1)) == pytest.approx(0.42, rel=1e-12)
     individual = rounds["loss_to_equity"].isel(time=-1).values
     assert individual == pytest.approx((0.84, 0) if weights[0][1] == 0 else (0.42, 0.42), abs=1e-12)
+
+
+@pytest.mark.parametrize(("scale", "survives"), [(0.4078, False), (0.4079, True)])
+def test_shallower_markets_take_the_second_bank_too(scale, survives):
+    # Below 0.407808 of the depth any breach of A, a shock just above 10 %, also costs B all its equity.
+    system = dy.models.load("fire_sale_threshold", depth=(4472.13595499958*scale,)).with_parameters(shock="0.100000001")
+    rounds = dy.iterate(system, 1000)
+    assert (float(rounds["equity"].isel(bank=1, time=-1)) > 0) == survives
