@@ -8,7 +8,7 @@ REPORT_ARGUMENTS ?=
 PARALLEL ?= --numprocesses auto --dist worksteal
 
 .DEFAULT_GOAL := report
-.PHONY: report test test-all lint bench clean help
+.PHONY: report test test-all lint bench bench-peers clean help
 
 report: $(VENV)/.report ## write report/index.html from the sample data (or REPORT_ARGUMENTS="--data my.csv")
 	@$(BIN)/python -m dynamics report --output report $(REPORT_ARGUMENTS)
@@ -25,6 +25,12 @@ lint: $(VENV)/.test
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
+
+bench: $(VENV)/.report ## speed against SciPy and NumPy, cold start, scaling; tables go to benchmarks/RESULTS.md
+	@$(BIN)/python benchmarks/run.py trajectories maps noise agents cold_start scaling
+
+bench-peers: $(VENV)/.report ## speed against other engines, each in an environment of its own under build/peers
+	@$(BIN)/python benchmarks/run.py "peers --set-up"
 
 clean: ## remove the environment and everything that was made
 	rm -rf $(VENV) build dist report *.egg-info

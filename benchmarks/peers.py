@@ -39,7 +39,7 @@ PEERS: dict[str, tuple[str, str | None, tuple[str, ...], str, tuple[str, ...]]] 
     "rk45": ("SciPy RK45, loop", None, (), "scipy_loop", ("RK45",)),
 }
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
-SAMPLE, ROUNDS, SECONDS, WANTED = 256, 7, 0.4, 5e-7
+SAMPLE, ROUNDS, SECONDS, WANTED = 256, 5, 0.4, 5e-7
 EARLY, LATE = 2.0, 50.0
 PEER_LADDER = [10.0 ** (-k / 2) for k in range(7, 25)]
 OUR_LADDER = [10.0 ** (-k / 4) for k in range(14, 45)]

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from sympy import Expr, Symbol, lambdify
+from sympy.printing.numpy import NumPyPrinter
 
 __all__ = ["scalar_function", "vector_function"]
 
@@ -133,4 +134,8 @@ def vector_function(expressions: Sequence[Expr], arguments: Sequence[Sequence[Sy
     Arrays broadcast; an expression without variables comes out as a plain number.
     """
     renaming, groups = _renamed(arguments)
-    return lambdify(groups, [e.xreplace(renaming) for e in expressions], modules=[_vector_modules(), "numpy"], cse=True)
+    functions = _vector_modules()
+    # named as a module, NumPy would be imported with its test tools and f2py; the printer fetches what is used
+    printer = NumPyPrinter({"fully_qualified_modules": False, "inline": True, "allow_unknown_functions": True,
+                            "user_functions": {name: name for name in functions}})
+    return lambdify(groups, [e.xreplace(renaming) for e in expressions], modules=[functions], printer=printer, cse=True)
