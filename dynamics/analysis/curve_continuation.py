@@ -54,7 +54,8 @@ def continue_curve(system: System, start: SpecialPoint, parameters: Sequence[str
     bounds : mapping of str to (float, float), or two pairs, optional
         None: declared bounds, ten times the value of the start where there are none.
     kind : str, optional
-        Of the curve, where a point of codimension two starts several: "fold", "hopf", "period_doubling", "neimark_sacker".
+        Of the curve, where a point of codimension two starts several: "fold", "hopf", "period_doubling", "neimark_sacker";
+        at generalized Hopf points of flows also "fold_of_cycles".
     box : mapping of str to (lower, upper), optional
         Bounds of states.
     largest_step, most_steps
@@ -107,6 +108,9 @@ def continue_curve(system: System, start: SpecialPoint, parameters: Sequence[str
         limits_of_cycles = _bounds(system, parameters, bounds, start, purpose)
         return continue_cycle_curve(system, start, parameters, dict(zip(parameters, limits_of_cycles, strict=True)),
                                     largest_step=2.5 * largest_step, most_steps=min(most_steps, 400))
+    if (start.kind, kind, getattr(system, "time", "")) == ("generalized_hopf", "fold_of_cycles", "continuous"):
+        return _folds_of_cycles(system, start, parameters, _bounds(system, parameters, bounds, start, purpose), box,
+                                largest_step, most_steps)
     period = 1 if start.period != start.period else int(start.period)
     system = prepared(system, parameters, purpose, period)
     known = [*CURVES[system.time], "border_collision"]
@@ -144,6 +148,16 @@ def continue_curve(system: System, start: SpecialPoint, parameters: Sequence[str
     rows = rows_of(curve, points, control)
     ends = [_end_name(end, row) for end, row in zip(ends, (rows[0], rows[-1]), strict=False)]
     return _as_branch(curve, rows, ends, system, (parameters[0], parameters[1]), began)
+
+
+def _folds_of_cycles(system: System, point: SpecialPoint, parameters: Sequence[str], pairs: Sequence[tuple[float, float]],
+                     box: Mapping[str, tuple[Any, Any]] | None, largest_step: float, most_steps: int) -> Branch:
+    from dynamics.analysis.cycle_curve_starts import fold_near_generalized_hopf  # collocation is loaded only for cycles
+
+    limits = dict(zip(parameters, pairs, strict=True))
+    hopf = continue_curve(system, point, parameters, limits, box=box, largest_step=largest_step, most_steps=most_steps)
+    start = fold_near_generalized_hopf(system, point, hopf, parameters, limits)
+    return continue_curve(system, start, parameters, limits, largest_step=largest_step, most_steps=most_steps)
 
 
 def _bounds(system: System, parameters: Sequence[str], bounds: Any, start: SpecialPoint, purpose: str

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dynamics.analysis.collocation import Orbit, Variation, corrected_orbit, linearized, moved, tangent_of
+from dynamics.analysis.collocation import Condition, Orbit, Variation, corrected_orbit, linearized, moved, tangent_of
+from dynamics.analysis.cycle_curve_points import curve_points
 from dynamics.analysis.cycle_fields import CycleFields
 from dynamics.analysis.cycle_problems import CycleProblem, along, fixed_scalar, unit_variation
 from dynamics.analysis.cycle_special_points import KIND, norms, plain, polished
@@ -52,7 +53,9 @@ def continue_cycle_curve(system: System, start: SpecialPoint, parameters: Sequen
     -------
     Branch
         Dim ``step``: both parameters, ``period``, extremes of the states, and for neimark_sacker ``angle``, the angle in
-        radian by which the critical pair turns in one period.
+        radian by which the critical pair turns in one period. Special points of cycles: cusp, fold_flip, and resonances
+        1:1 to 1:4; the last two are polished, the others located to the nearest step (``status``). Generalized period
+        doublings are not looked for.
 
     Raises
     ------
@@ -229,5 +232,12 @@ def _assembled(system: System, problem: CycleProblem, kind: str, names: tuple[st
     units = {name: system.parameters[name].unit for name in names} | {"period": system.time_unit}
     attributes = provenance("branch", system, method="orthogonal collocation of the extended system", status="completed",
                             ends=list(ends), wall_time_s=_time.perf_counter() - started)
-    return branch(f"{KIND[kind]} curve", columns, list(names), [], ends, attributes, eigenvalues=modes, time="discrete",
+
+    def solve(orbit: Orbit, condition: Condition) -> Orbit | None:
+        equations = problem.at(orbit, kind).with_conditions(*norms(problem, orbit, kind), condition)
+        found = corrected_orbit(equations, orbit, most=12)
+        return None if found is None else found[0]
+
+    special = curve_points(problem, kind, orbits, modes, solve)
+    return branch(f"{KIND[kind]} curve", columns, list(names), special, ends, attributes, eigenvalues=modes, time="discrete",
                   units=units)

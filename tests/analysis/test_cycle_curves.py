@@ -40,6 +40,53 @@ def test_the_fold_of_cycles_of_the_bautin_form(bautin):
     np.testing.assert_allclose(table["multiplier_real"][:, 0], 1.0, atol=1e-6)
 
 
+@pytest.mark.slow
+def test_from_a_generalized_hopf_point_to_the_folds_of_cycles(bautin):
+    bounds = {"mu": (-0.3, 0.1), "nu": (-1.0, 1.0)}
+    hopf = dy.continue_curve(bautin, SpecialPoint("hopf", "HB1", {"x": 0.0, "y": 0.0}, {"mu": 0.0, "nu": 0.5}), ("mu", "nu"),
+                             bounds)
+    assert [p.kind for p in hopf.special_points] == ["generalized_hopf"]
+    curve = dy.continue_curve(bautin, hopf["GH1"], ("mu", "nu"), bounds, kind="fold_of_cycles")
+    assert curve.table.attrs["branch_kind"] == "fold_of_cycles curve"
+    np.testing.assert_allclose(curve.table["mu"], -curve.table["nu"] ** 2 / 4, atol=1e-7)
+    assert float(curve.table["nu"].min()) < 0.05
+    assert float(curve.table["nu"].max()) == pytest.approx(1.0)
+
+
+@pytest.mark.slow
+def test_the_cusp_of_cycles_where_two_curves_of_folds_meet():
+    size = "(x**2 + y**2 - 1)"
+    system = dy.System(name="cusp of cycles", states={"x": 1.0, "y": 0.0}, parameters={"mu": 0.0, "nu": 0.6},
+                       equations={"x": f"x*(mu + nu*{size} - {size}**3) - y", "y": f"y*(mu + nu*{size} - {size}**3) + x"})
+    # nu = 3 s**2 at the fold, s = r**2 - 1
+    place = np.sqrt(0.2)
+    start = SpecialPoint("fold_of_cycles", "LPC1", {"x": np.sqrt(1 + place), "y": 0.0}, {"mu": -0.4 * place, "nu": 0.6},
+                         period=2 * np.pi)
+    curve = dy.continue_curve(system, start, ("mu", "nu"), {"mu": (-0.5, 0.5), "nu": (-0.2, 0.7)})
+    table = curve.table
+    np.testing.assert_allclose(4 * table["nu"] ** 3, 27 * table["mu"] ** 2, atol=1e-7)
+    assert [(p.kind, p.status) for p in curve.special_points] == [("cusp", "located")]
+    point = curve["CP1"]
+    assert abs(point.parameters["nu"]) < 0.02
+    assert abs(point.parameters["mu"]) < 1e-3
+
+
+def test_resonances_of_a_torus_bifurcation_whose_angle_is_a_parameter():
+    ring, size = "(1 - x**2 - y**2)", "(u**2 + v**2)"
+    system = dy.System(name="torus", states={"x": 1.0, "y": 0.0, "u": 0.0, "v": 0.0}, parameters={"a": 0.0, "w": 0.29},
+                       equations={"x": f"x*{ring} - y", "y": f"y*{ring} + x", "u": f"a*u - w*v - u*{size}",
+                                  "v": f"w*u + a*v - v*{size}"})
+    branch = dy.continue_cycles(system, {"x": 1.0, "y": 0.0, "u": 0.0, "v": 0.0, "period": 2 * np.pi, "a": -0.05}, "a",
+                                (-0.1, 0.05), direction="forward")
+    curve = dy.continue_curve(system, branch["NS1"], ("a", "w"), {"a": (-0.5, 0.5), "w": (0.24, 0.34)})
+    np.testing.assert_allclose(curve.table["a"], 0.0, atol=1e-9)
+    found = {p.kind: p for p in curve.special_points}
+    assert set(found) == {"resonance_1_3", "resonance_1_4"}
+    for kind, w in (("resonance_1_3", 1 / 3), ("resonance_1_4", 1 / 4)):
+        assert found[kind].parameters["w"] == pytest.approx(w, abs=1e-9)
+        assert found[kind].status == "polished"
+
+
 def test_what_is_refused(bautin):
     from dynamics.analysis.cycle_curves import continue_cycle_curve
 
