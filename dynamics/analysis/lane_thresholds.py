@@ -152,7 +152,8 @@ class _Search:
             # where only the shock itself crosses the event, its size is known to the last digit
             once = (status == OUTCOMES["found"]) & (high >= at_once - self.tolerance)
             status[once], value[once] = OUTCOMES["insolvent_at_once"], at_once[once]
-        status[searching & self.doubtful & (status == OUTCOMES["found"])] = OUTCOMES["not_settled"]
+        decided = np.isin(status, [OUTCOMES["found"], OUTCOMES["insolvent_at_once"]])
+        status[searching & self.doubtful & decided] = OUTCOMES["not_settled"]
         value[status == OUTCOMES["unstable"]] = 0.0
         value[np.isin(status, [OUTCOMES["none_in_bracket"], OUTCOMES["no_fixed_point"]])] = np.nan
         low, high = np.where(usable, low, np.nan), np.where(usable, high, np.nan)

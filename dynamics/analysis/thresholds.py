@@ -168,6 +168,7 @@ class _Search:
     evaluations: int = 0
     field_evaluations: int = 0
     doubtful: int = 0
+    broken: int = 0
     _once: dict[float, float | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -292,8 +293,15 @@ class _Search:
                                   "not_settled")
             return self._none(sense, (sense * low, sense * high), "the event does not happen in the bracket")
         first = int(changes[0])
-        self.doubtful = 0
-        below, above = self._bisect(float(grid[first]), float(grid[first + 1]), sense)
+        survived = max(k for k in range(first + 1) if outcomes[k] != "broke" or k == 0)
+        self.doubtful, self.broken = 0, first - survived
+        below, above = (grid[survived], grid[first + 1]) if self.broken else self._bisect(
+            float(grid[first]), float(grid[first + 1]), sense)
+        if self.broken:
+            # what became of a run without numbers is not known, so neither is the threshold
+            return self._none(sense, (float(sense * min(below, grid[survived])), float(sense * above)),
+                              f"{self.broken} runs became invalid (nan or inf: a logarithm or root past the event?); the "
+                              "threshold lies inside the bracket", "not_settled")
         status, value, message = "found", (below + above) / 2, "bisection of trajectories"
         if limit is not None and above >= limit - self.tolerance:
             status, value = "insolvent_at_once", limit
@@ -364,7 +372,8 @@ class _Search:
         while high - low > tolerance:
             middle = (low + high) / 2
             outcome = self.path(sense * middle, accuracy)[0]
-            self.doubtful += outcome in ("not_settled", "broke")
+            self.doubtful += outcome == "not_settled"
+            self.broken += outcome == "broke"
             low, high = (low, middle) if outcome == "event" else (middle, high)
         return low, high
 
