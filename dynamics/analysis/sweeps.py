@@ -120,6 +120,8 @@ def sweep(system: System | Process, over: Mapping[str, Sequence[float]], measure
         raise SpecificationError("over: give at least one axis, for example over={'price_impact': [0.1, 0.2]}")
     if sum(name.startswith("shock:") for name in axes) > 1:
         raise SpecificationError("over: only one axis can be a shock")
+    if duration is not None and not (math.isfinite(duration) and duration > 0):
+        raise SpecificationError(f"duration must be a positive number, not {duration!r}")
     measures = check_measures(system, measure)
     threshold = "threshold" in measures and "threshold" not in getattr(system, "measures", {})
     shock = check_shock(system, shock, float(magnitude), threshold, axes)
