@@ -51,7 +51,7 @@ def write_beside(ax: Axes, points: Sequence[tuple[float, float, str]], color: st
             merged.setdefault(key, []).append(name)
     markers = np.array(list(merged)).reshape(-1, 2)
     taken: list[NDArray[np.float64]] = []
-    texts = []
+    texts: list[Any] = []
     for corner, names in merged.items():
         # an annotation keeps its distance to the point when limits or the size of the figure are changed later
         text = ax.annotate(", ".join(names), tuple(ax.transData.inverted().transform(corner)), (0, 0), color=color,

@@ -188,7 +188,7 @@ def test_shocks_outside_their_bounds_and_processes_are_refused() -> None:
     with pytest.raises(SpecificationError, match="only one axis can be a shock"):
         dy.sweep(system, {"shock:p": [0.1], "shock:q": [0.1]}, duration=1)
     with pytest.raises(SpecificationError, match="duration must be a positive number, not 0"):
-        dy.sweep(core, {"price_impact": [0.1]}, "max_leverage", duration=0)
+        dy.sweep(system, {"a": [1.0]}, "end", duration=0)
     with pytest.raises(SpecificationError, match="sweep needs a System or a Process"):
         dy.sweep(object(), {"a": [1.0]})
 
