@@ -5,7 +5,6 @@ dx = -kappa x - eta q, du = (1 - u) dx + u (q - g), g = rho ln(u lambda*), tau d
 
 import math
 
-import numpy as np
 import pytest
 from sympy import Function, Symbol, diff, simplify
 
@@ -13,13 +12,14 @@ import dynamics as dy
 
 
 def cousin(impact, leverage):
+    # the log has a value at and beyond u = 0, so that steps across insolvency have one
     return dy.System(
         name="cousin", time="continuous",
         states={"x": 0, "u": dy.State("1/target_leverage", bounds=(0, 1)), "q": dy.State(0, bounds=(0, None))},
         parameters={"kappa": 1, "eta": impact, "rho": "0.3", "target_leverage": dy.Parameter(leverage, bounds=(1, None)),
-                    "u_c": "1/12", "n": 8, "rate": 6, "tau": "0.02"},
-        definitions={"g": "rho*log(max(u, 1/10**12)*target_leverage)", "dx": "-kappa*x - eta*q"},
-        equations={"x": "dx", "u": "(1 - u)*dx + u*(q - g)", "q": "(rate/(1 + (u/u_c)**n) - q)/tau"},
+                    "u_c": "1/12", "rate": 6, "tau": "0.02"},
+        definitions={"g": "rho*log(sqrt(u**2 + 1/10**20)*target_leverage)", "dx": "-kappa*x - eta*q"},
+        equations={"x": "dx", "u": "(1 - u)*dx + u*(q - g)", "q": "(rate/(1 + (u/u_c)**8) - q)/tau"},
         events={"insolvency": dy.Event("u", "falling", terminal=True)},
         shocks={"price": dy.Shock({"x": "x - magnitude", "u": "1 - (1 - u)*exp(magnitude)"}, bounds=(None, None))})
 
@@ -64,12 +64,16 @@ def test_the_critical_shock(impact, leverage, shock):
 
 
 @pytest.mark.slow
-def test_past_the_onset_the_orbit_leaves_and_defaults():
-    """At lambda* = 9.5 a kick of 1e-3 grows into a default after about 44 time units; at 9.21 a small cycle is left."""
-    (point, *_) = [p for p in dy.fixed_points(cousin(0.5, 9.5)) if p.admissible]
+@pytest.mark.parametrize(("leverage", "default"), [(9.5, 44.3), (9.21, 678.0)])
+def test_past_the_onset_the_orbit_leaves_and_defaults(leverage, default):
+    """A kick of -1e-3 to the price grows into a default; just past the onset slowly, but there is no cycle to hold it."""
+    system = cousin(0.5, leverage)
+    (point, *_) = [p for p in dy.fixed_points(system) if p.admissible]
     assert point.stability == "unstable"
-    run = dy.integrate(cousin(0.5, 9.5), 100, initial_state={**point.values, "u": point.values["u"] + 1e-3})
-    assert float(run["event_time"][-1]) == pytest.approx(44.3, abs=6)
-    small = dy.integrate(cousin(0.5, 9.21), 3000, times=np.linspace(2900, 3000, 2001))
-    leverage = 1 / small["u"].values
-    assert [leverage.min(), leverage.max()] == pytest.approx([6.80, 7.25], abs=6e-3)
+    run = dy.integrate(system, 1000, initial_state={**point.values, "x": point.values["x"] - 1e-3})
+    assert float(run["event_time"][-1]) == pytest.approx(default, abs=0.05 if leverage == 9.5 else 1)
+
+
+def test_the_onset_is_subcritical():
+    hopf = dy.continue_fixed_points(cousin(0.5, 9), "target_leverage", (8.8, 9.4))["HB1"]
+    assert hopf.normal_form["l1"] > 0
