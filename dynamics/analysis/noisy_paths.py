@@ -22,7 +22,7 @@ Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 # Small enough for the arrays of a step to stay in the processor's cache.
 PATHS_PER_CHUNK, STEPS_PER_BLOCK = 2048, 32
-MOST_OPERATIONS, STAGES = 1500, 3
+MOST_OPERATIONS, STAGES = 1500, 2
 
 
 @dataclass(frozen=True)

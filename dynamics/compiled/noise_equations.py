@@ -97,18 +97,21 @@ def equation_of(system: System, method: str, start: Array) -> NoiseEquation:
 def _corrections_of(system: System, columns: Sequence[Sequence[Expr]], symbols: Sequence[Symbol],
                     start: Array) -> dict[tuple[int, int], list[Expr]]:
     """Milstein's terms: pair of sources to the derivative of one column along the other, by state."""
-    n = len(symbols)
-    jacobians = [list(jacobian_matrix(column, symbols)) for column in columns]
+    met = [set().union(*(e.free_symbols for e in column)) for column in columns]
 
     def along(j: int, k: int) -> list[Expr]:
-        return [Add(*(Mul(columns[j][m], jacobians[k][i * n + m]) for m in range(n))) for i in range(n)]
+        moved = [m for m, e in enumerate(columns[j]) if e != 0 and symbols[m] in met[k]]
+        slopes = jacobian_matrix(columns[k], [symbols[m] for m in moved]) if moved else []
+        width = len(moved)
+        return [Add(*(Mul(columns[j][m], slopes[i * width + place]) for place, m in enumerate(moved)))
+                for i in range(len(symbols))]
 
     found = {}
     for j in range(len(columns)):
         for k in range(j, len(columns)):
             found[j, k] = along(j, k)
-            if j < k:
-                _require_commuting(system, found[j, k], along(k, j), (j, k), start)
+            if j < k and found[j, k] != (other := along(k, j)):
+                _require_commuting(system, found[j, k], other, (j, k), start)
     return found
 
 

@@ -23,7 +23,7 @@ from dynamics.compiled.kernels.jit import ADDRESS, compile_kernel, native_target
 from dynamics.compiled.kernels.noise_code import advanced
 from dynamics.compiled.kernels.random_numbers import Streams
 from dynamics.compiled.kernels.scheduling import shared_out
-from dynamics.compiled.kernels.tracing import Tracer
+from dynamics.compiled.kernels.tracing import Tracer, count_operations
 from dynamics.compiled.noise_equations import NoiseEquation
 from dynamics.compiled.noise_steps import LARGEST_JUMP_MEAN, MOST_JUMPS, NEAR_SIDE
 from dynamics.compiled.random_streams import DIFFUSION, JUMPS
@@ -33,6 +33,7 @@ __all__ = ["NoiseProblem", "compiled_paths", "noise_text"]
 
 Array = NDArray[np.float64]
 Assignment = tuple[tuple[int, Expr], ...]
+LARGEST_UNROLLED = 150  # operations of a step that is written out twice
 SHARE = 1024  # lanes of one call: between two of them the user can interrupt, and threads share them out
 
 
@@ -158,17 +159,26 @@ class _Paths:
         return Tracer(self.build, symbols, [*states, TIME], fixed=self.fixed).values(list(wanted))
 
     def run(self) -> None:
-        build, steps, draws = self.build, self.build.argument("steps"), self.equation.draws
+        build, problem, steps, draws = self.build, self.problem, self.build.argument("steps"), self.equation.draws
         root = self.h * -2.0
         # two steps take whole pairs of normal numbers for any number of draws
         with build.count(0, steps, 2) as number, build.when(build.any(self.alive.get())):
             normals: list[Value] = []
             for _ in range(draws):
                 normals += self.streams.normals(root)
-            self._step(number, normals[:draws])
-            with build.when(number + 1 < steps):
-                self._step(number + 1, normals[draws:])
-        problem, ended = self.problem, self.ended.get() > 0.0
+            if count_operations([*self.equation.expressions, *problem.observables]) <= LARGEST_UNROLLED:
+                self._step(number, normals[:draws])
+                with build.when(number + 1 < steps):
+                    self._step(number + 1, normals[draws:])
+            else:
+                # one copy of a large step, which takes half as long to compile
+                numbers, left = build.array(2 * draws), steps - number
+                for k, value in enumerate(normals):
+                    build.store(build.at(numbers, k * build.width), value)
+                with build.count(0, build.select(left < 2, left, 2)) as which:
+                    places = [which * (draws * build.width) + k * build.width for k in range(draws)]
+                    self._step(number + which, [build.load(build.at(numbers, place)) for place in places])
+        ended = self.ended.get() > 0.0
         broken = ~(self.alive.get() | ended)
         status = build.select(ended, float(problem.ended), build.select(broken, float(problem.invalid), 0.0))
         end = build.select(ended, self.end.get(), self.steps.get() * self.h)

@@ -119,6 +119,17 @@ def test_same_bits_for_any_width_threads_and_company(name: str, method: str, mon
         assert np.array_equal(getattr(few, field), getattr(expected, field)[..., :31], equal_nan=True), field
 
 
+@pytest.mark.parametrize(("name", "method"), [("two sources", "milstein"), ("jumps", "stochastic_runge_kutta")])
+def test_same_bits_where_a_large_step_is_written_once(name: str, method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = paths_of(SYSTEMS[name], None, method=method)
+    monkeypatch.setattr(noise, "LARGEST_UNROLLED", 0)
+    noise._compiled.cache_clear()
+    found = paths_of(SYSTEMS[name], None, method=method)
+    noise._compiled.cache_clear()
+    for field in FIELDS:
+        assert np.array_equal(getattr(found, field), getattr(expected, field), equal_nan=True), field
+
+
 def test_a_quarter_of_a_million_compiled_numbers_are_normal() -> None:
     paths = 2**18
     system = flow(states={"x": 0.0, "y": 0.0}, equations={"x": "0", "y": "0"}, noise={"one": {"x": "1"}, "two": {"y": "1"}})
