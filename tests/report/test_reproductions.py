@@ -169,3 +169,12 @@ def test_commands(shelf, tmp_path):
     shelf["small"] = Paper("small", Reference(), (), (Computation(
         numbers_long, (Claim("long", 5.0, 0.1, "table 1"),)),))
     assert call(app, ["reproduce", "small"]).exit_code == 1
+
+
+@pytest.mark.slow
+def test_processes_do_not_change_verdicts(tmp_path):
+    names = ["feinstein_2020", "terra"]
+    one, two = (sorted(reproductions.reproduce(names, reproductions.Run(tmp_path / str(jobs), fast=True, figures=False),
+                                               jobs=jobs), key=lambda r: r.paper) for jobs in (1, 2))
+    assert [(f.claim.name, f.computed, f.verdict) for r in one for f in r.findings] == [
+        (f.claim.name, f.computed, f.verdict) for r in two for f in r.findings]
