@@ -9,6 +9,7 @@ The printed values of the paper itself could not be read.
 
 from __future__ import annotations
 
+import functools
 import math
 from itertools import product
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,8 @@ from dynamics.papers import Claim, Computation, Context, Paper, PaperFigure, Ref
 
 if TYPE_CHECKING:
     import xarray as xr
+
+    from dynamics.results import FixedPoints
 
 __all__ = ["paper"]
 
@@ -93,9 +96,14 @@ def _derived(name: str, value: float, tolerance: float, statement: str, unit: st
     return Claim(name, value, tolerance, "closed form", unit, "derived", statement=statement)
 
 
+@functools.cache
+def _points() -> FixedPoints:
+    return fixed_points(models.load("keen"))
+
+
 def good_equilibrium(context: Context) -> dict[str, Any]:
     """The fixed point with wages and jobs, and its spectrum."""
-    (point,) = (p for p in fixed_points(models.load("keen")) if p.values["wage_share"] > 0.5)
+    (point,) = (p for p in _points() if p.values["wage_share"] > 0.5)
     at = point.values
     pair = max(point.eigenvalues, key=lambda z: z.imag)
     (real,) = (z.real for z in point.eigenvalues if abs(z.imag) < 1e-12)
@@ -137,7 +145,7 @@ def _matrix(system: Any, at: dict[str, float]) -> Any:
 
 def trivial_equilibria(context: Context) -> dict[str, Any]:
     """Fixed points without wages and jobs."""
-    points = [p for p in fixed_points(models.load("keen")) if p.values["wage_share"] == 0]
+    points = [p for p in _points() if p.values["wage_share"] == 0]
     return {"trivial_debt": min(p.values["debt"] for p in points),
             "trivial_unstable": len(points) == 2 and all(p.stability == "unstable" for p in points)}
 

@@ -153,7 +153,8 @@ def _code_hash() -> str:
 def _listed(folder: Path | None) -> list[str]:
     if folder is None:
         return []
-    return [f"{path.name} {path.stat().st_size}" for path in sorted(folder.iterdir()) if path.is_file()]
+    return [f"{path.relative_to(folder).as_posix()} {path.stat().st_size}" for path in sorted(folder.rglob("*"))
+            if path.is_file()]
 
 
 # ---- what is written -------------------------------------------------------------------------------------------------
