@@ -14,7 +14,7 @@ import dynamics as dy
 from dynamics.analysis import noisy_paths
 from dynamics.analysis.noisy_paths import NoisyPaths, follow_paths
 from dynamics.compiled.functions import functions_of
-from dynamics.compiled.kernels import noise
+from dynamics.compiled.kernels import noise, path_code
 from dynamics.compiled.kernels.ir import POINTER, Module
 from dynamics.compiled.kernels.jit import ADDRESS, available, compile_kernel
 from dynamics.compiled.kernels.trigonometry import sin_cos_of_turns
@@ -122,7 +122,7 @@ def test_same_bits_for_any_width_threads_and_company(name: str, method: str, mon
 @pytest.mark.parametrize(("name", "method"), [("two sources", "milstein"), ("jumps", "stochastic_runge_kutta")])
 def test_same_bits_where_a_large_step_is_written_once(name: str, method: str, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = paths_of(SYSTEMS[name], None, method=method)
-    monkeypatch.setattr(noise, "LARGEST_UNROLLED", 0)
+    monkeypatch.setattr(path_code, "LARGEST_UNROLLED", 0)
     noise._compiled.cache_clear()
     found = paths_of(SYSTEMS[name], None, method=method)
     noise._compiled.cache_clear()
@@ -151,7 +151,7 @@ def test_directions_of_observables(text: str, direction: int | None) -> None:
     system = flow(states={"x": 1.0, "y": 0.0}, parameters={"a": 1.0}, equations={"x": "0", "y": "0"},
                   observables={"o": text})
     expression = system.resolve(system._parsed.observables["o"])
-    assert noise.direction_of(expression, [Symbol(n) for n in system.states]) == direction
+    assert path_code.direction_of(expression, [Symbol(n) for n in system.states]) == direction
 
 
 def test_stored_paths_take_arrays_and_the_rest_does_not() -> None:
