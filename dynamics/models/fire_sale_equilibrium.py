@@ -17,8 +17,8 @@ Known results: :math:`\Phi` is monotone, so there are a least and a greatest equ
 `extremal_fixed_points` finds by iteration from :math:`\delta = 0` and from :math:`\delta^{max}_k = \kappa\sigma_k
 \sqrt{\sum_i S_{ik}/V_k}` (observable ``largest_discount``; it must stay below one). They may differ: in the default, the
 example with three banks and one class of the authors' package, no bank need sell and all may have to, for the same
-:math:`\bar\lambda`. The slope of the square root is infinite at zero: an equilibrium without sales that a bank at its limit
-borders on is lost at once.
+:math:`\bar\lambda`; an unstable third lies between them. The slope of the square root is infinite at zero: an equilibrium
+without sales that a bank at its limit borders on is lost at once.
 """
 
 from __future__ import annotations
@@ -89,13 +89,13 @@ def system(*, holdings: Sequence[Sequence[float]] = ((145,), (435,), (300,)),
             "impact": Parameter(1, "1", (0, None), "kappa", "of order one", "Breuer, Summer, Urosevic 2023"),
             "volatility": Parameter(tuple(volatility), "1", (0, None), "sigma", "daily volatility", over=("asset",)),
             "volume": Parameter(tuple(volume), "EUR", (0, None), "V", "volume of a day", over=("asset",)),
-            "smallest_book": Parameter("1/1000000", "EUR", (0, None), "b_0", "books below this count as empty",
+            "smallest_book": Parameter("1/1000000000000", "EUR", (0, None), "b_0", "books of this size count as empty",
                                        "our choice; keeps the sold share finite"),
         },
         definitions={
             "lost": "product(holding, discount)",
             "book": "product(holding, 1 - discount)",
-            "sold_share": "max(0, min(1, 1 - (leverage_limit*(equity - lost) - other_assets)/max(book, smallest_book)))",
+            "sold_share": "max(0, min(1, 1 - (leverage_limit*(equity - lost) - other_assets)/(book + smallest_book)))",
         },
         equations={"discount": "impact*volatility*sqrt(product(holding, sold_share)/volume)"},
         observables={

@@ -120,8 +120,8 @@ def paper() -> Paper:
         figures=(
             PaperFigure("hysteresis", hysteresis, draw_hysteresis,
                         "The example of the authors' package. Least and greatest equilibrium against the leverage limit,"
-                        " with the way of a limit that falls (orange) and rises again (blue). Dashed lines: the closed"
-                        " forms of the thresholds.", size=(5.6, 3.4)),
+                        " with the way of a limit that falls (orange) and rises again (blue); dashed, the unstable"
+                        " equilibria between them. Dotted lines: the closed forms of the thresholds.", size=(5.6, 3.4)),
             PaperFigure("discount_against_impact", discount_against_impact, draw_discount_against_impact,
                         "Discounts in equilibrium against the constant of the impact: the eight classes of the 51 banks of"
                         " 2016, aligned columns, where the files are given, and the example of three banks where they are"
@@ -143,8 +143,6 @@ def _vignette(name: str, value: Any, statement: str) -> Claim:
                  statement=statement)
 
 
-# ---- the example of three banks ------------------------------------------------------------------------------------------
-
 def _extremes(banks: Any, limit: float | None = None, tolerance: float = 1e-9) -> xr.Dataset:
     """Least and greatest equilibrium, started where the authors start."""
     if limit is not None:
@@ -159,10 +157,8 @@ def example(context: Context) -> dict[str, Any]:
     """Both equilibria of the example."""
     banks = models.load("fire_sale_equilibrium")
     both = _extremes(banks)
-    values = banks.parameter_values
-    leverage = [(book[0] + other)/own for book, other, own in
-                zip(values["holding"], values["other_assets"], values["equity"], strict=True)]
-    return {f"leverage_{i + 1}": value for i, value in enumerate(leverage)} | {
+    leverage = iterate(banks, 0)["leverage"].isel(time=0).values
+    return {f"leverage_{i + 1}": float(value) for i, value in enumerate(leverage)} | {
         "lower_discount": float(both["discount"][0, 0]), "upper_discount": float(both["discount"][0, 1]),
         "lower_iterations": int(both["iterations"][0]), "upper_iterations": int(both["iterations"][1]),
         "multiple_equilibria": not both.attrs["unique"]}
@@ -172,19 +168,21 @@ def example_thresholds(context: Context) -> dict[str, Any]:
     """Leverage limits at which an equilibrium appears or is lost, by bisection."""
     banks = models.load("fire_sale_equilibrium")
 
-    def border(is_above: Any, low: float, high: float) -> float:
-        while high - low > 1e-8:
-            middle = (low + high)/2
-            least, greatest = _extremes(banks, middle, 1e-13)["discount"].values[0]
-            low, high = (low, middle) if is_above(least, greatest) else (middle, high)
-        return (low + high)/2
+    def discount(limit: float, side: int) -> float:
+        return float(_extremes(banks, limit, 1e-13)["discount"][0, side])
 
-    return {"no_sale_from": border(lambda least, greatest: least == 0, 46, 48),
-            "all_sell_to": border(lambda least, greatest: greatest < 0.1, 50, 52),
-            "collapse_below": border(lambda least, greatest: least < 0.1, 30, 32)}
+    return {"no_sale_from": _border(lambda limit: discount(limit, 0) == 0, 46, 48),
+            "all_sell_to": _border(lambda limit: discount(limit, 1) < 0.1, 50, 52),
+            "collapse_below": _border(lambda limit: discount(limit, 0) < 0.1, 30, 32)}
 
 
-# ---- 51 banks ------------------------------------------------------------------------------------------------------------
+def _border(is_above: Any, low: float, high: float, width: float = 1e-8) -> float:
+    """Where a statement about the limit becomes true."""
+    while high - low > width:
+        middle = (low + high)/2
+        low, high = (low, middle) if is_above(middle) else (middle, high)
+    return (low + high)/2
+
 
 def _files(context: Context) -> tuple[Any, Any]:
     """Exposures and impairment rates."""
@@ -256,17 +254,14 @@ def balance_sheets_2016(context: Context) -> dict[str, Any]:
         f"volume_{c.lower()}": float(v) for c, v in zip(CLASSES, volume, strict=True)}
 
 
-def _leverage(sheets: dict[str, Any], equity: str) -> dict[str, float]:
-    return dict(zip(sheets["names"], (sheets["holdings"].sum(axis=1) + sheets["other"])/sheets[equity], strict=True))
-
-
 def above_the_limit(context: Context) -> dict[str, Any]:
     """Banks whose leverage exceeds the limit after the credit losses alone."""
     files = _files(context)
     years = [_loans(files, year) for year in range(4)]
-    above = [{n for n, v in _leverage(sheets, "twice").items() if v >= LIMIT} for sheets in years]
-    once = [{n for n, v in _leverage(sheets, "once").items() if v >= LIMIT} for sheets in years]
-    first = _leverage(years[1], "twice")
+    leverage = {kind: [dict(zip(s["names"], (s["holdings"].sum(axis=1) + s["other"])/s[kind], strict=True)) for s in years]
+                for kind in ("twice", "once")}
+    above, once = ([{n for n, v in sheet.items() if v >= LIMIT} for sheet in leverage[kind]] for kind in ("twice", "once"))
+    first = leverage["twice"][1]
     return {f"above_{year}": len(names) for year, names in enumerate(above)} | {
         f"corrected_above_{year}": len(once[year]) for year in (1, 2, 3)} | {
         f"leverage_{n}": first[_named(first, n).pop()] for n in LEVERAGE} | {
@@ -319,23 +314,28 @@ def _sellers(sold: dict[str, float]) -> dict[str, Any]:
         f"sold_{n}": float(sold[_named(sold, n).pop()]) for n in SELLERS}
 
 
-# ---- figures -------------------------------------------------------------------------------------------------------------
-
 def hysteresis(context: Context) -> xr.Dataset:
     """Extreme equilibria over the limit, and the way there and back, each step from where the last one ended."""
     import xarray as xr
 
-    banks, limits = models.load("fire_sale_equilibrium"), np.linspace(27, 63, context.size(721, 73))
+    banks, limits = models.load("fire_sale_equilibrium"), np.linspace(27, 63, context.size(361, 61))
     both = [_extremes(banks, float(limit), 1e-12)["discount"].values[0] for limit in limits]
     ways = {}
     for way, order in (("falling", range(len(limits) - 1, -1, -1)), ("rising", range(len(limits)))):
         state, path = 0.0, np.empty(len(limits))
         for k in order:
-            run = iterate(banks.with_parameters(leverage_limit=float(limits[k])), 60, {"discount": [state]})
+            run = iterate(banks.with_parameters(leverage_limit=float(limits[k])), 20, {"discount": [state]})
             state = path[k] = float(run["discount"][0, -1])
         ways[way] = ("leverage_limit", path)
-    names = {"least": ("leverage_limit", [b[0] for b in both]), "greatest": ("leverage_limit", [b[1] for b in both])}
-    return xr.Dataset(names | ways, coords={"leverage_limit": limits}, attrs=provenance("figure", banks))
+    # limits at which a discount between the plateaus is an equilibrium: the map falls with the limit
+    discounts = np.concatenate([np.linspace(a, b, context.size(24, 6)) for a, b in ((0.001, 0.0564), (0.0566, 0.139))])
+    fixed = [_border(lambda limit, d=discount: float(iterate(
+        banks.with_parameters(leverage_limit=limit), 1, {"discount": [d]})["discount"][0, 1]) <= d, 27, 63, 1e-2)
+        for discount in discounts]
+    names = {"fixed_limit": ("fixed_discount", fixed), "least": ("leverage_limit", [b[0] for b in both]),
+             "greatest": ("leverage_limit", [b[1] for b in both])}
+    return xr.Dataset(names | ways, coords={"leverage_limit": limits, "fixed_discount": discounts},
+                      attrs=provenance("figure", banks))
 
 
 def draw_hysteresis(data: xr.Dataset, axes: Any) -> Any:
@@ -343,6 +343,11 @@ def draw_hysteresis(data: xr.Dataset, axes: Any) -> Any:
     from dynamics.figures.style import BLACK, BLUE, GREY, ORANGE
 
     limits = data["leverage_limit"].values
+    for half in (data["fixed_discount"] < 0.0565, data["fixed_discount"] > 0.0565):
+        # only the part that rises with the limit is unstable; the rest are plateaus
+        limit, discount = data["fixed_limit"].values[half.values], data["fixed_discount"].values[half.values]
+        rises = np.append(np.diff(limit) > 0, False) & (limit > 27.1) & (limit < 62.9)
+        axes.plot(limit[rises], discount[rises], "--", color=GREY, label="unstable" if discount[0] < 0.05 else None)
     for side, style in (("least", "o"), ("greatest", "s")):
         axes.plot(limits, data[side], style, color=GREY, markersize=3, label=f"{side} equilibrium")
     for way, colour, rising in (("falling", ORANGE, False), ("rising", BLUE, True)):
@@ -356,9 +361,9 @@ def draw_hysteresis(data: xr.Dataset, axes: Any) -> Any:
                           arrowprops={"arrowstyle": "-|>", "color": colour, "shrinkA": 0, "shrinkB": 0})
     lower, upper = np.sqrt(2.2e-5*145), np.sqrt(2.2e-5*880)
     for threshold in (1315/28, 1190/(65 - 300*upper), (1490 - 300*lower)/(65 - 300*lower), 1170/(28 - 145*lower)):
-        axes.plot([threshold, threshold], [-0.006, 0.147], color=BLACK, linewidth=0.6, linestyle="--", zorder=0)
+        axes.plot([threshold, threshold], [-0.006, 0.147], color=BLACK, linewidth=0.7, linestyle=":", zorder=0)
     axes.set(xlabel=r"Leverage limit $\bar\lambda$", ylabel=r"Discount $\delta$", ylim=(-0.006, 0.18))
-    axes.legend(loc="upper center", ncols=2)
+    axes.legend(loc="upper center", ncols=3)
     return axes
 
 

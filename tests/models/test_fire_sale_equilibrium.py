@@ -72,3 +72,23 @@ def test_banks_without_books_or_equity_and_wrong_lengths():
     assert float(step["discount"].isel(asset=0, time=1)) == pytest.approx(0.1*np.sqrt(10/1000))
     with pytest.raises(SpecificationError, match="holdings must be 2 rows"):
         dy.models.load("fire_sale_equilibrium", holdings=[[1], [2]], equity=[1, 2])
+
+
+@pytest.mark.slow
+def test_an_unstable_equilibrium_separates_the_two(banks):
+    from scipy.optimize import brentq
+
+    def surplus(discount):
+        lost = np.array([145, 435, 300])*discount
+        sold = np.clip(1 - (44*(np.array([28, 80, 65]) - lost) - np.array([1170, 1245, 1190]))/
+                       (np.array([145, 435, 300]) - lost), 0, 1)
+        return np.sqrt(2.2e-5*np.array([145, 435, 300]) @ sold) - discount
+
+    between = brentq(surplus, 0.1, 0.13, xtol=1e-15)
+    points = [p for p in dy.fixed_points(banks.expand()) if p.admissible]
+    found = sorted((p.values["discount_1"], p.stability) for p in points)
+    assert [stability for _, stability in found] == ["stable", "unstable", "stable"]
+    assert [value for value, _ in found] == pytest.approx([ONE_SELLS, between, ALL_SELL], abs=1e-9)
+    for factor, end in ((0.999, ONE_SELLS), (1.001, ALL_SELL)):
+        run = dy.iterate(banks, 60, {"discount": [factor*between]})
+        assert float(run["discount"][0, -1]) == pytest.approx(end, abs=1e-9)

@@ -12,7 +12,8 @@ NAMES = ("breuer_summer_urosevic_2023", "cont_schaanning_2017", "greenwood_landi
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the files of the European Banking Authority are not shipped; they are read "
                     "from ../shared/data where that folder exists")
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=() if name.startswith("green") else pytest.mark.slow)
+                                  for name in NAMES])
 def test_claims_on_the_files(name):
     paper = dy.papers.load(name)
     computations = [c.name for c in paper.computations if c.data]
