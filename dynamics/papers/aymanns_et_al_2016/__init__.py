@@ -124,7 +124,7 @@ def paper() -> Paper:
                       statement="mean relative size of a large bank under weak noise"),
                 _earlier("mean_leverage", 5.94, 0.05, "mean leverage"),
                 _earlier("relative_size", 0.2717, 0.0023, "mean relative size"),
-                _earlier("return_deviation", 0.01427, 2e-4, "standard deviation of returns per step"),
+                _earlier("return_deviation", 0.01427, 3e-4, "standard deviation of returns per step"),
                 _earlier("equity_shortfall", -0.0861, 0.0017, "realised shortfall of equity",
                          explanation="The measure as restated from the authors' program (mean of the worst 5 percent of log"
                                      " equity returns among steps with a falling price) gives -0.091 for this series,"
