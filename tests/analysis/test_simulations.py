@@ -107,6 +107,13 @@ def test_same_numbers_for_any_chunk(size: int, monkeypatch: pytest.MonkeyPatch) 
         assert np.array_equal(found[name].values, expected[name].values, equal_nan=True), name
 
 
+def test_same_numbers_for_any_number_of_threads() -> None:
+    one, three = (dy.simulate(falling(), 1, 0.05, 5000, seed=2, threads=n) for n in (1, 3))
+    assert one.attrs["engine"] == three.attrs["engine"]
+    for name in one.data_vars:
+        assert np.array_equal(one[name].values, three[name].values, equal_nan=True), name
+
+
 def test_more_paths_begin_with_the_same_ones() -> None:
     few, many = (dy.simulate(growth(), 1, 0.05, n, seed=2)["final_x"].values for n in (30, 300))
     assert np.array_equal(few, many[:30])
@@ -380,7 +387,7 @@ def test_provenance_and_file(tmp_path) -> None:
     ({"time_step": 0}, "time_step must be a positive"), ({"duration": math.inf}, "duration must be"),
     ({"stored_paths": 11}, "stored_paths must be"), ({"quantiles": (0.5, 1.0)}, "between 0 and 1"),
     ({"quantiles": ("a",)}, "between 0 and 1"), ({"method": "milstien"}, "milstein"), ({"time_step": 1e-12}, "too many"),
-    ({"initial_state": {"z": 1}}, "not a state"),
+    ({"initial_state": {"z": 1}}, "not a state"), ({"threads": 0}, "threads must be"),
 ])
 def test_refusals(change: dict, message: str) -> None:
     arguments = {"duration": 1, "time_step": 0.1, "paths": 10, **change}
