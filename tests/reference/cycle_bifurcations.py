@@ -1,7 +1,9 @@
 """Limit cycles and their bifurcations with known values.
 
-van der Pol, plant model and Lorenz: Taylor shooting to residuals below 1e-11; A->B and the Brusselator chain: printed by
-AUTO-07p (5 to 6 digits); Stuart-Landau: closed form. Hopf points: Newton in 40-digit arithmetic, or closed form.
+van der Pol, plant model and Lorenz: Taylor shooting to residuals below 1e-11; the third doubling of Lorenz, the torus of
+the Brusselator chain, periods of A->B and of the predators: shooting by SciPy's DOP853 at 1e-13 (prints of AUTO-07p agree
+to 5 or 6 digits); A->B at period 1000: its homoclinic orbit, by bisection on where the unstable manifold of the saddle
+returns, same integrator; Stuart-Landau: closed form. Hopf points: Newton in 40-digit arithmetic, or closed form.
 """
 
 VAN_DER_POL = {"states": {"x": 2.0, "y": 0.0}, "parameters": {"mu": 1.0}, "equations": ("y", "mu*(1 - x**2)*y - x")}
@@ -24,23 +26,23 @@ AB_HOPF = {14: (0.165042045323561, 0.405955372117471, 1.42084380241115),
            16: (0.132538444269215, 0.345491502812526, 1.38196601125011),
            17: (0.120865719509389, 0.322062481731739, 1.36876554735989),
            18: (0.111153484189864, 0.301790868731665, 1.35805890929249)}
-AB_PERIOD_AT_QUARTER = {14: 2.22034, 15: 1.72637, 16: 1.23162}
-AB_AT_PERIOD_1000 = {17: 0.120102, 18: 0.110829}
+AB_PERIOD_AT_QUARTER = {14: 2.2203418904553, 15: 1.7263665108520, 16: 1.2316216702416}
+AB_AT_PERIOD_1000 = {17: 0.12010169875, 18: 0.110828639125}
 
 PREDATORS = {"states": {"u1": 1 / 3, "u2": 0.36576153597719}, "parameters": {"p1": 0.67, "p2": 3.0, "p3": 5.0, "p4": 3.0},
              "equations": ("p2*u1*(1 - u1) - u1*u2 - p1*(1 - exp(-p3*u1))", "-u2 + p4*u1*u2")}
-PREDATORS_HOPF, PREDATORS_AT_PERIOD_36 = 0.671593847478832, 0.707941
+PREDATORS_HOPF, PREDATORS_AT_PERIOD_36 = 0.671593847478832, 0.7079409016572
 
 LORENZ = {"states": {"x": 1.0, "y": 1.0, "z": 1.0}, "parameters": {"s": 10.0, "r": 28.0, "b": "8/3"},
           "equations": ("s*(y - x)", "r*x - y - x*z", "x*y - b*z")}
 LORENZ_DOUBLINGS = ((229.4067085614, 0.4808668203, 1e-11), (218.21012778, 0.9879489363666667, 5e-10),
-                    (215.96643, 1.98675, 1e-5))
+                    (215.9659306, 1.9867523716, 5e-10))
 LORENZ_EXPONENTS = (0.9056, 0.0, -14.5723)
 ROSSLER = {"states": {"x": 1.0, "y": 1.0, "z": 0.1}, "parameters": {"a": 0.2, "b": 0.2, "c": 5.7},
            "equations": ("-y - z", "x + a*y", "b + z*(x - c)")}
 ROSSLER_EXPONENTS = (0.0714, 0.0, -5.3943)
 
-BRUSSELATOR_CHAIN_TORUS = 1.4018393957
+BRUSSELATOR_CHAIN_TORUS = 1.40183780887
 
 
 def brusselator_chain(points: int = 5) -> dict:
