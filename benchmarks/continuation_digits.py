@@ -3,7 +3,7 @@
 Run: python benchmarks/continuation_digits.py > table.md, some minutes. Every point is found from a plain start: fixed points
 by `bifurcation_diagram` inside a box, points of codimension two on the curves through its folds and Hopf points, cycles
 from Hopf points or integrated orbits. Exact values: closed forms, 40-digit arithmetic, Taylor shooting, shooting by DOP853
-(tests/reference says which). Prints are those of AUTO-07p's demos, PyCont (Bazykin), BifurcationKit (extended Lorenz model)
+(tests/reference says which). Prints are those of AUTO-07p's demos, AUTO97 (Bazykin), BifurcationKit (extended Lorenz model)
 and ewstools (Rosenzweig-MacArthur), at their own settings.
 """
 
@@ -43,7 +43,7 @@ def system_of(model: dict[str, Any], values: dict[str, Any] | None = None) -> dy
     states = model["states"] if isinstance(model["states"], dict) else dict.fromkeys(model["states"], 0.1)
     return dy.System(name="reference", time=model.get("time", "continuous"), states=states,
                      parameters=model["parameters"] | (values or {}),
-                     equations=dict(zip(states, model["equations"], strict=True)))
+                     equations=dict(zip(states, model["equations"], strict=True)), invariants=model.get("invariants", {}))
 
 
 def nearest(points: Any, kind: str, name: str, exact: float) -> float:
@@ -207,6 +207,14 @@ def cycles() -> Iterator[Row]:
               0.707941, 1e-12, GOAL_CYCLES)
 
 
+def bodies() -> Iterator[Row]:
+    literal, period = CYCLES["ARENSTORF"], CYCLES["ARENSTORF_PERIOD"]
+    table = dy.continue_cycles(system_of(literal), literal["states"] | {"period": period}, "mu", (0.0122, 0.0123),
+                               max_steps=1, fineness=0.2).table
+    found = min(zip(table["mu"].values, table["period"].values, strict=True), key=lambda pair: abs(pair[0] - 0.012277471))
+    yield Row("Arenstorf's orbit", "periodic_orbit, period", period, float(found[1]), None, 1e-10, GOAL_CYCLES)
+
+
 def digits(value: float, exact: float) -> str:
     return f"{min(16.0, -math.log10(max(abs(value / exact - 1), 1e-16))):.1f}"
 
@@ -222,7 +230,7 @@ def line(row: Row) -> str:
 def main() -> None:
     sys.stdout.write("| problem | point | found | relative error | digits | digits others print | within its goal |\n"
                      "|---|---|---|---|---|---|---|\n")
-    for group in (diagrams, period_three, codimension_two, chain, cycles):
+    for group in (diagrams, period_three, codimension_two, chain, cycles, bodies):
         for row in group():
             sys.stdout.write(line(row) + "\n")
             sys.stdout.flush()

@@ -318,6 +318,21 @@ def test_cycles_of_a_system_with_a_conserved_quantity():
     assert float(branch.table["multiplier_real"][row, 0]) == pytest.approx(known.VAN_DER_POL_MULTIPLIER, rel=1e-6)
 
 
+@pytest.mark.slow
+def test_the_orbit_of_arenstorf_at_its_jacobi_constant():
+    literal = known.ARENSTORF
+    system = dy.System(name="three bodies", states=literal["states"], parameters=literal["parameters"],
+                       equations=dict(zip(literal["states"], literal["equations"], strict=True)),
+                       invariants=literal["invariants"])
+    start = literal["states"] | {"period": known.ARENSTORF_PERIOD}
+    table = dy.continue_cycles(system, start, "mu", (0.0122, 0.0123), max_steps=1, fineness=0.2).table
+    row = table.isel(step=int(np.argmin(np.abs(table["mu"].values - 0.012277471))))
+    assert float(row["period"]) == pytest.approx(known.ARENSTORF_PERIOD, rel=1e-10)
+    # a Hamiltonian flow: multipliers come in pairs
+    assert float(row["multiplier_real"].prod()) == pytest.approx(1.0, rel=1e-6)
+    assert float(row["trivial_error"]) < 1e-8
+
+
 # ---- what is refused --------------------------------------------------------------------------------------------------
 
 def test_starts_that_are_none():

@@ -42,6 +42,14 @@ ROSSLER = {"states": {"x": 1.0, "y": 1.0, "z": 0.1}, "parameters": {"a": 0.2, "b
            "equations": ("-y - z", "x + a*y", "b + z*(x - c)")}
 ROSSLER_EXPONENTS = (0.0714, 0.0, -5.3943)
 
+_HEAVY, _LIGHT = "((x + mu)**2 + y**2)", "((x - 1 + mu)**2 + y**2)"
+# restricted three bodies, Arenstorf's orbit: closes to 4e-10 under DOP853 at 1e-13; the Jacobi constant is kept
+ARENSTORF = {"states": {"x": 0.994, "y": 0.0, "vx": 0.0, "vy": -2.0015851063790824}, "parameters": {"mu": 0.012277471},
+             "equations": ("vx", "vy", f"x + 2*vy - (1 - mu)*(x + mu)/{_HEAVY}**(3/2) - mu*(x - 1 + mu)/{_LIGHT}**(3/2)",
+                           f"y - 2*vx - (1 - mu)*y/{_HEAVY}**(3/2) - mu*y/{_LIGHT}**(3/2)"),
+             "invariants": {"jacobi": f"(vx**2 + vy**2 - x**2 - y**2)/2 - (1 - mu)/sqrt{_HEAVY} - mu/sqrt{_LIGHT}"}}
+ARENSTORF_PERIOD = 17.065216560157964
+
 BRUSSELATOR_CHAIN_TORUS = 1.40183780887
 
 
