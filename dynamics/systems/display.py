@@ -22,9 +22,11 @@ def _sides(system: System) -> list[tuple[str, Symbol, Expr]]:
     return lines + [("equation", Symbol(n), parsed.equations[n]) for n in system.states]
 
 
-def latex(system: System) -> str:
-    """Equations in an ``aligned`` environment; definitions first."""
+def latex(system: System, expression: Any = None) -> str:
+    """Equations in an ``aligned`` environment, definitions first; or an expression in the system's symbols."""
     spelled = system.symbol_spellings()
+    if expression is not None:
+        return expressions.latex(expression, spelled)
     rows = []
     for kind, symbol, expression in _sides(system):
         left = expressions.latex(symbol, spelled)

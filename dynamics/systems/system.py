@@ -312,9 +312,26 @@ class System:
 
     # ---- reading --------------------------------------------------------------------------------------------------
 
-    def latex(self) -> str:
-        """Return the equations as a LaTeX ``aligned`` environment, in the declared symbols."""
-        return display.latex(self)
+    def latex(self, expression: Any = None) -> str:
+        """latex(): the equations as a LaTeX ``aligned`` environment; latex(expression): an expression in the same symbols.
+
+        Parameters
+        ----------
+        expression : SymPy expression, condition or matrix, optional
+            In the names of the system, as analyses return it.
+
+        Returns
+        -------
+        str
+
+        Examples
+        --------
+        >>> import dynamics as dy
+        >>> market = dy.models.load("deleveraging")
+        >>> market.latex(dy.cascade_number(market))
+        '\\\\frac{\\\\eta \\\\left(1 - u\\\\right)}{u}'
+        """
+        return display.latex(self, expression)
 
     def _repr_latex_(self) -> str:
         return f"$\\displaystyle {display.latex(self)}$"
