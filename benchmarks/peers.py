@@ -141,7 +141,7 @@ def compare(ours: Engine, peer: Engine, title: str, model: str, exact: dict[floa
             rates[k].append(counts[k] / engine.ask(model, tolerance, counts[k], 2 + number, LATE))
     ratios = [a / b for a, b in zip(*rates, strict=True)]
     return (f"| {title} | {model} | {theirs:.0e}, {bound:.1e} | {mine:.0e}, {ours.error(model, mine, exact):.1e} | "
-            f"{statistics.median(rates[1]):,.0f} | {statistics.median(rates[0]):,.0f} | {statistics.median(ratios):.3g} | "
+            f"{statistics.median(rates[1]):,.0f} | {statistics.median(rates[0]):,.0f} | {statistics.median(ratios):.4g} | "
             f"{min(ratios):.3g} to {max(ratios):.3g} | {wrong[0]}, {wrong[1]} |")
 
 
