@@ -36,13 +36,16 @@ def load_text(tmp_path):
 
 
 def compositions():
+    mechanisms = {name: dy.mechanisms.load(name) for name in dy.mechanisms.names()}
     for name in dy.models.names():
         model = dy.models.load(name)
         if not isinstance(model, dy.System):
             continue
         yield model
-        yield from (dy.compose(model, m) for m in dy.mechanisms.names()
-                    if set(dy.mechanisms.load(m).requires) <= set(model.definitions))
+        yield from (dy.compose(model, name) for name, mechanism in mechanisms.items()
+                    if set(mechanism.requires) <= set(model.definitions)
+                    # a model that has a mechanism built in does not get it twice
+                    and not {*mechanism.provides, *getattr(mechanism, "excludes", {})} & set(model.symbols))
     yield dy.models.load("deleveraging", margin_call="hill")
     yield dy.models.load("liquidation_cascade", distances="loglogistic")
 
