@@ -66,6 +66,7 @@ class SystemFunctions:
                         for name, over in {**dict.fromkeys(self.names, ()), **system.over}.items()}
         self.sizes = tuple(int(np.prod([system.indices[i] for i in system.states[n].over], dtype=int)) for n in self.names)
         self.dimension = sum(self.sizes)
+        self._sparse: dict[str, tuple[Any, Any]] = {}
 
     # ---- values ----------------------------------------------------------------------------------------------------
 
@@ -82,8 +83,11 @@ class SystemFunctions:
         if part.sparse:
             from scipy.sparse import csr_array
 
-            rows, columns, data = zip(*value, strict=True) if value else ((), (), ())
-            return csr_array((np.array(data, dtype=float), (rows, columns)), shape=sizes)
+            # one system asks several times, and hundreds of thousands of entries take seconds
+            if name not in self._sparse or self._sparse[name][0] is not value:
+                rows, columns, data = zip(*value, strict=True) if value else ((), (), ())
+                self._sparse[name] = value, csr_array((np.array(data, dtype=float), (rows, columns)), shape=sizes)
+            return self._sparse[name][1]
         array = np.array(value, dtype=float).reshape(sizes)
         if name in self._matrices:
             return array
@@ -100,12 +104,12 @@ class SystemFunctions:
         """Return the flat initial state; ``given`` replaces entries by name."""
         from dynamics.errors import did_you_mean
 
-        values = system.initial_state()
-        for name, value in (given or {}).items():
-            if name not in values:
+        given = given or {}
+        for name in given:
+            if name not in self.names:
                 raise SpecificationError(f"initial_state: '{name}' is not a state of '{system.name}'."
-                                         + did_you_mean(name, values))
-            values[name] = value
+                                         + did_you_mean(name, self.names))
+        values = {name: given[name] if name in given else self._initial_value(system, name) for name in self.names}
         parts = []
         for name, size in zip(self.names, self.sizes, strict=True):
             try:
@@ -118,6 +122,16 @@ class SystemFunctions:
                 raise SpecificationError(f"initial_state: the value of '{name}' is not finite")
             parts.append(np.broadcast_to(part, (size,)))
         return np.concatenate(parts)
+
+    def _initial_value(self, system: System, name: str) -> Any:
+        """Declared initial value; where it is an expression over many cells, in floats from the start."""
+        initial = system._parsed.initial[name]
+        cells = int(np.prod(self._shapes[name]))
+        if cells < SMALLEST_COMPILED_CROWD or not isinstance(initial, Expr) or not any(
+                self._system.over.get(symbol.name) for symbol in initial.free_symbols):
+            return system._initial_value(name)
+        (value,) = self._shaped_function([initial])(0.0, np.zeros(self.dimension), self.parameters(system))
+        return np.broadcast_to(value, self._shapes[name])
 
     def split(self, flat: Array) -> dict[str, Array]:
         """Return name to value, for a flat state whose first axis is the state; indexed states get their index axes."""

@@ -206,18 +206,18 @@ class System:
         >>> dy.models.load("deleveraging").initial_state()["equity_ratio"]
         0.2
         """
-        values: dict[str, Any] = {}
-        for name, initial in self._parsed.initial.items():
-            if isinstance(initial, tuple):
-                values[name] = _floats(initial)
-                continue
-            numbers, shape = indexing.initial_cells(initial.xreplace(self.exact_parameters), self.states[name].over,
-                                                    self._parsed, self.indices)
-            if not all(number.is_finite and number.is_real for number in numbers):
-                raise SpecificationError(f"states.{name}.initial: '{self.states[name].initial}' has no finite value "
-                                         "at the current parameters")
-            values[name] = indexing.nested([float(number) for number in numbers], shape)
-        return values
+        return {name: self._initial_value(name) for name in self.states}
+
+    def _initial_value(self, name: str) -> Any:
+        initial = self._parsed.initial[name]
+        if isinstance(initial, tuple):
+            return _floats(initial)
+        numbers, shape = indexing.initial_cells(initial.xreplace(self.exact_parameters), self.states[name].over,
+                                                self._parsed, self.indices)
+        if not all(number.is_finite and number.is_real for number in numbers):
+            raise SpecificationError(f"states.{name}.initial: '{self.states[name].initial}' has no finite value "
+                                     "at the current parameters")
+        return indexing.nested([float(number) for number in numbers], shape)
 
     @property
     def over(self) -> dict[str, tuple[str, ...]]:
@@ -282,6 +282,8 @@ class System:
         twin.__dict__.update({k: v for k, v in self.__dict__.items() if k not in ("_text", "sha256", "_parameter_floats")})
         object.__setattr__(twin, "parameters", MappingProxyType({**self.parameters, **changed}))
         object.__setattr__(twin, "parsed", replace(self._parsed, values={**self._parsed.values, **checked}))
+        if "_parameter_floats" in self.__dict__:
+            twin.__dict__["_parameter_floats"] = self._parameter_floats | {n: _floats(v) for n, v in checked.items()}
         return twin
 
     def expand(self) -> System:

@@ -192,3 +192,16 @@ def test_start_values_are_checked_by_name_and_shape() -> None:
     with pytest.raises(SpecificationError, match="'z' is not a state"):
         functions.initial_state(system, {"z": 1})
     assert functions.split(np.array([1.0, 2.0])) == {"x": 1.0, "y": 2.0}
+
+
+def test_initial_values_over_many_cells_are_those_of_the_cells(monkeypatch: pytest.MonkeyPatch) -> None:
+    system = dy.System(name="grid", time="discrete", indices={"row": 2, "column": 3},
+                       states={"x": dy.State("max(0, a - b*c)", over=("row", "column")), "y": dy.State("a**2", over="row")},
+                       parameters={"a": dy.Parameter((1, 2), over="row"), "c": 0.7,
+                                   "b": dy.Parameter((0.1, 1, 4), over="column")},
+                       equations={"x": "x", "y": "y"})
+    cells = functions_of(system).initial_state(system)
+    assert cells.tolist() == pytest.approx([0.93, 0.3, 0, 1.93, 1.3, 0, 1, 4])
+    monkeypatch.setattr("dynamics.compiled.functions.SMALLEST_COMPILED_CROWD", 2)
+    assert functions_of(system).initial_state(system) == pytest.approx(cells, rel=1e-15)
+    assert functions_of(system).initial_state(system, {"y": 3})[-2:].tolist() == [3, 3]
