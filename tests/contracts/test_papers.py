@@ -13,7 +13,7 @@ from dynamics.results import EVIDENCE, PUBLISHED
 ROOT = Path(__file__).parents[2]
 PAPERS = [pytest.param(name, id=name) for name in dy.papers.names()]
 # seconds of processor time in fast mode; the slow suite takes the others
-LONG = ("aymanns_et_al_2016", "ioffredi_marmi_tanzi_2026")
+LONG = ("aymanns_et_al_2016", "caccioli_et_al_2014", "ioffredi_marmi_tanzi_2026")
 FAST = [name if name not in LONG else pytest.param(name, marks=pytest.mark.slow) for name in dy.papers.names()]
 
 
