@@ -28,7 +28,8 @@ def thread_count(wanted: int | None = None) -> int:
         return os.cpu_count() or 1
 
 
-def shared_out(work: Callable[[int, int], object], size: int, share: int, threads: int | None) -> None:
+def shared_out(work: Callable[[int, int], object], size: int, share: int, threads: int | None,
+               progress: Callable[[int], None] | None = None) -> None:
     """Call ``work(first, last)`` for shares of ``range(size)``, in any order; an interrupt leaves the rest undone.
 
     Parameters
@@ -38,17 +39,24 @@ def shared_out(work: Callable[[int, int], object], size: int, share: int, thread
     size, share : int
     threads : int, optional
         None: one for each processor.
+    progress : callable, optional
+        Called in this thread with the size of each share that has ended.
     """
-    firsts = range(0, size, share)
-    workers = min(thread_count(threads), len(firsts))
+    parts = [(first, min(first + share, size)) for first in range(0, size, share)]
+    workers = min(thread_count(threads), len(parts))
     if workers < 2:
-        for first in firsts:
-            work(first, min(first + share, size))
+        for first, last in parts:
+            work(first, last)
+            if progress is not None:
+                progress(last - first)
         return
     with ThreadPoolExecutor(workers) as pool:
         try:
-            for future in [pool.submit(work, first, min(first + share, size)) for first in firsts]:
+            running = {pool.submit(work, first, last): last - first for first, last in parts}
+            for future in as_completed(running):
                 future.result()
+                if progress is not None:
+                    progress(running[future])
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
@@ -76,23 +84,12 @@ def advance_lanes(code: FlowCode, data: Array, order: NDArray[np.int64], options
     share = max(SMALLEST_SHARE, -(-order.size // (SHARES * workers)))
     if workers == 1 and progress is None:
         share = max(order.size, 1)
-    parts = [order[first: first + share] for first in range(0, order.size, share)]
 
-    def work(part: NDArray[np.int64]) -> int:
+    def work(first: int, last: int) -> None:
+        part = order[first:last]
         buffer = np.zeros((code.layout.size + 2, code.width))
         buffer[code.layout.row("status")] = RUNNING + 1  # every place is free at first
         buffer[-1].view(np.int64)[:] = -1
         code.advance(part.size, part.ctypes.data, data.ctypes.data, data.shape[1], options.ctypes.data, buffer.ctypes.data)
-        return part.size
 
-    if workers == 1 or len(parts) == 1:
-        for part in parts:
-            ended = work(part)
-            if progress is not None:
-                progress(ended)
-        return
-    with ThreadPoolExecutor(min(workers, len(parts))) as pool:
-        for future in as_completed([pool.submit(work, part) for part in parts]):
-            ended = future.result()
-            if progress is not None:
-                progress(ended)
+    shared_out(work, order.size, share, workers, progress)
