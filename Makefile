@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+# where it is set, every child process of the tests compiles the package anew
+unexport PYTHONDONTWRITEBYTECODE
 REPORT_ARGUMENTS ?=
 # one test process per processor; idle ones take work from the others
 PARALLEL ?= --numprocesses auto --dist worksteal
