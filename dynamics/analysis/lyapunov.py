@@ -85,7 +85,8 @@ def lyapunov_exponents(system: System, duration: float | None = None, *, count: 
     Notes
     -----
     Derivatives are exact. Where the field itself jumps (not only its slope) the variational equations would need saltation
-    matrices, which this function does not apply.
+    matrices, which this function does not apply. The standard error is statistical; for flows the error of the steps, up to
+    a hundred relative tolerances in each of them, comes on top.
 
     References
     ----------

@@ -15,7 +15,8 @@ from dynamics.compiled.functions import functions_of
 from dynamics.errors import SpecificationError, did_you_mean
 from dynamics.systems import DeclaredProcess, System
 
-__all__ = ["axis_of", "check_event", "check_measures", "check_shock", "described", "engine_record", "process_record"]
+__all__ = ["axis_of", "check_discard", "check_event", "check_measures", "check_shock", "described", "engine_record",
+           "process_record"]
 
 Array = NDArray[np.float64]
 ENGINES = ("auto", "kernel", "numpy")
@@ -55,7 +56,9 @@ def check_measures(system: Any, measure: str | Sequence[str] | None) -> tuple[st
     if not isinstance(system, System):
         return _of_process(system, given)
     states = list(system.states) if system.time == "discrete" else []
-    known = [*system.measures, *system.states, *(MAP_MEASURES if system.time == "discrete" else FLOW_MEASURES)]
+    observables = [n for n in system.observables if n not in system.over]
+    known = [*system.measures, *system.states, *observables,
+             *(MAP_MEASURES if system.time == "discrete" else FLOW_MEASURES)]
     if given is None:
         return (*system.measures, *states)
     for name in given:
@@ -80,6 +83,16 @@ def _of_process(process: Any, given: tuple[str, ...] | None) -> tuple[str, ...]:
                 raise SpecificationError(f"measure '{name}' is not one of '{process.name}'.{did_you_mean(name, known)}"
                                          f" There are {', '.join(known)}")
     return tuple(dict.fromkeys(given))
+
+
+def check_discard(system: Any, discard: float | None) -> float | None:
+    """Return the time (steps of a map) left out."""
+    if discard is None:
+        return None
+    whole = not isinstance(system, System) or system.time == "discrete"
+    if isinstance(discard, bool) or not (np.isfinite(discard) and discard >= 0) or (whole and discard != int(discard)):
+        raise SpecificationError(f"discard must be a {'whole ' if whole else ''}number of at least 0, not {discard!r}")
+    return int(discard) if whole else float(discard)
 
 
 def check_shock(system: Any, shock: str | None, magnitude: float, threshold: bool, axes: Mapping[str, Array]) -> str | None:

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from dynamics.analysis.ensembles import Ensemble, Outcome
 from dynamics.analysis.lane_orbits import attractors_of, orbits_of
 from dynamics.analysis.lane_thresholds import OUTCOMES, lane_thresholds
+from dynamics.analysis.lyapunov import DEFAULT_DURATION
 from dynamics.analysis.regime_flags import REGIMES, regimes_of
-from dynamics.analysis.single_cells import process_cell, system_cell
+from dynamics.analysis.single_cells import exponent_cell, process_cell, system_cell
 from dynamics.compiled.functions import functions_of
 from dynamics.errors import DynamicsError, MissingExtraError
 from dynamics.results import STATUS, status_attributes
@@ -28,7 +29,7 @@ __all__ = ["FLOW_MEASURES", "MAP_MEASURES", "Job", "Plan", "columns_of", "comput
 
 Array = NDArray[np.float64]
 Report = Callable[[int, int], None]
-FLOW_MEASURES = ("regime", "growth_rate", "settled_state", "threshold")
+FLOW_MEASURES = ("regime", "growth_rate", "settled_state", "threshold", "lyapunov")
 MAP_MEASURES = ("lyapunov", "period", "settled_state")
 DURATION, STEPS, DISCARD = 200.0, 2000, 1000
 AT_REST = 1e-6
@@ -68,9 +69,17 @@ class Plan:
         return tuple(m for m in self.measures if m not in self.declared and m in getattr(self.system, "states", {}))
 
     @property
+    def observed(self) -> tuple[str, ...]:
+        """Observables whose final value is measured; an analysis of the same name goes before one."""
+        if not isinstance(self.system, System):
+            return ()
+        others = {*self.declared, *(MAP_MEASURES if self.system.time == "discrete" else FLOW_MEASURES)}
+        return tuple(m for m in self.measures if m in self.system.observables and m not in others)
+
+    @property
     def special(self) -> tuple[str, ...]:
         """Measures that mean an analysis of each cell: regime, threshold, lyapunov, ..."""
-        return tuple(m for m in self.measures if m not in self.declared and m not in self.final)
+        return tuple(m for m in self.measures if m not in (*self.declared, *self.final, *self.observed))
 
 
 @functools.lru_cache(maxsize=8)
@@ -112,6 +121,8 @@ def columns_of(plan: Plan) -> dict[str, Column]:
             if not isinstance(system, System) and not callable(getattr(system, "step", None)):
                 spoken = system.states[name].meaning or name.replace("_", " ")
             found[own_name(plan, name)] = _number(system.states[name].unit, spoken)
+        elif name in plan.observed:
+            found[name] = _number("1", f"final {name.replace('_', ' ')}")
         elif not isinstance(system, System):
             statistic = getattr(system, "statistics", {}).get(name)
             found[own_name(plan, name)] = _number(*statistic) if statistic else Column()
@@ -128,6 +139,8 @@ def columns_of(plan: Plan) -> dict[str, Column]:
             found["threshold_status"] = _flag({**OUTCOMES, "not_run": 7}, "not_run")
         elif name == "lyapunov":
             found[name] = _number(unit, "largest Lyapunov exponent")
+            if system.time == "continuous":
+                found["lyapunov_standard_error"] = _number(unit, "standard error of the largest Lyapunov exponent")
         elif name == "period":
             found[name] = Column("int32", -1, {"units": system.time_unit, "long_name": "period of the attractor; 0: none "
                                                "up to the longest looked for, -1: no attractor reached"})
@@ -211,14 +224,25 @@ def _map(plan: Plan, job: Job) -> dict[str, NDArray[Any]]:
                  "end_time": np.full(len(job.numbers), float(steps + discard))}
         found |= {f"settled_{n}": np.where(ends.period == 1, v, np.nan)
                   for n, v in zip(system.states, ends.final_state, strict=True)}
-    if plan.declared or plan.final:
+    if plan.declared or plan.final or plan.observed:
         orbits = orbits_of(system, p, start, int(o["duration"] or DURATION), plan.declared, o["event"])
         broke = np.isin(orbits.status, [STATUS["diverged"], STATUS["invalid_state"]])
         final = dict(zip(system.states, np.where(broke, np.nan, orbits.final_state), strict=True))
         found |= {**orbits.measures, **{n: final[n] for n in plan.final}, "status": orbits.status,
                   "end_time": orbits.final_time}
+        seen = _observed(plan, orbits.final_time, orbits.final_state, p)
+        found |= {n: np.where(broke, np.nan, values) for n, values in seen.items()}
     wanted = columns_of(plan)
     return {n: v for n, v in found.items() if n in plan.measures or n in wanted}
+
+
+def _observed(plan: Plan, time: Array, state: Array, p: Array) -> dict[str, Array]:
+    """Observables of the last states; nan where they have no finite value."""
+    if not plan.observed:
+        return {}
+    written = [plan.system._parsed.observables[n] for n in plan.observed]
+    values = functions_of(plan.system).lane_function(written)(time, state, p)
+    return {n: np.where(np.isfinite(row), row, np.nan) for n, row in zip(plan.observed, values, strict=True)}
 
 
 # ---- flows --------------------------------------------------------------------------------------------------------------
@@ -254,18 +278,49 @@ def _flow(plan: Plan, job: Job, progress: Report | None) -> dict[str, NDArray[An
         status[search.status == OUTCOMES["not_settled"]] = STATUS["not_settled"]
         found |= {"threshold": search.value, "threshold_status": search.status, "status": status}
     settling = bool({"regime", "settled_state"} & set(plan.special))
-    if settling or plan.declared or plan.final:
+    if settling or plan.declared or plan.final or plan.observed:
         found |= _trajectories(plan, job, ensemble, settling, progress)
+    if "lyapunov" in plan.special:
+        exponents = _exponents(plan, job, ensemble)
+        failed = exponents["status"] != STATUS["completed"]
+        status = np.where(failed, exponents["status"], found.get("status", exponents["status"]))
+        found |= {**exponents, "status": status}
     return found
+
+
+def _exponents(plan: Plan, job: Job, ensemble: Ensemble) -> dict[str, NDArray[Any]]:
+    """Largest Lyapunov exponents, a cell at a time, where the trajectory lasts: what ends has no long-run average."""
+    o, names = plan.options, ensemble.functions.names
+    duration = o["duration"] or DEFAULT_DURATION["continuous"]
+    discard = duration / 4 if o["discard"] is None else o["discard"]
+    shock, size = _shock(plan, job)
+    outcome = ensemble.run(shock, size, event=o["event"] or _terminal(plan.system), duration=duration + discard,
+                           settle=False, relative_tolerance=o["relative_tolerance"],
+                           absolute_tolerance=o["absolute_tolerance"], engine=o["engine"], threads=job.threads)
+    lasts = outcome.status == STATUS["not_settled"]
+    found = {"lyapunov": np.full(ensemble.lanes, np.nan), "lyapunov_standard_error": np.full(ensemble.lanes, np.nan),
+             "status": np.where(outcome.status == STATUS["completed"], STATUS["event"], outcome.status)}
+    magnitude = np.broadcast_to(np.asarray(size, dtype=float), (ensemble.lanes,))
+    start = ensemble.start if shock is None else ensemble.shocked(shock, magnitude)
+    for lane in np.flatnonzero(lasts):
+        parameters = dict(zip(ensemble.functions.parameter_names, ensemble.p[:, lane].tolist(), strict=True))
+        state = dict(zip(names, start[:, lane].tolist(), strict=True))
+        measured = exponent_cell(plan.system, parameters, state, o)
+        for name, value in zip(found, measured, strict=True):
+            found[name][lane] = value
+    return found
+
+
+def _terminal(system: System) -> str | None:
+    return next((n for n, e in system.events.items() if e.terminal), None)
 
 
 def _trajectories(plan: Plan, job: Job, ensemble: Ensemble, settling: bool, progress: Report | None
                   ) -> dict[str, NDArray[Any]]:
     system, o = plan.system, plan.options
-    terminal = next((n for n, e in system.events.items() if e.terminal), None)
     shock, size = _shock(plan, job)
     duration = o["duration"] if o["duration"] or settling else DURATION
-    outcome = ensemble.run(shock, size, event=o["event"] or terminal, duration=duration, settle=settling,
+    outcome = ensemble.run(shock, size, event=o["event"] or _terminal(system), duration=duration, settle=settling,
                            measures=list(plan.declared), progress=progress,
                            relative_tolerance=o["relative_tolerance"], absolute_tolerance=o["absolute_tolerance"],
                            engine=o["engine"], threads=job.threads)
@@ -274,6 +329,7 @@ def _trajectories(plan: Plan, job: Job, ensemble: Ensemble, settling: bool, prog
         status = np.where(status == STATUS["not_settled"], STATUS["completed"], status)
     found = {**outcome.measures, "status": status, "end_time": outcome.final_time}
     found |= {n: outcome.final_state[ensemble.functions.names.index(n)] for n in plan.final}
+    found |= _observed(plan, outcome.final_time, outcome.final_state, ensemble.p)
     if "regime" in plan.special:
         found["regime"] = regimes_of(ensemble, outcome)
     if "settled_state" in plan.special:

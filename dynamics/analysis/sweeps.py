@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from dynamics.analysis.spreading import check_executor
 from dynamics.analysis.sweep_arguments import (
     axis_of,
+    check_discard,
     check_event,
     check_measures,
     check_shock,
@@ -39,7 +40,7 @@ def sweep(system: System | Process, over: Mapping[str, Sequence[float]], measure
           duration: float | None = None, initial_state: Mapping[str, float] | None = None, shock: str | None = None,
           magnitude: float = 0.0, event: str | None = None, executor: Any = None, store: str | Path | None = None,
           relative_tolerance: float = 1e-6, absolute_tolerance: float = 1e-9, tolerance: float = 1e-8,
-          discard: int | None = None, longest_period: int = 64, seed: int = 0, engine: str = "auto",
+          discard: float | None = None, longest_period: int = 64, seed: int = 0, engine: str = "auto",
           progress: bool = False) -> xr.Dataset:
     """sweep(system, over={"price_impact": array}, measure="max_leverage"): measures at every point of a grid.
 
@@ -51,14 +52,16 @@ def sweep(system: System | Process, over: Mapping[str, Sequence[float]], measure
         Named axes, any number: parameters, initial states, or ``"shock:price"`` for the size of a shock; for a Process with
         ``step`` also ``"path"``, whose values only count independent runs.
     measure : str or sequence of str, optional
-        Declared measures; names of states: their final values, as ``final_x`` where ``x`` is an axis; for flows also
-        ``"regime"`` (flags as in ``phase_diagram``), ``"threshold"`` (``cascade_threshold`` in every cell),
-        ``"settled_state"`` and ``"growth_rate"``; for maps ``"lyapunov"``, ``"period"`` and ``"settled_state"``. For a
-        Process: declared measures and statistics, names of states after the last step, or of numbers in the solution.
-        None: the declared measures (and statistics), and the states of maps.
+        Declared measures; names of states and observables: their final values, as ``final_x`` where ``x`` is an axis; for
+        flows also ``"regime"`` (flags as in ``phase_diagram``), ``"threshold"`` (``cascade_threshold`` in every cell),
+        ``"settled_state"``, ``"growth_rate"`` and ``"lyapunov"`` (``lyapunov_exponents`` in every cell, with its
+        standard error: seconds for each cell, so use few cells or an executor; nan where the trajectory ends before);
+        for maps ``"lyapunov"``, ``"period"`` and ``"settled_state"``. For a Process: declared measures and statistics,
+        names of states and observables after the last step, or of numbers in the solution. None: the declared measures
+        (and statistics), and the states of maps.
     duration : float, optional
         Time (steps) of each trajectory. None: 200; for ``"regime"``, ``"settled_state"`` and ``"threshold"`` what each
-        cell needs to settle by its slowest eigenvalue; for ``"lyapunov"`` and ``"period"`` 2000 steps.
+        cell needs to settle by its slowest eigenvalue; for ``"lyapunov"`` and ``"period"`` of maps 2000 steps.
     initial_state : mapping of str to float, optional
         Where trajectories start; None: declared initial values, but for ``"regime"``, ``"growth_rate"`` and
         ``"threshold"`` the admissible fixed point of each cell.
@@ -78,12 +81,14 @@ def sweep(system: System | Process, over: Mapping[str, Sequence[float]], measure
     relative_tolerance, absolute_tolerance : float
     tolerance : float
         Width of the brackets of thresholds.
-    discard : int, optional
-        Steps of a map before ``"lyapunov"`` and ``"period"`` are measured; None: 1000.
+    discard : float, optional
+        Time (steps of a map) before ``"lyapunov"`` and ``"period"`` are measured; None: 1000 steps, for flows a quarter of
+        ``duration``.
     longest_period : int
         Longest period looked for.
     seed : int
-        Of a Process with ``step``; every cell has its own stream, by its number.
+        Of a Process with ``step``; every cell has its own stream, by its number. For ``"lyapunov"`` of flows: of the
+        small differences between the initial states.
     engine : {"auto", "kernel", "numpy"}
         For flows: compiled code where it can be used ("auto"), always, or never.
     progress : bool
@@ -129,7 +134,8 @@ def sweep(system: System | Process, over: Mapping[str, Sequence[float]], measure
     options = {"duration": None if duration is None else float(duration), "initial_state": dict(initial_state or {}),
                "fixed_points": bool({"regime", "growth_rate", "threshold"} & set(measures)), "shock": shock,
                "magnitude": float(magnitude), "event": event, "relative_tolerance": float(relative_tolerance),
-               "absolute_tolerance": float(absolute_tolerance), "tolerance": float(tolerance), "discard": discard,
+               "absolute_tolerance": float(absolute_tolerance), "tolerance": float(tolerance),
+               "discard": check_discard(system, discard),
                "longest_period": int(longest_period), "seed": int(seed), **engine_record(engine), "measures": list(measures),
                "axes": axes_record(axes), **process_record(system)}
     plan = Plan(system, tuple(axes), measures, options)
@@ -175,6 +181,8 @@ def _check_start(plan: Plan, axes: Mapping[str, Array]) -> None:
     if plan.special and (system.indices or one_by_one(plan)):
         raise SpecificationError(f"measure '{plan.special[0]}' needs scalar states and events that assign nothing; "
                                  "use system.expand(), or measures of single trajectories")
+    if "lyapunov" in plan.special and system.time == "continuous" and not system.autonomous:
+        raise SpecificationError(f"measure 'lyapunov': '{system.name}' depends on time; make time a state")
     if system.time == "continuous" and not system.indices:
         first = Job(plan, {name: values[:1] for name, values in axes.items()}, np.zeros(1, dtype=np.int64))
         try:
