@@ -8,15 +8,14 @@ looked for wherever the slopes at its ends point at one.
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dynamics.analysis.dense_paths import Happening, Path
 from dynamics.compiled.functions import RegimeFunctions, SystemFunctions, functions_of
 from dynamics.errors import IntegrationError, SpecificationError, did_you_mean
 from dynamics.systems import System
@@ -29,59 +28,8 @@ DIVERGENCE = 1e15
 MOST_STEPS = 2_000_000
 STALLED, MOST_STALLED = 1e-13, 1000
 MOST_RESTARTS_AT_ONE_TIME = 50
+NEAR_SIDE = 2.0**-48  # share of an event's level at the start of a step that is left where the path ends: beyond rounding
 _DIRECTIONS = {"falling": -1.0, "rising": 1.0, "both": 0.0}
-
-
-@dataclass(frozen=True)
-class Happening:
-    """An event that happened."""
-
-    name: str
-    time: float
-    state: Array
-
-
-@dataclass
-class Path:
-    """A trajectory: accepted steps, dense solution of each, events, and how it ended."""
-
-    times: list[float] = field(default_factory=list)
-    states: list[Array] = field(default_factory=list)
-    pieces: list[tuple[float, float, Callable[[Any], Array]]] = field(default_factory=list)
-    happenings: list[Happening] = field(default_factory=list)
-    status: str = "completed"
-    message: str = "reached the end of the interval"
-    field_evaluations: int = 0
-    jacobian_evaluations: int = 0
-
-    def at(self, times: Array) -> Array:
-        """Return the states at ``times``, shape (dimension, len(times)); at a reset the later value."""
-        result = np.empty((self.states[0].size, len(times)))
-        if not self.pieces:
-            result[:] = self.states[0][:, None]
-            return result
-        if len(times) == 1:
-            low, high, solution = self.pieces[max(bisect_right(self.pieces, times[0], key=lambda piece: piece[0]) - 1, 0)]
-            result[:, 0] = solution(min(max(times[0], low), high))
-            return result
-        starts = np.array([low for low, _, _ in self.pieces])
-        which = np.clip(np.searchsorted(starts, times, side="right") - 1, 0, None)
-        for number in np.unique(which):
-            mask = which == number
-            low, high, solution = self.pieces[number]
-            result[:, mask] = solution(np.clip(times[mask], low, high))
-        return result
-
-    def append(self, part: Path) -> None:
-        """Go on with another path that starts where this one ended."""
-        first = 1 if self.times else 0
-        self.times += part.times[first:]
-        self.states += part.states[first:]
-        self.pieces += part.pieces
-        self.happenings += part.happenings
-        self.status, self.message = part.status, part.message
-        self.field_evaluations += part.field_evaluations
-        self.jacobian_evaluations += part.jacobian_evaluations
 
 
 def follow(system: System, duration: float, start: Array, *, initial_time: float = 0.0, method: str = "LSODA",
@@ -348,6 +296,8 @@ class _Follower:
         self.passed = {}
         stop: tuple[float, Array, list[int]] | None = None
         for time, k in sorted(hits):
+            if k < len(self.event_names) and self.event_names[k] in self.terminal and level[k]:
+                time = self._near_side(lambda at, k=k: float(watch(at, solution(at))[k]), time, t, float(level[k]))
             # an event on a border (a margin call starts where its regime does) is found at the same time but for rounding
             if stop is not None and time > stop[0] + 1e-9 * (1.0 + abs(stop[0])):
                 break
@@ -362,6 +312,19 @@ class _Follower:
             if stops:
                 stop = (time, state, [k]) if stop is None else (stop[0], stop[1], [*stop[2], k])
         return stop
+
+    @staticmethod
+    def _near_side(value: Callable[[float], float], time: float, begun: float, level: float) -> float:
+        """Return the time at or just before the zero at which the event has not happened yet.
+
+        What is 1/level would else change its sign by the rounding of the zero: leverage at insolvency.
+        """
+        wanted, back = NEAR_SIDE * abs(level), 0.0
+        while back < 1e-9 * (1.0 + abs(time)) and time - back > begun:
+            if np.sign(level) * value(time - back) >= wanted:
+                return time - back
+            back = 2.0 * back or float(np.spacing(max(abs(time), time - begun)))
+        return time
 
     def _after_stop(self, happened: Sequence[int], t: float, y: Array, regime: RegimeFunctions | None
                     ) -> tuple[bool, float, Array, RegimeFunctions | None]:

@@ -309,3 +309,20 @@ def test_an_overflow_is_an_integration_error_and_not_a_wait() -> None:
     with pytest.raises(dy.IntegrationError, match="may end in finite time") as caught:
         dy.integrate(tower, 10)
     assert caught.value.partial.attrs["status"] == "step_underflow"
+
+
+def test_at_a_terminal_event_the_path_is_still_on_its_side_of_the_barrier():
+    # u falls in a straight line: 1/u is positive until it ends, however the zero is rounded
+    system = dy.System(name="barrier", states={"u": 0.3, "v": 1.0}, parameters={"a": 0.7},
+                       equations={"u": "-a*exp(-v)", "v": "-v"}, observables={"leverage": "1/u"},
+                       measures={"max_leverage": dy.Measure("1/u", "max"), "min_leverage": dy.Measure("1/u", "min")},
+                       events={"insolvency": dy.Event("u", direction="falling", terminal=True)})
+    for method in ("LSODA", "RK45", "Radau"):
+        for start in np.linspace(0.1, 0.5, 9):
+            run = dy.integrate(system, 10, {"u": start}, method=method)
+            assert run.attrs["status"] == "event"
+            assert 0 < float(run["u"][-1]) < 1e-12
+            assert float(run["leverage"].min()) == pytest.approx(1 / start)
+            assert run.attrs["measures"]["max_leverage"] >= float(run["leverage"][-1]) > 1e12
+            assert run.attrs["measures"]["min_leverage"] == pytest.approx(1 / start)
+            assert float(run["event_time"][-1]) == float(run["time"][-1])
