@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sympy import Abs, Add, DiracDelta, Dummy, Expr, Heaviside, Matrix, Max, Min, Mul, Piecewise, S, Symbol, sign
+from sympy import Abs, Add, DiracDelta, Dummy, Expr, Heaviside, Matrix, Max, Min, Mul, Piecewise, S, Symbol, sign, tanh
 from sympy.polys.matrices import DomainMatrix
 
 from dynamics.errors import DerivationError
@@ -73,9 +73,10 @@ def jacobian_matrix(equations: Sequence[Expr], states: Sequence[Symbol]) -> Any:
 
 
 def _derivative(equation: Expr, state: Symbol) -> Expr:
-    if not equation.has(Abs, Max, Min, sign, Piecewise):
+    if not equation.has(Abs, Max, Min, sign, Piecewise, tanh):
         return equation.diff(state)
-    # SymPy differentiates Abs of a plain (complex) symbol into real and imaginary parts
+    # SymPy takes a plain symbol as complex: it differentiates Abs into real and imaginary parts, and takes minutes to
+    # split the argument of tanh into them, to see whether zero times it is zero
     real = {symbol: Dummy(symbol.name, real=True) for symbol in equation.free_symbols | {state}}
     plain = {dummy: symbol for symbol, dummy in real.items()}
     return _regular(equation.xreplace(real).diff(real[state])).xreplace(plain)

@@ -2,7 +2,7 @@ import random
 
 import numpy as np
 import pytest
-from sympy import Abs, Integer, Matrix, Max, Rational, Symbol, cancel, exp, eye, sqrt
+from sympy import Abs, Integer, Matrix, Max, Rational, Symbol, cancel, exp, eye, sqrt, symbols, tanh
 
 from dynamics.errors import DerivationError
 from dynamics.symbolic.polynomial import (
@@ -12,6 +12,7 @@ from dynamics.symbolic.polynomial import (
     roots_numeric,
     structural_zeros,
 )
+from dynamics.symbolic.timelimit import with_time_limit
 
 a, b, x, z = (Symbol(name) for name in "abxz")
 
@@ -21,6 +22,22 @@ def test_jacobian_of_nonsmooth_expressions():
     assert matrix.xreplace({x: Integer(2), a: Integer(3)}) == Matrix([-1, 1])
     assert matrix.xreplace({x: Integer(-2), a: Integer(-3)}) == Matrix([1, 0])
     assert matrix.free_symbols == {x, a}
+
+
+def test_jacobian_of_a_tanh_with_a_long_argument_takes_no_time():
+    """The mood of a crowd that follows the price, which loops and managers move; SymPy alone takes minutes."""
+    x, u, a, w, q, s = symbols("x u a w q s")
+    b, h, n, v, theta, target, r, d, g, y, k, p, m, z, c, f = symbols("b h n v theta target r d g y k p m z c f")
+    loops = g * (y - (1 - u) * (k + p * (w - z) + m * (w - z)))
+    trade = theta * (u * target * (r * (u * a + d - 1) + 1) - 1) - q + loops + s * c
+    inner = b * s + h * (n * trade - v * x)
+    (row,) = with_time_limit(jacobian_matrix, [f * (tanh(inner) - s)], [x, u, a, w, q, s], seconds=20).tolist()
+    drive = {x: -h * v, u: h * n * (theta * target * (r * (2 * u * a + d - 1) + 1) + g * (k + (p + m) * (w - z))),
+             a: h * n * theta * target * r * u**2, w: -h * n * g * (p + m) * (1 - u), q: -h * n, s: b + h * n * c}
+    at = {name: Rational(position + 2, 7) for position, name in enumerate(sorted((f * inner).free_symbols, key=str))}
+    for state, found in zip(drive, row, strict=True):
+        expected = f * ((1 - tanh(inner) ** 2) * drive[state] - int(state == s))
+        assert abs((found - expected).subs(at).evalf(30)) < 1e-20
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 4])
