@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -73,18 +73,22 @@ def fixed_points(system: System, parameters: Mapping[str, Any] | None = None,
     bounds = {Symbol(name): part.bounds for name, part in system.parameters.items()}
     fields = fields_of(system)
     found: list[FixedPoint] = []
+    methods: set[str] = set()
     for regime in regimes(fields, bounds):
         equations = [e - s for e, s in zip(regime.expressions, states, strict=True)] if system.time == "discrete" \
             else list(regime.expressions)
         # numbers before derivatives: u**n/u has a value at u = 0 only once n is known
         matrix = jacobian_matrix([e.xreplace(system.exact_parameters) for e in regime.expressions], states)
-        for solution, exactness in _solutions(system, equations, states, bounds, regime, limits):
+        method, solutions = _solutions(system, equations, states, bounds, regime, limits)
+        methods.add(method)
+        for solution, exactness in solutions:
             point = _point(system, regime, matrix, solution, exactness, bounds)
             if point is not None and _in_box(point, limits if box is not None else {}):
                 found.append(point)
     ordered = _without_repetitions(found)
-    return FixedPoints(ordered, provenance(
-        "fixed_points", system, exactness=_weakest(p.exactness for p in ordered) if ordered else "exact"))
+    # where none was found, what counts is how they were sought
+    weakest = _weakest({p.exactness for p in ordered} or methods)
+    return FixedPoints(ordered, provenance("fixed_points", system, exactness=weakest))
 
 
 def _box(system: System, box: Mapping[str, tuple[float, float]] | None) -> dict[str, tuple[Any, Any]]:
@@ -103,36 +107,34 @@ def _box(system: System, box: Mapping[str, tuple[float, float]] | None) -> dict[
 
 def _solutions(system: System, equations: Sequence[Expr], states: Sequence[Symbol], bounds: dict[Symbol, Any],
                regime: Regime, limits: Mapping[str, tuple[Any, Any]]
-               ) -> Iterator[tuple[Solution, str]]:
-    """(solution, exactness): exact, else certified at the current parameters, else from many starts.
+               ) -> tuple[str, list[tuple[Solution, str]]]:
+    """(method, (solution, exactness) of each): exact, else certified at the current parameters, else from many starts.
 
     Where algebra does not find all points, the declared initial state is still exact if it is a point of rest.
     """
     try:
-        for solution in solutions_in_time(equations, states, bounds):
-            yield solution, "exact"
-        return
+        return "exact", [(solution, "exact") for solution in solutions_in_time(equations, states, bounds)]
     except DerivationError:
         pass
     numbers = [e.xreplace(system.exact_parameters) for e in equations]
     try:
-        for root in solve_numeric(numbers, states):
-            yield Solution(dict(root)), "certified"
-        return
+        return "certified", [(Solution(dict(root)), "certified") for root in solve_numeric(numbers, states)]
     except DerivationError:
         pass
     from dynamics.analysis.root_search import search_roots  # SciPy only when algebra fails
 
     rest = _initial_rest(system, equations)
     at_rest: dict[Symbol, Any] = {}
+    found: list[tuple[Solution, str]] = []
     if rest is not None:
-        yield rest, "exact"
+        found.append((rest, "exact"))
         at_rest = {symbol: value.xreplace(system.exact_parameters).evalf(17) for symbol, value in rest.values.items()
                    if symbol not in rest.free}
     conditions = [c.xreplace(system.exact_parameters) for c in regime.conditions]
     for root in search_roots(numbers, states, [limits[s.name] for s in states], conditions):
         if rest is None or any(abs(root[s] - value) > 1e-8 * (1 + abs(root[s])) for s, value in at_rest.items()):
-            yield Solution(root), "numeric"
+            found.append((Solution(root), "numeric"))
+    return "numeric", found
 
 
 def _initial_rest(system: System, equations: Sequence[Expr]) -> Solution | None:
@@ -276,8 +278,7 @@ def _same_spectrum(a: FixedPoint, b: FixedPoint) -> bool:
         abs(v - w) <= 1e-12 * (1 + abs(v)) for v, w in zip(a.eigenvalues, b.eigenvalues, strict=True))
 
 
-def _weakest(exactness: Iterator[str]) -> str:
-    found = set(exactness)
+def _weakest(found: set[str]) -> str:
     return next(name for name in ("numeric", "certified", "exact") if name in found)
 
 

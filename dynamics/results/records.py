@@ -136,6 +136,11 @@ class FixedPoint:
 class FixedPoints(Records[FixedPoint]):
     """Sequence of fixed points; the admissible ones first."""
 
+    def __repr__(self) -> str:
+        if not self and self.provenance.get("exactness") == "numeric":
+            return "FixedPoints: 0 (no closed form; none found from many starts, so there may be some)"
+        return super().__repr__()
+
     @property
     def table(self) -> xr.Dataset:
         """Table with dims ``fixed_point`` and ``mode``: states, eigenvalues (multipliers of a map), flags."""

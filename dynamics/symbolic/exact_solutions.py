@@ -6,10 +6,12 @@ import functools
 from collections.abc import Sequence
 from typing import Any
 
-from sympy import Expr, S, Symbol, log
+from sympy import Add, Expr, S, Symbol, log
 
 from dynamics.errors import DerivationError
 from dynamics.symbolic.elimination import Solution, solve_system
+from dynamics.symbolic.factors import layout
+from dynamics.symbolic.kernels import rational_form
 from dynamics.symbolic.signs import sign_of
 from dynamics.symbolic.timelimit import size_estimate, with_time_limit
 
@@ -58,7 +60,7 @@ def _solve(equations: tuple[Expr, ...], unknowns: tuple[Symbol, ...], bounds: Bo
     for solution in solutions:
         values = dict(solution.values)
         for symbol in reversed(found):
-            values[symbol] = found[symbol].xreplace(values)
+            values[symbol] = _laid_out(found[symbol].xreplace(values))
         whole.append(Solution({u: values[u] for u in unknowns}, solution.free, solution.nonzero, solution.nonnegative))
     return tuple(whole)
 
@@ -79,9 +81,30 @@ def _without_simple_unknowns(equations: tuple[Expr, ...], bounds: Bounds, unknow
                     continue
                 found[unknown] = (-equation.xreplace({unknown: S.Zero}) / slope).cancel()
                 current.remove(equation)
-                current = [e.xreplace({unknown: found[unknown]}) for e in current]
+                current = [_put(e, unknown, found[unknown]) for e in current]
                 progress = True
                 break
             if progress:
                 break
     return tuple(e for e in current if e != 0), found
+
+
+def _laid_out(expression: Expr) -> Expr:
+    form = rational_form([expression])
+    return form.put_back(layout(form.elements[0]))
+
+
+def _put(expression: Expr, unknown: Symbol, value: Expr) -> Expr:
+    """The expression with an unknown expressed; sums that vanish with it are zero, and what they multiply is gone.
+
+    Where an equation occurs as a factor (a flow times its impact), a kernel beside it would hide that the product is zero.
+    """
+    sums = {node: node.xreplace({unknown: value}) for node in expression.atoms(Add) if node.has(unknown)}
+    try:
+        zero = {node: S.Zero for node, put in sums.items() if not rational_form([put]).elements[0]}
+        result = expression.xreplace(zero).xreplace({unknown: value})
+    except ZeroDivisionError:
+        result = S.ComplexInfinity
+    if result.has(S.ComplexInfinity, S.NaN):
+        raise DerivationError(f"An equation divides by what is zero where another one holds, at {unknown} = {value}.")
+    return result

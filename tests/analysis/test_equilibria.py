@@ -262,3 +262,38 @@ def test_a_switch_in_a_branch_that_is_not_taken_makes_no_second_point():
 
     stable = [point for point in dy.fixed_points(dy.compose(core, halted)) if point.stability == "stable"]
     assert [round(point.values["equity_ratio"], 12) for point in stable] == [0.2]
+
+
+def test_a_flow_that_vanishes_at_rest_hides_no_points_behind_what_multiplies_it():
+    """Depth that powers and exponentials make is multiplied by the net flow, which is zero at every point of rest."""
+    core = dy.models.load("deleveraging").with_parameters(target_leverage=25)
+    for mechanisms in (("depletion", "exchange_reserves"), ("depletion", "exchange_reserves", "governance")):
+        points = dy.fixed_points(dy.compose(core, *mechanisms).with_parameters(
+            {"proposed_margin": 0.05} if "governance" in mechanisms else {}))
+        # of the core's points, those at which holdings stay what they are
+        expected = [p for p in dy.fixed_points(core)
+                    if abs(0.5 * (25 * p.values["equity_ratio"] - 1) - p.values["liquidation_flow"]) < 1e-12]
+        assert [p.exactness for p in points] == ["exact", "exact"]
+        assert [p.free for p in points] == [("log_holdings",)] * 2
+        for plain in expected:
+            (point,) = [p for p in points if abs(p.values["equity_ratio"] - plain.values["equity_ratio"]) < 1e-9]
+            assert {n: point.values[n] for n in plain.values} == pytest.approx(plain.values, abs=1e-15)
+            assert point.admissible == plain.admissible
+            assert point.values["reserves"] == 1
+
+
+def test_nothing_found_from_many_starts_is_no_proof():
+    points = dy.fixed_points(flow({"x": "exp(x) - x", "y": "-y"}, {"a": 1}))
+    assert len(points) == 0
+    assert points.provenance["exactness"] == "numeric"
+    assert "may be some" in repr(points)
+    none = dy.fixed_points(flow({"x": "1 + a + x**2"}, {"a": dy.Parameter(1, bounds=(0, None))}))
+    assert (len(none), none.provenance["exactness"], repr(none)) == (0, "exact", "FixedPoints: 0")
+
+
+def test_a_field_that_is_nowhere_defined_at_rest_has_no_fixed_point():
+    """The first equation holds on a line on which the second divides by zero."""
+    parts = {name: dy.Parameter(1, bounds=(0, None)) for name in "cd"}
+    points = dy.fixed_points(flow({"x": "(c + d)*x - y", "y": "x/(c*x + d*x - y) + exp(x)*x*y"}, parts),
+                             {"c": 1.5}, box={"x": (0.1, 2), "y": (0.1, 2)})
+    assert len(points) == 0
