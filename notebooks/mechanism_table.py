@@ -21,6 +21,10 @@ CORE = 11.0
 _SPELLINGS = {"price_impact": "eta", "adjustment": "theta", "reversion": "kappa", "target_leverage": "lambda",
               "maintenance_margin": "u_m"}
 
+_RATIO_AMID_NEWS = (
+    "((adjustment + news_volatility**2/2) + sqrt((adjustment + news_volatility**2/2)**2 "
+    "- 2*target_leverage*adjustment*news_volatility**2))/(2*target_leverage*adjustment)")
+
 
 @dataclass(frozen=True)
 class Row:
@@ -74,6 +78,11 @@ ROWS = (
         other={"run_speed": 0.6}),
     Row("performance_fee", "managers below the mark who cut risk (r > 0) sell into a fall; those who gamble (r < 0) buy",
         rest={"position_to_mark": "(1 - hurdle_distance)*target_leverage"}, other={"risk_shift": -0.5}),
+    Row("news", "Ito's drift holds leverage above target, by the share (1 - u) sigma**2/(2 u theta) to first order in "
+                "sigma**2; without noise the onset is the core's",
+        rest={"equity_ratio": _RATIO_AMID_NEWS,
+              "price_gap": f"price_impact*adjustment*(target_leverage*({_RATIO_AMID_NEWS}) - 1)/reversion"},
+        other={"news_volatility": 0}),
 )
 
 

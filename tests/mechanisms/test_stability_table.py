@@ -12,7 +12,9 @@ import dynamics as dy
 ROOT = Path(__file__).parents[2] / "notebooks"
 # computed before the page existed, by Routh-Hurwitz conditions
 KNOWN = {"market_depth, propagator": 16.0, "recursive_loops": 16.386, "sentiment": 10.954, "exchange_reserves": 10.902,
-         "volatility_targeting": 10.815, "stablecoin_peg, collateralised": 9.267, "performance_fee": 7.383}
+         "volatility_targeting": 10.815, "stablecoin_peg, collateralised": 9.267, "performance_fee": 7.383,
+         # trace of the 2x2 matrix at rest, by hand
+         "news": 10.968}
 
 
 @pytest.fixture(scope="module")
