@@ -193,7 +193,11 @@ class _Reader:
                 self.fail_at(node, f"this number has more than {self.budget.bits} bits")
         elif not value.free_symbols:
             # SymPy's roots and logarithms of negative constants are complex without showing an I
-            approximate = value.evalf(8)
+            try:
+                approximate = value.evalf(8)
+            except ZeroDivisionError:
+                # a primitive that is kept whole, such as hill(-1/2, 1/2, 3), hides its quotient from SymPy
+                approximate = zoo
             if approximate.has(S.ImaginaryUnit, zoo, nan, oo, -oo):
                 self.fail_at(node, "this has no finite real value")
         return value

@@ -131,6 +131,12 @@ def test_text_reads_back_to_the_same_expression(source: str) -> None:
     assert parse(text(expression), NAMES) == expression
 
 
+@pytest.mark.parametrize("source", ["hill(-1/2, 1/2, 3)", "tanh(hill(-(0.5), 0.5, 3))"])
+def test_a_quotient_inside_of_a_primitive_that_divides_by_zero_is_refused(source: str) -> None:
+    with pytest.raises(ExpressionError, match="no finite real value"):
+        parse(source, NAMES)
+
+
 def test_conditions_read_back() -> None:
     condition = sympy.And(X < Y, sympy.Or(X > 0, sympy.Not(sympy.Eq(Y, 2))))
     assert parse(text(condition), NAMES, conditions=True) == condition
