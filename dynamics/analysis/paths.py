@@ -297,7 +297,10 @@ class _Follower:
         stop: tuple[float, Array, list[int]] | None = None
         for time, k in sorted(hits):
             if k < len(self.event_names) and self.event_names[k] in self.terminal and level[k]:
-                time = self._near_side(lambda at, k=k: float(watch(at, solution(at))[k]), time, t, float(level[k]))
+                def level_at(at: float, k: int = k) -> float:
+                    return float(watch(at, solution(at))[k])
+
+                time = self._near_side(level_at, time, t, float(level[k]))
             # an event on a border (a margin call starts where its regime does) is found at the same time but for rounding
             if stop is not None and time > stop[0] + 1e-9 * (1.0 + abs(stop[0])):
                 break

@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from dynamics.compiled.crossings import find_crossings, points, sample, turning_values
+from dynamics.compiled.crossings import RESOLUTION, find_crossings, points, sample, turning_values
 from dynamics.compiled.lane_problems import LaneProblem, LaneResult, LaneStatus, take_lanes
 from dynamics.compiled.rosenbrock import ORDER, ContinuousStep, rosenbrock_step
 from dynamics.errors import SpecificationError
@@ -29,6 +29,7 @@ SAFETY, GROWTH, SHRINKAGE = 0.9, 6.0, 0.2
 # Steps below so many spacings of floating-point numbers at the current time, or at this share of the final time (which
 # spares a lane stuck at time 0 the way down to 1e-308), count as underflow.
 SMALLEST_STEP, EARLIEST = 4.0, 1e-12
+NEAR_SIDE = 4 * RESOLUTION  # of a step: so far before the zero of a terminal event a lane ends, beyond rounding
 
 
 @dataclass
@@ -168,7 +169,9 @@ def _events(
         counted = found.fraction <= end[found.lane]
         np.add.at(record.event_counts, (found.event[counted], found.lane[counted]), 1)
         happened = (first <= end) & np.isnan(record.event_time)
-        np.copyto(record.event_time, step.time(first), where=happened)
+        # a lane ends on its own side of the zero: what is 1/level there is large and keeps its sign
+        end = np.where(record.event_index >= 0, np.fmax(end - NEAR_SIDE, 0.0), end)
+        np.copyto(record.event_time, step.time(np.minimum(first, end)), where=happened)
     return end, values[-1]
 
 

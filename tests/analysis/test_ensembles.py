@@ -92,3 +92,29 @@ def test_a_compiler_that_refuses_is_told_and_arrays_are_used(core, monkeypatch, 
 def test_an_unknown_engine_is_refused(plane):
     with pytest.raises(SpecificationError, match="warp"):
         plane.run("price", 0.08, engine="warp")
+
+
+@pytest.mark.parametrize("engine", ["kernel", "numpy"])
+def test_lanes_end_on_their_own_side_of_a_terminal_event(engine: str) -> None:
+    if engine == "kernel":
+        pytest.importorskip("llvmlite")
+    # u falls until it is gone: 1/u grows without bound and never changes its sign, however the zero is rounded
+    system = dy.System(name="barrier", time="continuous", states={"u": 0.3, "v": 1.0}, parameters={"a": 0.7},
+                       equations={"u": "-a*exp(-v)", "v": "-v"}, observables={"leverage": "1/u"},
+                       measures={"high": dy.Measure("1/u", "max"), "low": dy.Measure("1/u", "min"),
+                                 "end": dy.Measure("1/u", "final"), "fall": dy.Measure("1/u", "drawdown")},
+                       events={"insolvency": dy.Event("u", direction="falling", terminal=True)})
+    start = np.linspace(0.1, 0.5, 101)
+    for tolerance in (1e-4, 1e-9):
+        found = dy.sweep(system, {"u": start}, ["high", "low", "end", "fall", "leverage"],
+                         duration=10, engine=engine, relative_tolerance=tolerance, absolute_tolerance=tolerance * 1e-3)
+        assert np.all(found["status"] == 1)
+        for name in ("high", "end", "leverage"):
+            assert np.all((found[name] > 1e9) & np.isfinite(found[name])), name
+        np.testing.assert_allclose(found["low"], 1 / start, rtol=1e-12)
+        assert np.all(found["fall"] == 0)
+        # v = exp(-t) and u(t) = u0 - a*(E1(exp(-t)) - E1(1))
+        from scipy.special import exp1
+
+        v = np.exp(-found["end_time"].values)
+        np.testing.assert_allclose(0.7 * (exp1(v) - exp1(1.0)), start, rtol=20 * tolerance)

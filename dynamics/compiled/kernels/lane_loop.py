@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from dynamics.compiled.kernels.cubics import Cubic, quick_power, quick_reciprocal
 from dynamics.compiled.kernels.field_routines import FieldRoutine
@@ -22,6 +23,7 @@ PRESENT, PAST = -0.07, 0.04
 SMALLEST_STEP, EARLIEST = 4 * 2.3e-16, 1e-12  # as in the lane engine: spacings at the present, share of the final time
 STABILITY = 2.5 ** 2      # squared step times eigenvalue that an explicit step of this method hardly stands
 STIFF_STEPS, STIFF_REST = 6.0, 20.0  # how many such steps call the stiff method, if so many are still to go
+NEAR_SIDE = 1e-13  # of a step: so far before the zero of a terminal event a lane ends, beyond rounding
 _CHANGING = ("time", "step", "error", "steps", "rejected", "hits", "stiffness")
 
 Try = Callable[[Places, Value, Value, Sequence[Value], Sequence[Value]], Attempt]
@@ -163,6 +165,8 @@ class LaneLoop:
         free = chosen < 0.0
         if problem.switches.quantities:
             self._calm(good & free, moved)
+        if any(problem.terminal):
+            tried, arrival, watched, rates = self._own_side(surfaces, tried, size, arrival, watched, rates, good)
         first = len(problem.surfaces)
         if problem.running:
             self._extremes(tried, time, size, good, before[first:], before_rates[first:], watched[first:], rates[first:])
@@ -208,6 +212,31 @@ class LaneLoop:
         found += [Surface(k, True, problem.directions[k], problem.terminal[k], self.rows.get("side", k), *ends[count + k])
                   for k in range(self.layout.events)]
         return found
+
+    def _own_side(self, surfaces: Sequence[Surface], tried: Attempt, size: Value, arrival: Value, watched: Sequence[Value],
+                  rates: Sequence[Value], good: Value) -> tuple[Attempt, Value, list[Value], list[Value]]:
+        """End lanes just before the zero of their terminal event: what is 1/level there is large and keeps its sign."""
+        build, rows, problem = self.build, self.rows, self.problem
+        ended = good & (rows.get("event") >= 0.0)
+        time, after = build.variable(arrival), [build.variable(y) for y in tried.after]
+        values, slopes = [build.variable(x) for x in watched], [build.variable(x) for x in rates]
+        with build.when(build.any(ended)):
+            share, back = NEAR_SIDE * build.maximum(rows.get("resume"), size) / size, build.constant(0.0)
+            for s in surfaces:
+                if s.event and s.terminal:
+                    level = s.cubic(size)
+                    beyond = level.end + share * level.end_slope
+                    hit = ended & rows.get("event").equals(float(s.number)) & (beyond < 0.0) & (level.end_slope < 0.0)
+                    back = build.select(hit, beyond * size / level.end_slope, back)
+            new = [build.fma(-back, k, y) for k, y in zip(tried.slope, tried.after, strict=True)]
+            at = self.places.at(arrival - back, new, keep=False)
+            time.set(arrival - back)
+            for variables, found in ((after, new), *zip((values, slopes), at.along(
+                    (*problem.surfaces, *problem.running), tried.slope), strict=True)):
+                for variable, value, old in zip(variables, found, [v.get() for v in variables], strict=True):
+                    variable.set(build.select(back > 0.0, value, old))
+        return (replace(tried, after=[y.get() for y in after]), time.get(), [v.get() for v in values],
+                [v.get() for v in slopes])
 
     def _calm(self, ordinary: Value, moved: Variable) -> None:
         """Forget trouble at borders slowly; where the case that is held makes the field undefined, let go of it."""
