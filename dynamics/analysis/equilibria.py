@@ -54,7 +54,8 @@ def fixed_points(system: System, parameters: Mapping[str, Any] | None = None,
     Notes
     -----
     ``exactness`` of each point: "exact" (closed form), "certified" (all real roots of exact polynomials at the current
-    parameters, isolated, 30 digits) or "numeric" (found from many starts; there may be more).
+    parameters, isolated, 30 digits) or "numeric" (found from many starts; there may be more). The ``exactness`` of the
+    whole, in ``provenance``, is that of the weakest search, so "numeric" says that there may be more.
 
     Examples
     --------
@@ -86,8 +87,8 @@ def fixed_points(system: System, parameters: Mapping[str, Any] | None = None,
             if point is not None and _in_box(point, limits if box is not None else {}):
                 found.append(point)
     ordered = _without_repetitions(found)
-    # where none was found, what counts is how they were sought
-    weakest = _weakest({p.exactness for p in ordered} or methods)
+    # a regime that was searched may hide points even where none was found
+    weakest = _weakest(methods | {p.exactness for p in ordered})
     return FixedPoints(ordered, provenance("fixed_points", system, exactness=weakest))
 
 
@@ -279,6 +280,6 @@ def _same_spectrum(a: FixedPoint, b: FixedPoint) -> bool:
 
 
 def _weakest(found: set[str]) -> str:
-    return next(name for name in ("numeric", "certified", "exact") if name in found)
+    return next((name for name in ("numeric", "certified") if name in found), "exact")
 
 
