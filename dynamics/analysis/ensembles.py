@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dynamics.analysis.ensemble_runs import EnsembleRun, Lanes, ensemble_run
+from dynamics.analysis.field_edges import events_at_edges
 from dynamics.analysis.lane_points import LanePoints, lane_points
 from dynamics.analysis.ramps import RAMP_DURATION, RAMP_SIZE
 from dynamics.compiled.functions import SystemFunctions, functions_of
@@ -161,7 +162,7 @@ class Ensemble:
             lanes_run = self._lanes(work, running, state, magnitude, ramp, duration)
             result = work.run(replace(lanes_run, relative_tolerance=relative_tolerance, engine=engine, threads=threads,
                                       absolute_tolerance=absolute_tolerance, progress=progress))
-            status[running] = _codes(work, result)
+            status[running] = _codes(work, result, lanes_run.parameters)
             final_state[:, running], final_time[running] = result.final_state[: work.size], result.final_time
             for name, found in work.values(result, lanes_run.parameters).items():
                 values[name][running] = found
@@ -202,12 +203,16 @@ class Ensemble:
         return twin
 
 
-def _codes(work: EnsembleRun, result: LaneResult) -> NDArray[np.int64]:
+def _codes(work: EnsembleRun, result: LaneResult, p: Array) -> NDArray[np.int64]:
     codes = result.status.astype(np.int64)
     codes[codes == STATUS["completed"]] = STATUS["not_settled"]
+    functions, final = work.functions, result.final_state[: work.size]
+    happened = events_at_edges(codes, result.final_time, final, p, functions.lane_field,
+                               functions.lane_function(work.events), work.directions)
+    codes[happened >= 0] = STATUS["event"]
     if work.event is not None and work.watched:
         # another terminal event ended the path without the one asked for
-        other = result.event_index != work.watched.index(work.event)
+        other = np.where(happened >= 0, happened, result.event_index) != work.watched.index(work.event)
         codes[(codes == STATUS["event"]) & other] = STATUS["completed"]
     return codes
 

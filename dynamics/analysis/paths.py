@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dynamics.analysis.dense_paths import Happening, Path
+from dynamics.analysis.field_edges import SHORT, at_an_edge, time_left
 from dynamics.compiled.functions import RegimeFunctions, SystemFunctions, functions_of
 from dynamics.errors import IntegrationError, SpecificationError, did_you_mean
 from dynamics.systems import System
@@ -28,6 +29,7 @@ DIVERGENCE = 1e15
 MOST_STEPS = 2_000_000
 STALLED, MOST_STALLED = 1e-13, 1000
 MOST_RESTARTS_AT_ONE_TIME = 50
+MOST_APPROACHES = 100  # a guard only: the distance to an edge shrinks by 2**8 or the span by 2
 NEAR_SIDE = 2.0**-48  # share of an event's level at the start of a step that is left where the path ends: beyond rounding
 _DIRECTIONS = {"falling": -1.0, "rising": 1.0, "both": 0.0}
 
@@ -80,6 +82,7 @@ class _Follower:
         self.path = Path()
         self.sliding = False
         self.passed: dict[int, float] = {}
+        self.span, self.approaches = np.inf, 0
 
     def run(self, t: float, end: float, y: Array) -> Path:
         path = self.path
@@ -150,8 +153,9 @@ class _Follower:
         if self.method in ("LSODA", "Radau", "BDF") and jacobian is not None:
             options["jac"] = lambda time, state: jacobian(time, state, p)
         watch, directions = self._watch(regime)
+        stop_at = min(end, t + self.span)
         try:
-            solver = getattr(scipy.integrate, self.method)(lambda time, state: base(time, state, p), t, y, end,
+            solver = getattr(scipy.integrate, self.method)(lambda time, state: base(time, state, p), t, y, stop_at,
                                                            rtol=self.relative, atol=self.absolute, **options)
         except ValueError as error:
             return self._ended("invalid_state", f"integration cannot start at time {t:g}: {error}", t, y, regime)
@@ -169,10 +173,11 @@ class _Follower:
             try:
                 message = solver.step()
             except (ValueError, FloatingPointError, ArithmeticError) as error:
-                return self._ended("invalid_state", f"integration broke down after time {t:g}: {error}", t, y, regime)
+                return self._broken("invalid_state", f"integration broke down after time {t:g}: {error}", t, y, regime,
+                                    stop_at)
             if solver.status == "failed":
                 self._count(solver)
-                return self._ended("step_underflow", f"stopped at time {t:g}: {message}", t, y, regime)
+                return self._broken("step_underflow", f"stopped at time {t:g}: {message}", t, y, regime, stop_at)
             t_new, y_new = float(solver.t), solver.y
             # a solution that ends in finite time is approached in ever smaller steps, millions of them
             stuck = stuck + 1 if t_new - t < STALLED * (end - begun) else 0
@@ -183,9 +188,9 @@ class _Follower:
             size = np.abs(y_new).max()
             if not size < DIVERGENCE:
                 self._count(solver)
-                invalid = not np.isfinite(size)
-                return self._ended("invalid_state" if invalid else "diverged", f"the state became invalid after time {t:g}"
-                                   if invalid else f"a state exceeded {DIVERGENCE:g} at time {t_new:g}", t, y, regime)
+                if not np.isfinite(size):
+                    return self._broken("invalid_state", f"the state became invalid after time {t:g}", t, y, regime, t_new)
+                return self._ended("diverged", f"a state exceeded {DIVERGENCE:g} at time {t_new:g}", t, y, regime)
             solution = None
             if level.size:
                 new = watch(t_new, y_new)
@@ -206,7 +211,8 @@ class _Follower:
             if steps > MOST_STEPS:
                 return self._ended("step_limit", f"more than {MOST_STEPS} steps by time {t:g}", t, y, regime)
         self._count(solver)
-        return True, t, y, regime
+        self.span = np.inf
+        return t >= end, t, y, regime
 
     def _count(self, solver: Any) -> None:
         self.path.field_evaluations += int(solver.nfev)
@@ -216,6 +222,25 @@ class _Follower:
                ) -> tuple[bool, float, Array, RegimeFunctions | None]:
         self.path.status, self.path.message = status, message
         return True, t, y, regime
+
+    def _broken(self, status: str, message: str, t: float, y: Array, regime: RegimeFunctions | None, reached: float
+                ) -> tuple[bool, float, Array, RegimeFunctions | None]:
+        """Where no step got past ``t``: an event at the edge of the field, a shorter piece towards one, or the end."""
+        ending = [k for k, name in enumerate(self.event_names) if name in self.terminal]
+        watch, directions = self._watch(None)
+        level = watch(t, y)
+        base = regime.field if regime else self.functions.field
+        left = time_left(level, self._slope(watch, level, t, y, base(t, y, self.p)), directions)[ending]
+        self.approaches += 1
+        if self.approaches > MOST_APPROACHES or not np.isfinite(left).any():
+            return self._ended(status, message, t, y, regime)
+        nearest = int(np.argmin(left))
+        if at_an_edge(left[nearest], np.asarray(t)):
+            name = self.event_names[ending[nearest]]
+            self.path.happenings.append(Happening(name, t, y))
+            return self._ended("event", f"the event '{name}' ended the path at time {t:g}", t, y, regime)
+        self.span = min(SHORT * float(left[nearest]), (reached - t) / 2)
+        return False, t, y, regime
 
     def _keep(self, low: float, high: float, state: Array, solution: Any) -> None:
         path = self.path

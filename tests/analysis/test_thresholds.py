@@ -285,18 +285,27 @@ def test_result_table_and_provenance(core: dy.System) -> None:
     assert found.provenance["field_evaluations"] > 0
 
 
-def test_runs_without_numbers_leave_the_threshold_open():
-    # a logarithm of the equity ratio has no value just past the event; its real threshold is 0.10509
-    cousin = dy.System(
+def cousin(last_equity: str) -> dy.System:
+    """A model whose field ends, with a logarithm, where the equity ratio is ``last_equity``."""
+    return dy.System(
         name="cousin", time="continuous",
         states={"x": 0, "u": dy.State("1/target_leverage", bounds=(0, 1)), "q": dy.State(0, bounds=(0, None))},
         parameters={"target_leverage": dy.Parameter(5, bounds=(1, None))},
-        definitions={"g": "0.3*log(u*target_leverage)", "dx": "-x - 0.5*q"},
+        definitions={"g": f"0.3*log((u - {last_equity})*target_leverage)", "dx": "-x - 0.5*q"},
         equations={"x": "dx", "u": "(1 - u)*dx + u*(q - g)", "q": "(6/(1 + (12*u)**8) - q)/0.02"},
         events={"insolvency": dy.Event("u", "falling", terminal=True)},
         shocks={"price": dy.Shock({"x": "x - magnitude", "u": "1 - (1 - u)*exp(magnitude)"}, bounds=(None, None))})
-    threshold = dy.cascade_threshold(cousin, both_directions=False, tolerance=1e-4, duration=50)
+
+
+def test_a_field_may_end_at_the_event():
+    threshold = dy.cascade_threshold(cousin("0"), both_directions=False, tolerance=1e-4, duration=50)
+    assert threshold.status == "found"
+    assert threshold.value == pytest.approx(0.10509, abs=1e-4)
+
+
+def test_runs_without_numbers_leave_the_threshold_open():
+    threshold = dy.cascade_threshold(cousin("0.01"), both_directions=False, tolerance=1e-4, duration=50)
     assert threshold.status == "not_settled"
     assert np.isnan(threshold.value)
-    assert threshold.bracket[0] < 0.10509 < threshold.bracket[1]
+    assert 0.1 < threshold.bracket[0] < threshold.bracket[1]
     assert "became invalid" in threshold.message
