@@ -27,15 +27,22 @@ def exp(build: Builder, x: Value) -> Value:
     return raised(build, x, None)
 
 
-def _exp_below(build: Builder, x: Value) -> tuple[Value, Value]:
-    """Return (scale, part) for x <= 0: e**x = scale (1 + part); both are 0 below the smallest normal number."""
+def _exp_below(build: Builder, x: Value) -> tuple[Value, Value, Value]:
+    """Return (scale, rest, more) for x <= 0: e**x = scale (1 + rest + more); scale is 0 below the smallest normal number."""
     near = build.select(x < _SMALLEST_NORMAL, _SMALLEST_NORMAL, x)
     scaled = build.fma(near, _LOG2E, EXPONENT_MAGIC)
     number = scaled - EXPONENT_MAGIC
-    rest = build.fma(number, -LN2_LOW, build.fma(number, -LN2_HIGH, near))
-    part = build.fma(rest * rest, polynomial(build, coefficients.EXP, rest), rest)
+    rest, more = _reduced(build, number, near)
     scale = build.from_bits(build.bits(scaled) << 52)
-    return build.select(x < _SMALLEST_NORMAL, 0.0, scale), part
+    return build.select(x < _SMALLEST_NORMAL, 0.0, scale), rest, more
+
+
+def _reduced(build: Builder, number: Value, x: Value) -> tuple[Value, Value]:
+    """Return (rest, more) with e**x = 2**number (1 + rest + more): more holds what rounding took from rest."""
+    high = build.fma(number, -LN2_HIGH, x)
+    rest = build.fma(number, -LN2_LOW, high)
+    lost = build.fma(number, -LN2_LOW, high - rest)
+    return rest, build.fma(rest * rest, polynomial(build, coefficients.EXP, rest), lost)
 
 
 def expm1(build: Builder, x: Value) -> Value:
@@ -45,10 +52,10 @@ def expm1(build: Builder, x: Value) -> Value:
     # half of 2**number: the whole would overflow just below the largest result
     scaled = build.fma(near, _LOG2E, EXPONENT_MAGIC - 1)
     number = scaled - (EXPONENT_MAGIC - 1)
-    rest = build.fma(number, -LN2_LOW, build.fma(number, -LN2_HIGH, near))
-    part = build.fma(rest * rest, polynomial(build, coefficients.EXP, rest), rest)
+    rest, more = _reduced(build, number, near)
     half = build.from_bits(build.bits(scaled) << 52)
-    value = build.fma(half, part, half - 0.5) * 2.0
+    # the largest term is added to -1 alone: rounded with the others first, it would cost twice its rounding
+    value = build.fma(half, more, build.fma(half, rest, half - 0.5)) * 2.0
     return build.select(build.absolute(x) < 1e-300, x, value)
 
 
@@ -97,19 +104,30 @@ def log1p(build: Builder, x: Value) -> Value:
 
 def softplus(build: Builder, x: Value) -> Value:
     """Return log(1 + e**x), without overflow and without a division."""
-    scale, part = _exp_below(build, -build.absolute(x))
-    at = build.fma(scale, part, scale) - 0.5
-    terms = coefficients.LOG1P_UNIT
-    ratio = build.fma(at, polynomial(build, terms[1:], at), terms[0]) * scale
-    # ratio e**-|x| as a sum: the rounding of e**-|x| would cost half a place
-    return build.fma(ratio, part, ratio) + build.select(x > 0.0, x, 0.0)
+    scale, rest, more = _exp_below(build, -build.absolute(x))
+    at = build.fma(scale, rest + more, scale) - 0.5
+    first, *terms = coefficients.LOG1P_UNIT
+    change = at * polynomial(build, terms, at)
+    ratio = change + first
+    lost = (first - ratio) + change
+    # ratio e**-|x| as a sum: the rounding of either would cost half a place
+    inner = build.fma(ratio, rest, build.fma(ratio, more, lost))
+    return build.fma(scale, ratio, build.fma(scale, inner, build.select(x > 0.0, x, 0.0)))
 
 
 def logistic(build: Builder, x: Value) -> Value:
     """Return 1/(1 + e**-x)."""
-    scale, part = _exp_below(build, -build.absolute(x))
+    scale, rest, more = _exp_below(build, -build.absolute(x))
+    part = rest + more
     small = build.fma(scale, part, scale)
-    return build.select(x < 0.0, small, 1.0) / (small + 1.0)
+    above = build.select(x < 0.0, small, 1.0)
+    below = small + 1.0
+    ratio = above / below
+    # what rounding took from e**-|x|, from the sum and from the ratio
+    left = build.fma(scale, part, scale - small)
+    missing = (small - (below - 1.0)) + left
+    lost = build.fma(-ratio, missing, build.fma(-ratio, below, above)) + build.select(x < 0.0, left, 0.0)
+    return build.fma(lost, build.select(x < 0.0, 1.0 - ratio, ratio), ratio)
 
 
 def tanh(build: Builder, x: Value) -> Value:
@@ -123,6 +141,7 @@ def tanh(build: Builder, x: Value) -> Value:
     rest = (2.0 - (below - back)) + (twice - back)
     lost = build.fma(-ratio, rest, build.fma(-ratio, below, twice))
     ratio = build.fma(lost, build.fma(ratio, -0.5, 0.5), ratio)
+    ratio = build.select(ratio > 1.0, 1.0, ratio)
     return build.copysign(build.select(size < 1e-300, size, ratio), x)
 
 
@@ -133,8 +152,8 @@ def erf(build: Builder, x: Value) -> Value:
     first, *more = coefficients.ERF
     near = build.fma(x, build.fma(square, polynomial(build, more, square), first), x)
     capped = build.select(size > 6.0, 6.0, size)
-    scale, part = _exp_below(build, -polynomial(build, coefficients.ERFC, capped - 3.625))
-    far = (1.0 - scale) - scale * part
+    scale, rest, small = _exp_below(build, -polynomial(build, coefficients.ERFC, capped - 3.625))
+    far = (1.0 - scale) - scale * (rest + small)
     return build.select(size < 1.25, near, build.copysign(far, x))
 
 
