@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sympy import Expr, Symbol
+from sympy import Add, Expr, Symbol
 
 from dynamics.analysis.ramps import RAMP_DURATION, ramped
 from dynamics.compiled.functions import SystemFunctions, functions_of
@@ -80,10 +80,13 @@ class EnsembleRun:
         Whether the extremes of all states are wanted.
     settle : bool
         Whether a trajectory ends when its state has settled.
+    tangent : bool
+        Whether a direction is carried along that the flow turns, and the logarithm of the stretching in this direction:
+        the last rows of the states of ``Lanes``. No event is watched then.
     """
 
     def __init__(self, base: System, measures: Sequence[str], event: str | None, ramp_shock: str | None, extremes: bool,
-                 settle: bool) -> None:
+                 settle: bool, tangent: bool = False) -> None:
         system = ramped(base, ramp_shock) if ramp_shock else base
         self.system, self.functions = system, functions_of(system)
         self.names = tuple(system.states)
@@ -93,13 +96,17 @@ class EnsembleRun:
         self.integrals = [n for n, r in reductions.items() if r == "integral"]
         self.reduced = [n for n, r in reductions.items() if r != "integral"]
         self.event, self.extremes, self.settle, self.ramped = event, extremes, settle, ramp_shock is not None
-        self.watched = [n for n in system.events if n == event or system.events[n].terminal]
+        self.watched = [n for n in system.events if (n == event or system.events[n].terminal) and not tangent]
         parsed = system._parsed
         self.states = tuple(Symbol(n) for n in self.names)
         self.field = (*(system.field[n] for n in self.names), *(system.resolve(parsed.measures[n]) for n in self.integrals))
         self.events = tuple(system.resolve(parsed.events[n][0]) for n in self.watched)
         self.running = (*(system.resolve(parsed.measures[n]) for n in self.reduced), *(self.states if extremes else ()))
         self.directions = tuple(_DIRECTIONS[system.events[w].direction] for w in self.watched)
+        self.beside = tuple(Symbol(f"_integral_{k}") for k in range(len(self.integrals)))
+        if tangent:
+            carried, rates = _tangent(self.states, self.field)
+            self.beside, self.field = (*self.beside, *carried), (*self.field, *rates)
 
     def run(self, lanes: Lanes) -> LaneResult:
         """Run the lanes.
@@ -149,7 +156,7 @@ class EnsembleRun:
             if self.ramped:
                 settled.append(TIME - Symbol(RAMP_DURATION))
         return FlowProblem(
-            states=(*self.states, *(Symbol(f"_integral_{k}") for k in range(len(self.integrals)))),
+            states=(*self.states, *self.beside),
             parameters=(*(Symbol(n) for n in self.functions.parameter_names), *bounds), field=self.field,
             events=self.events, directions=self.directions, terminal=(True,) * len(self.events), running=self.running,
             settled=tuple(settled))
@@ -174,18 +181,17 @@ class EnsembleRun:
     def _lane_problem(self) -> LaneProblem:
         functions: SystemFunctions = self.functions
         size, count = self.size, len(functions.parameter_names)
-        integrals = [Symbol(f"_integral_{k}") for k in range(len(self.integrals))]
-        field = functions.lane_function(self.field)
-        jacobian = functions.lane_function(_derivatives(self.field, (*self.states, *integrals)))
+        field = functions.lane_function(self.field, *self.beside)
+        jacobian = functions.lane_function(_derivatives(self.field, (*self.states, *self.beside)), *self.beside)
         timed = any(TIME in e.free_symbols for e in self.field)
-        by_time = functions.lane_function(_derivatives(self.field, (TIME,))) if timed else None
+        by_time = functions.lane_function(_derivatives(self.field, (TIME,)), *self.beside) if timed else None
         events, running = functions.lane_function(self.events), functions.lane_function(self.running)
         return LaneProblem(
-            field=lambda t, y, q: field(t, y[:size], q[:count]),
-            jacobian=lambda t, y, q: jacobian(t, y[:size], q[:count]).reshape(len(y), len(y), -1),
+            field=lambda t, y, q: field(t, y[:size], q[:count], *y[size:]),
+            jacobian=lambda t, y, q: jacobian(t, y[:size], q[:count], *y[size:]).reshape(len(y), len(y), -1),
             events=(lambda t, y, q: events(t, y[:size], q[:count])) if self.events else None,
             directions=self.directions, terminal=(True,) * len(self.events),
-            time_derivative=None if by_time is None else lambda t, y, q: by_time(t, y[:size], q[:count]),
+            time_derivative=None if by_time is None else lambda t, y, q: by_time(t, y[:size], q[:count], *y[size:]),
             running=(lambda t, y, q: running(t, y[:size], q[:count])) if self.running else None,
             settled=(lambda t, y, q: np.all((y[:size] >= q[count: count + size]) & (y[:size] <= q[count + size:]), axis=0))
             if self.settle else None)
@@ -230,9 +236,19 @@ class EnsembleRun:
 
 @functools.lru_cache(maxsize=32)
 def ensemble_run(base: System, measures: tuple[str, ...], event: str | None, ramp_shock: str | None, extremes: bool,
-                 settle: bool) -> EnsembleRun:
+                 settle: bool, tangent: bool = False) -> EnsembleRun:
     """Return the ``EnsembleRun`` of these choices; chunks of a sweep and rounds of a search ask for the same one."""
-    return EnsembleRun(base, measures, event, ramp_shock, extremes, settle)
+    return EnsembleRun(base, measures, event, ramp_shock, extremes, settle, tangent)
+
+
+def _tangent(states: Sequence[Symbol], field: Sequence[Expr]) -> tuple[tuple[Symbol, ...], tuple[Expr, ...]]:
+    """Direction w and logarithm of the stretching: w' = J w - s w and s = w.J w/w.w, which keep the length of w."""
+    directions = [Symbol(f"_direction_{state}") for state in states]
+    slopes = iter(_derivatives(tuple(field), tuple(states)))
+    pushed = [Add(*(next(slopes) * w for w in directions)) for _ in states]
+    stretching = Add(*(w * rate for w, rate in zip(directions, pushed, strict=True))) / Add(*(w**2 for w in directions))
+    turned = [rate - stretching * w for w, rate in zip(directions, pushed, strict=True)]
+    return (*directions, Symbol("_stretched")), (*turned, stretching)
 
 
 @functools.lru_cache(maxsize=128)

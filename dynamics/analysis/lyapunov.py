@@ -22,7 +22,7 @@ from dynamics.systems import System
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["lyapunov_exponents"]
+__all__ = ["APART", "BLOCKS", "SEPARATED", "lyapunov_exponents", "mean_and_error"]
 
 Array = NDArray[np.float64]
 APART = 1e-4  # relative distance of the initial states
@@ -126,17 +126,34 @@ def lyapunov_exponents(system: System, duration: float | None = None, *, count: 
     for block in range(BLOCKS):
         lengths = frames.advance(duration / BLOCKS)
         blocks[block] = frames.logarithms / lengths
-    means = blocks.mean(axis=0)
-    exponents = means.mean(axis=1)
+    exponents, errors, means = mean_and_error(blocks)
     order = np.argsort(-exponents, kind="stable")
-    scatter = means.std(axis=1, ddof=1) / np.sqrt(trajectories)
-    halves = blocks.mean(axis=2)
-    drift = np.abs(halves[:BLOCKS // 2].mean(axis=0) - halves[BLOCKS // 2:].mean(axis=0)) / 2
-    return _dataset(system, exponents[order], np.maximum(scatter, drift)[order], halves[:, order], {
+    return _dataset(system, exponents[order], errors[order], means[:, order], {
         "method": "Dormand-Prince 5(4), Gram-Schmidt" if system.time == "continuous" else "iteration, Gram-Schmidt",
         "duration": duration, "transient": transient, "trajectories": trajectories, "seed": seed,
         "relative_tolerance": relative_tolerance, "absolute_tolerance": absolute_tolerance,
         "wall_time_s": _time.perf_counter() - started})
+
+
+def mean_and_error(blocks: Array) -> tuple[Array, Array, Array]:
+    """Average rates of stretching over successive blocks and trajectories, and how far they may be off.
+
+    Parameters
+    ----------
+    blocks : ndarray, shape (blocks, n, trajectories)
+
+    Returns
+    -------
+    mean, error : ndarray, shape (n,)
+        The error comes from the scatter between trajectories, and is not less than half the drift between the first and
+        the second half.
+    block_means : ndarray, shape (blocks, n)
+    """
+    means, block_means = blocks.mean(axis=0), blocks.mean(axis=2)
+    scatter = means.std(axis=1, ddof=1) / np.sqrt(means.shape[1])
+    half = len(blocks) // 2
+    drift = np.abs(block_means[:half].mean(axis=0) - block_means[half:].mean(axis=0)) / 2
+    return means.mean(axis=1), np.maximum(scatter, drift), block_means
 
 
 def _dataset(system: System, exponents: Array, errors: Array, blocks: Array, attributes: Mapping[str, Any]) -> xr.Dataset:

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from dynamics.analysis.lyapunov import lyapunov_exponents
 from dynamics.analysis.orbits import iterate
 from dynamics.analysis.process_orbits import process_orbit, process_values
 from dynamics.analysis.trajectories import apply_shock, integrate
@@ -16,7 +15,7 @@ from dynamics.errors import DynamicsError, IntegrationError
 from dynamics.results import STATUS
 from dynamics.systems import System
 
-__all__ = ["PATH", "exponent_cell", "process_cell", "system_cell"]
+__all__ = ["PATH", "process_cell", "system_cell"]
 
 DURATION = 200.0
 PATH = "path"
@@ -49,19 +48,6 @@ def system_cell(system: System, cell: Mapping[str, float], measures: Sequence[st
         partial = getattr(error, "partial", None)
         status = partial.attrs.get("status", "error") if partial is not None and hasattr(partial, "attrs") else "error"
         return {"status": float(STATUS.get(status, STATUS["error"])), "end_time": np.nan}
-
-
-def exponent_cell(system: System, parameters: Mapping[str, float], start: Mapping[str, float], options: Mapping[str, Any]
-                  ) -> tuple[float, float, int]:
-    """Largest Lyapunov exponent of a flow from one state, its standard error, and a status."""
-    try:
-        found = lyapunov_exponents(system, options["duration"], count=1, initial_state=start, parameters=parameters,
-                                   transient=options["discard"], relative_tolerance=options["relative_tolerance"],
-                                   absolute_tolerance=options["absolute_tolerance"], seed=options["seed"])
-        return float(found["exponent"][0]), float(found["standard_error"][0]), STATUS["completed"]
-    except (DynamicsError, ArithmeticError) as error:
-        logger.info("no Lyapunov exponent of a cell of '%s': %s", system.name, error)
-        return np.nan, np.nan, STATUS["error"]
 
 
 def process_cell(process: Any, cell: Mapping[str, float], measures: Sequence[str], options: Mapping[str, Any]

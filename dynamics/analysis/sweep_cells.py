@@ -13,12 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dynamics.analysis.ensemble_runs import Lanes
 from dynamics.analysis.ensembles import Ensemble, Outcome
+from dynamics.analysis.lane_exponents import lane_exponents
 from dynamics.analysis.lane_orbits import attractors_of, orbits_of
 from dynamics.analysis.lane_thresholds import OUTCOMES, lane_thresholds
 from dynamics.analysis.lyapunov import DEFAULT_DURATION
 from dynamics.analysis.regime_flags import REGIMES, regimes_of
-from dynamics.analysis.single_cells import exponent_cell, process_cell, system_cell
+from dynamics.analysis.single_cells import process_cell, system_cell
 from dynamics.compiled.functions import functions_of
 from dynamics.errors import DynamicsError, MissingExtraError
 from dynamics.results import STATUS, status_attributes
@@ -289,25 +291,27 @@ def _flow(plan: Plan, job: Job, progress: Report | None) -> dict[str, NDArray[An
 
 
 def _exponents(plan: Plan, job: Job, ensemble: Ensemble) -> dict[str, NDArray[Any]]:
-    """Largest Lyapunov exponents, a cell at a time, where the trajectory lasts: what ends has no long-run average."""
-    o, names = plan.options, ensemble.functions.names
+    """Largest Lyapunov exponents where the trajectory lasts: what ends has no long-run average."""
+    o = plan.options
     duration = o["duration"] or DEFAULT_DURATION["continuous"]
     discard = duration / 4 if o["discard"] is None else o["discard"]
     shock, size = _shock(plan, job)
     outcome = ensemble.run(shock, size, event=o["event"] or _terminal(plan.system), duration=duration + discard,
                            settle=False, relative_tolerance=o["relative_tolerance"],
                            absolute_tolerance=o["absolute_tolerance"], engine=o["engine"], threads=job.threads)
-    lasts = outcome.status == STATUS["not_settled"]
+    status = np.where(outcome.status == STATUS["completed"], STATUS["event"], outcome.status)
     found = {"lyapunov": np.full(ensemble.lanes, np.nan), "lyapunov_standard_error": np.full(ensemble.lanes, np.nan),
-             "status": np.where(outcome.status == STATUS["completed"], STATUS["event"], outcome.status)}
+             "status": status}
     magnitude = np.broadcast_to(np.asarray(size, dtype=float), (ensemble.lanes,))
     start = ensemble.start if shock is None else ensemble.shocked(shock, magnitude)
-    for lane in np.flatnonzero(lasts):
-        parameters = dict(zip(ensemble.functions.parameter_names, ensemble.p[:, lane].tolist(), strict=True))
-        state = dict(zip(names, start[:, lane].tolist(), strict=True))
-        measured = exponent_cell(plan.system, parameters, state, o)
-        for name, value in zip(found, measured, strict=True):
-            found[name][lane] = value
+    lasts = np.flatnonzero(outcome.status == STATUS["not_settled"])
+    if lasts.size:
+        unsettled = np.empty((0, lasts.size))
+        lanes = Lanes(start[:, lasts], ensemble.p[:, lasts], unsettled, unsettled, np.full(lasts.size, float(duration)),
+                      o["relative_tolerance"], o["absolute_tolerance"], engine=o["engine"], threads=job.threads)
+        exponents = lane_exponents(plan.system, lanes, discard, seed=o["seed"])
+        found["lyapunov"][lasts], found["lyapunov_standard_error"][lasts] = exponents.value, exponents.standard_error
+        status[lasts] = exponents.status
     return found
 
 

@@ -54,11 +54,11 @@ def chunk_shape(plan: Plan, shape: Sequence[int]) -> tuple[int, ...]:
     Chunks are large enough for lanes to be fast and small enough that a stop loses little; where one cell takes long
     (thresholds, single trajectories) they are smaller.
     """
-    if (not isinstance(plan.system, System) or plan.system.indices or one_by_one(plan)
-            or ("lyapunov" in plan.special and plan.system.time == "continuous")):
+    if not isinstance(plan.system, System) or plan.system.indices or one_by_one(plan):
         low, high = FEW_CELLS
     else:
-        low, high = SEARCHES if "threshold" in plan.special else CELLS
+        long = "threshold" in plan.special or ("lyapunov" in plan.special and plan.system.time == "continuous")
+        low, high = SEARCHES if long else CELLS
     room = min(max(math.prod(shape) // CHUNKS, low), high)
     chunk = []
     for size in reversed(shape):

@@ -54,8 +54,8 @@ def sweep(system: System | Process, over: Mapping[str, Sequence[float]], measure
     measure : str or sequence of str, optional
         Declared measures; names of states and observables: their final values, as ``final_x`` where ``x`` is an axis; for
         flows also ``"regime"`` (flags as in ``phase_diagram``), ``"threshold"`` (``cascade_threshold`` in every cell),
-        ``"settled_state"``, ``"growth_rate"`` and ``"lyapunov"`` (``lyapunov_exponents`` in every cell, with its
-        standard error: seconds for each cell, so use few cells or an executor; nan where the trajectory ends before);
+        ``"settled_state"``, ``"growth_rate"`` and ``"lyapunov"`` (the largest exponent, over 16
+        trajectories in each cell, with its standard error; nan where the trajectory ends before);
         for maps ``"lyapunov"``, ``"period"`` and ``"settled_state"``. For a Process: declared measures and statistics,
         names of states and observables after the last step, or of numbers in the solution. None: the declared measures
         (and statistics), and the states of maps.
