@@ -26,6 +26,7 @@ __all__ = ["polynomial_sign", "sign_of", "weak_sign_of"]
 
 _POSITIVE, _NEGATIVE, _NONNEGATIVE, _REAL = "positive", "negative", "nonnegative", "real"
 _FACTORABLE = 12  # terms; the discriminant of anything longer rarely factors, and trying takes long
+_PLACES, _GOLDEN = 4, 0.6180339887498949
 _DEPTH = 3  # nested discriminants and radicals beyond this are never decided by hand either
 
 
@@ -267,6 +268,8 @@ def _quadratic_sign(form: RationalForm, polynomial: Any, kinds: dict[int, str], 
         leading = _coefficient_sign(a, kinds)
         if leading[0] is None or not leading[1]:
             continue
+        if _has_zeros_somewhere(a, b, c, kinds):
+            continue
         discriminant = b**2 - 4 * a * c
         if not discriminant:
             continue
@@ -274,6 +277,31 @@ def _quadratic_sign(form: RationalForm, polynomial: Any, kinds: dict[int, str], 
         if sign == -1:
             return (leading[0], strict)
     return None
+
+
+def _has_zeros_somewhere(a: Any, b: Any, c: Any, kinds: dict[int, str]) -> bool:
+    """Whether a quadratic has two real zeros at one of a few places: numbers cost nothing beside its discriminant."""
+    for place in range(1, _PLACES + 1):
+        values = {index: 2.0 ** (6 * (position * place * _GOLDEN % 1) - 3) * (-1 if kind == _NEGATIVE else 1)
+                  for position, (index, kind) in enumerate(kinds.items(), 1)}
+        try:
+            first, second, third = (_value(part, values) for part in (a, b, c))
+            if second * second - 4 * first * third > 1e-6 * (second * second + abs(4 * first * third)):
+                return True
+        except OverflowError:
+            continue
+    return False
+
+
+def _value(polynomial: Any, values: dict[int, float]) -> float:
+    total = 0.0
+    for monomial, coefficient in polynomial.terms():
+        term = float(coefficient)
+        for index, power in enumerate(monomial):
+            if power:
+                term *= values[index] ** power
+        total += term
+    return total
 
 
 def _product_sign(polynomial: Any, kinds: dict[int, str]) -> _Sign:

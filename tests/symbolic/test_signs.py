@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sympy import Integer, Rational, Symbol, exp, log, sqrt, tanh
 
+from dynamics.symbolic import signs
 from dynamics.symbolic.signs import sign_of, weak_sign_of
 from dynamics.symbolic.verification import sample_point
 
@@ -89,3 +90,23 @@ def test_a_condition_on_a_symbol_inside_an_exponential_is_no_crash():
     x, y = Symbol("x"), Symbol("y")
     assert sign_of(x + y, {x: (0, None)}, [exp(y) - x]) is None
     assert sign_of(exp(y) + x, {x: (0, None)}, [exp(y) - x]) == 1
+
+
+def test_a_quadratic_with_zeros_costs_no_discriminant(monkeypatch):
+    # the discriminant of a quadratic of a thousand terms has half a million; a place with zeros says as much
+    monkeypatch.setattr(signs, "_product_sign", lambda *_: pytest.fail("the discriminant was expanded"))
+    positive = {Symbol(f"p{k}"): POSITIVE for k in range(10)}
+    total = sum(positive)
+    assert sign_of(x**2 * a + (total**3) * x - total**2, {**positive, a: POSITIVE}) is None
+
+
+@given(st.lists(st.integers(-3, 3), min_size=6, max_size=6))
+@settings(max_examples=60, deadline=None)
+def test_numbers_at_places_change_no_verdict(numbers):
+    n = [Integer(v) for v in numbers]
+    quadratic = (n[0] + a) * x**2 + (n[1] + n[2] * a * b) * x + n[3] + n[4] * b + n[5] * a**2
+    bounds = {a: POSITIVE, b: POSITIVE}
+    found = sign_of(quadratic, bounds)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(signs, "_has_zeros_somewhere", lambda *_: False)
+        assert sign_of(quadratic, bounds) == found
