@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dynamics.analysis.ensemble_runs import EnsembleRun, Lanes, ensemble_run
-from dynamics.analysis.lyapunov import APART, BLOCKS, SEPARATED, mean_and_error
+from dynamics.analysis.lyapunov import BLOCKS, SEPARATED, mean_and_error
+from dynamics.analysis.tangent_frames import APART
 from dynamics.results import STATUS
 from dynamics.systems import System
 

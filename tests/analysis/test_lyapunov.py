@@ -69,6 +69,31 @@ def test_a_limit_cycle_has_a_zero_exponent_and_its_multiplier():
     assert found["exponent"].attrs["units"] == "1"
 
 
+def test_compiled_frames_and_arrays_give_the_same_spectrum(monkeypatch):
+    from dynamics.analysis import tangent_frames
+
+    system = system_of(known.VAN_DER_POL)
+    options = {"duration": known.VAN_DER_POL_PERIOD, "trajectories": 2, "transient": 0.5, "relative_tolerance": 1e-9,
+               "absolute_tolerance": 1e-12}
+    compiled = dy.lyapunov_exponents(system, **options)
+    monkeypatch.setattr(tangent_frames, "compiled_frames", lambda system, count: None)
+    arrays = dy.lyapunov_exponents(system, **options)
+    np.testing.assert_allclose(compiled["exponent"], arrays["exponent"], rtol=1e-6)
+    assert (compiled.attrs["method"], arrays.attrs["method"]) == ("Tsit5 and Rodas5P, Gram-Schmidt",
+                                                                  "Dormand-Prince 5(4), Gram-Schmidt")
+
+
+def test_a_stiff_flow_and_one_that_leaves():
+    # eigenvalues -1 and -1e4: vectors that shrink at rates this different are orthogonalized every thousandth of time
+    stiff = dy.System(name="stiff", states={"x": 1.0, "y": 1.0}, parameters={"a": 1e4},
+                      equations={"x": "-x + y", "y": "-a*y"})
+    found = dy.lyapunov_exponents(stiff, 2, trajectories=2, transient=1)
+    np.testing.assert_allclose(found["exponent"], [-1.0, -1e4], rtol=2e-3)
+    leaving = dy.System(name="leaving", states={"x": 1.0}, parameters={"a": 1.0}, equations={"x": "a*x**2"})
+    with pytest.raises(IntegrationError, match="'leaving' diverges"):
+        dy.lyapunov_exponents(leaving, 5, trajectories=2)
+
+
 def test_lorenz_spectrum_quickly():
     found = dy.lyapunov_exponents(system_of(known.LORENZ), 20, trajectories=48, relative_tolerance=1e-6)
     assert found.attrs["sum"] == pytest.approx(-(10 + 1 + 8 / 3), abs=1e-3)
