@@ -130,6 +130,7 @@ def codimension_two() -> Iterator[Row]:
                                  ("zero_hopf", 0.000126540834120498, 4.983e-05),
                                  ("hopf_hopf", 0.0262739429830842, 0.02627393)):
         yield Row("extended Lorenz-84", f"{kind}, T", exact, nearest(found, kind, "T", exact), printed)
+    yield from generalized_hopf(next(p for p in found if p.kind == "generalized_hopf"))
     bazykin = system_of(FIXED["BAZYKIN"], {"a": 0.5, "d": 0.1})
     box = {"x": (0.01, 200), "y": (0.01, 200)}
     ranges = {"a": (0.05, 1.5), "d": (1e-4, 0.4)}
@@ -140,6 +141,17 @@ def codimension_two() -> Iterator[Row]:
     for kind, exact in (("bogdanov_takens", 0.453624327778129), ("bogdanov_takens", 0.860704459309851),
                         ("cusp", 0.901232691938992), ("generalized_hopf", 0.956623198035283)):
         yield Row("Bazykin", f"{kind}, a", exact, nearest(points, kind, "a", exact))
+
+
+def generalized_hopf(point: SpecialPoint) -> Iterator[Row]:
+    """Of the extended Lorenz model: BifurcationKit prints Re(c2) = omega l2 of a point that it does not refine."""
+    place = next(place for model, place, kind in FIXED["OTHERS"] if model is FIXED["LORENZ84"] and kind == point.kind)
+    for name in ("F", "T"):
+        yield Row("extended Lorenz-84", f"{point.kind}, {name}", place[name], point.parameters[name])
+    exact, printed, form = FIXED["LORENZ84_GH"], FIXED["LORENZ84_GH_PRINTED"], point.normal_form
+    yield Row("extended Lorenz-84", f"{point.kind}, omega", exact["omega"], form["omega"], printed["omega"])
+    yield Row("extended Lorenz-84", f"{point.kind}, omega l2", exact["omega"] * exact["l2"], form["omega"] * form["l2"],
+              printed["c2"])
 
 
 def chain() -> Iterator[Row]:

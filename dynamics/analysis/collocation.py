@@ -217,14 +217,21 @@ def _solutions(problem: OrbitProblem, orbit: Orbit, linear: Linearization) -> tu
     """
     chain, n = linear.chain, orbit.nodes.shape[1]
     gap = orbit.nodes[-1] - problem.twist * orbit.nodes[0]
-    size = np.concatenate([orbit.scale, problem.scalar_scale])
-    matrix = np.hstack([chain.first + chain.last * problem.twist, -chain.constant[:, :-1]]) * size
+    last = chain.last * problem.twist
+    forcing = -chain.constant[:, :-1]
+    # a scalar in unlucky units would make all singular values but one small, and those of the orbit would pass for zero; a
+    # column's unit is the size of what it is summed from, for the sum is nothing but rounding along a family
+    largest = np.concatenate([np.maximum(np.abs(chain.first), np.abs(last)).max(axis=0), np.abs(forcing).max(axis=0)])
+    unit = 1.0 / np.where(largest > 0, largest, 1.0)
+    matrix = np.hstack([chain.first + last, forcing]) * unit
     rows = np.abs(matrix).max(axis=1, keepdims=True)
     known = (chain.constant[:, -1] + chain.last @ gap) / rows[:, 0]
     u, s, vt = np.linalg.svd(matrix / rows)
     # at a branch point of cycles the smallest singular value vanishes, and the residual along it as well
     particular = vt[:n].T @ (np.where(s > SINGULAR * s[0], 1.0, 0.0) * (u.T @ known) / np.maximum(s, np.finfo(float).tiny))
-    basis = np.column_stack([vt[n:].T, particular]) * size[:, None]
+    size = np.concatenate([orbit.scale, problem.scalar_scale])
+    free = np.linalg.qr(vt[n:].T * (unit / size)[:, None])[0] * size[:, None]
+    basis = np.column_stack([free, particular * unit])
     ones = np.zeros(basis.shape[1])
     ones[-1] = 1.0
     end = problem.twist[:, None] * basis[:n] - gap[:, None] * ones

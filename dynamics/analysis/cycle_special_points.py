@@ -24,7 +24,9 @@ __all__ = ["KIND", "Candidate", "candidates", "norms", "plain", "polished", "spe
 
 Array = NDArray[np.float64]
 KIND = {"fold": "fold_of_cycles", "flip": "period_doubling", "torus": "neimark_sacker", "branch": "branch_point_of_cycles"}
-SETTLED = 2e-12  # relative change of the parameter under halving of the mesh
+SETTLED = 1e-12  # relative change of parameters and period under halving of the mesh; no more digits are claimed
+CLOSE = 1e-9  # a change as small as this that no longer falls is rounding; a larger one may be a mesh that is too coarse
+SAFETY = 2.0  # the error of the finer mesh is less than the change; where rounding counts it may be larger
 FINEST = 640
 TRIALS = 30
 VANISHED = 1e-3
@@ -130,23 +132,36 @@ def polished(point: CyclePoint, name: str, fineness: float = 0.3) -> tuple[Cycle
 
 def settled(problem: CycleProblem, orbit: Orbit, solve: Callable[[Orbit], tuple[Orbit, int, float] | None]
             ) -> tuple[CycleProblem, Orbit, float, float] | None:
-    """Halve meshes until the parameter no longer moves; return problem, orbit, residual, digits."""
-    found, digits = solve(orbit), 0.0
+    """Halve meshes until parameters and period no longer move; return problem, orbit, residual, digits.
+
+    Digits are those of the worst of them: of the last change, which is larger than the error of the finer mesh where
+    meshes count; where rounding does, changes cease to fall, and the larger of the last two is taken since one may be small
+    by chance.
+    """
+    found, digits, before = solve(orbit), 0.0, float("inf")
     if found is None:
         return None
     while len(found[0].nodes) < FINEST:
         finer = solve(remeshed(found[0], [halved(mesh) for mesh in found[0].meshes]))
         if finer is None:
             break
-        value = finer[0].unknowns[0]
-        change = abs(value - found[0].unknowns[0]) / max(abs(value), 1e-3 * problem.spans[0])
-        reached = float(min(15.0, -np.log10(max(change, 1e-15))))
-        if reached <= digits:
-            break  # rounding: the coarser mesh is as good
-        found, digits = finer, reached
-        if change <= SETTLED:
+        change, found = _change(problem, found[0], finer[0]), finer
+        rounding = change >= before
+        error = SAFETY * max(change, before if rounding else 0.0, SETTLED)
+        digits = float(np.floor(-10 * np.log10(error))) / 10
+        if change <= SETTLED or (rounding and change <= CLOSE):
             break
-    return problem, found[0], found[2], digits
+        before = change
+    return problem, found[0], found[2], max(0.0, digits)
+
+
+def _change(problem: CycleProblem, one: Orbit, other: Orbit) -> float:
+    """Largest relative change of the free parameters and the period."""
+    found = [abs(other.period / one.period - 1)]
+    for k, span in enumerate(problem.spans):
+        value = float(other.unknowns[k])
+        found.append(abs(value - float(one.unknowns[k])) / max(abs(value), 1e-3 * span))
+    return max(found)
 
 
 def _solved(problem: CycleProblem, orbit: Orbit, kind: str) -> Orbit | None:

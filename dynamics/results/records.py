@@ -188,7 +188,9 @@ class SpecialPoint:
     residual : float
         Largest of the defining equations after the last Newton step.
     digits : float
-        Decimal digits of state and parameters that rounding leaves, from the condition of the defining system.
+        Decimal digits. Of fixed points: of state and parameters, what rounding leaves, from the condition of the defining
+        system. Of cycles of flows: of parameters and period, seen on meshes of different fineness, less than 12.
+        nan where it is not determined.
     status : {"located", "polished", "not converged"}
     remark : str
         Criticality, regimes on either side, what is special.

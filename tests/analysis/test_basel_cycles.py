@@ -1,6 +1,7 @@
 """Cycles of the Basel leverage cycle in continuous time: born supercritical, and a large one that ends in a fold.
 
-The truth is integration by LSODA, which knows nothing of collocation, and the cubic of the linear motion.
+The truth is integration, which knows nothing of collocation: LSODA, and shooting in 80-bit arithmetic (extrapolated midpoint
+rule, variational equations) for the torus; and the cubic of the linear motion.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dynamics.models.basel_leverage_cycle_ode import with_logarithmic_variance
 from dynamics.results import SpecialPoint
 
 HOPF = 0.01193056469053252  # risk factor where a2 a1 = D a0, by 40-digit arithmetic
+TORUS, TORUS_PERIOD = 0.01213924811123, 0.66548403647  # on the level of net cash of the initial state at the Hopf point
 NAME = "basel_leverage_cycle_ode"
 
 
@@ -80,15 +82,32 @@ def test_the_large_cycle_lives_beside_the_fixed_point_down_to_its_fold(relaxed, 
         assert (np.ptp(run["price"].values) > 1) == stays
 
 
-@pytest.mark.slow
-def test_small_stable_cycles_are_born_at_the_hopf_point_and_lose_their_stability_to_a_torus():
+def small(**options):
     system = dy.models.load(NAME).with_parameters(risk_factor=HOPF)
     state = {name: float(value) for name, value in system.initial_state().items()}
+    start = SpecialPoint("hopf", "HB1", state, {"risk_factor": HOPF})
+    return system, state, dy.continue_cycles(system, start, "risk_factor", (0.0005, 0.0125), **options)
+
+
+def test_a_state_of_1e_11_beside_one_of_28_and_a_conserved_quantity_spoil_no_multiplier():
+    _, _, branch = small(max_steps=2)
+    assert float(branch.table["trivial_error"].max()) < 1e-8
+
+
+@pytest.mark.slow
+def test_small_stable_cycles_are_born_at_the_hopf_point_and_lose_their_stability_to_a_torus():
+    system, state, branch = small(max_steps=40)
     assert dy.first_lyapunov_coefficient(system, state).criticality == "supercritical"
-    branch = dy.continue_cycles(system, SpecialPoint("hopf", "HB1", state, {"risk_factor": HOPF}), "risk_factor",
-                                (0.0005, 0.0125), max_steps=40)
     value, unstable = branch.table["risk_factor"].values, branch.table["unstable_count"].values
     assert np.all(np.diff(value) > 0)
-    assert 1000 * branch["NS1"].parameters["risk_factor"] == pytest.approx(12.139, abs=1e-3)
     assert not unstable[value < 0.0121].any()
     assert (unstable[value > 0.0122] == 2).all()
+    torus, other = branch["NS1"], small(max_steps=40, collocation_points=6)[2]["NS1"]
+    for point in (torus, other):
+        assert point.parameters["risk_factor"] == pytest.approx(TORUS, rel=5e-12)
+        assert point.period == pytest.approx(TORUS_PERIOD, rel=2e-11)
+    # the digits stated are those that another mesh confirms
+    stated = 10 ** -min(torus.digits, other.digits)
+    assert stated < 1e-10
+    assert torus.parameters["risk_factor"] == pytest.approx(other.parameters["risk_factor"], rel=stated)
+    assert torus.period == pytest.approx(other.period, rel=stated)

@@ -56,7 +56,7 @@ def test_all_points_of_codimension_two_of_the_extended_lorenz_model(lorenz84):
     assert sorted(kinds["HB1"]) == ["bogdanov_takens", "generalized_hopf", "hopf_hopf"]
     assert sorted(kinds["HB3"]) == ["hopf_hopf", "hopf_hopf", "zero_hopf", "zero_hopf"]
     for label, kind in (("LP1", "bogdanov_takens"), ("LP1", "zero_hopf"), ("HB1", "bogdanov_takens"), ("HB1", "hopf_hopf"),
-                        ("HB3", "zero_hopf"), ("HB3", "hopf_hopf")):
+                        ("HB1", "generalized_hopf"), ("HB3", "zero_hopf"), ("HB3", "hopf_hopf")):
         place = published(reference.LORENZ84, kind)
         points = [p for p in lorenz84[label].special_points if p.kind == kind and p.parameters["T"] > 0]
         assert len(points) == 1
@@ -64,13 +64,16 @@ def test_all_points_of_codimension_two_of_the_extended_lorenz_model(lorenz84):
 
 
 def test_coefficients_of_the_extended_lorenz_model(lorenz84):
-    # a, b: normal form of BifurcationKit after refinement; omega and l2 of its unrefined point, with its norm of l2
+    # a, b: normal form of BifurcationKit after refinement
     point = next(p for p in lorenz84["LP1"].special_points if p.kind == "bogdanov_takens" and p.parameters["T"] > 0)
     assert math.isclose(point.normal_form["a"], 0.2144233509, rel_tol=1e-8)
     assert math.isclose(point.normal_form["b"], 0.6065145518, rel_tol=1e-8)
     bautin = lorenz84["HB1"]["GH1"].normal_form
-    assert math.isclose(bautin["omega"], 0.6903636672622595, rel_tol=1e-5)
-    assert math.isclose(bautin["l2"] * bautin["omega"], 0.15555332623343107, rel_tol=2e-3)
+    for name, value in reference.LORENZ84_GH.items():
+        assert math.isclose(bautin[name], value, rel_tol=1e-12)
+    # of a point that is not refined, within the tolerances that its test allows
+    assert math.isclose(bautin["omega"], reference.LORENZ84_GH_PRINTED["omega"], abs_tol=1e-5)
+    assert math.isclose(bautin["l2"] * bautin["omega"], reference.LORENZ84_GH_PRINTED["c2"], abs_tol=1e-3)
 
 
 def test_l1_changes_sign_at_the_generalised_hopf_point(lorenz84):

@@ -158,6 +158,20 @@ def test_torus_bifurcation_of_the_brusselator_chain():
     assert all(abs(abs(v) - 1) < 1e-8 for v in second["NS1"].eigenvalues[:2])
 
 
+def test_the_digits_stated_are_those_of_parameter_and_period_on_another_mesh():
+    ring, size = "(1 - x**2 - y**2)", "(u**2 + v**2)"
+    system = dy.System(name="torus", states={"x": 1.0, "y": 0.0, "u": 0.0, "v": 0.0}, parameters={"a": 0.0, "w": 0.29},
+                       equations={"x": f"x*{ring} - y*(1 + x/2)", "y": f"y*{ring} + x*(1 + x/2)",
+                                  "u": f"a*u - w*v - u*{size}", "v": f"w*u + a*v - v*{size}"})
+    start = {"x": 1.0, "y": 0.0, "u": 0.0, "v": 0.0, "period": 7.2552, "a": -0.05}
+    for count in (3, 5):
+        point = dy.continue_cycles(system, start, "a", (-0.1, 0.05), direction="forward", collocation_points=count)["NS1"]
+        assert 10 < point.digits < 12
+        assert abs(point.parameters["a"]) < 1e-12
+        # the angle turns at the rate 1 + cos(angle)/2
+        assert point.period == pytest.approx(2 * np.pi / np.sqrt(0.75), rel=10**-point.digits)
+
+
 # ---- long periods ---------------------------------------------------------------------------------------------------
 
 def test_a_branch_that_ends_homoclinic_says_so():

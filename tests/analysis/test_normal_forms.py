@@ -101,19 +101,27 @@ def test_bogdanov_takens_coefficients_as_published():
 
 
 def test_second_lyapunov_coefficient_as_published():
-    # BifurcationKit.jl, extended Lorenz-84: Re(c2) = 0.15555 at omega = 0.690364, located to about 1e-5
-    place = {"X": 1.1528536886, "Y": -0.0282552556, "Z": 0.2131069, "U": -0.512916932, "F": 2.37636009, "T": 0.050197425}
+    # BifurcationKit.jl, extended Lorenz-84: the point of the Hopf curve that has its omega
     from mpmath import mp, mpf, workdps
 
     from dynamics.symbolic.center_manifold import DIGITS, LocalMap, pair_coefficients
+    place, printed = REFERENCE["LORENZ84_NEAR_GH"], REFERENCE["LORENZ84_GH_PRINTED"]
     system, _ = located(REFERENCE["LORENZ84"], place)
     with workdps(DIGITS):
         numbers = system.exact_parameters
         states = tuple(map(Symbol, system.states))
         local = LocalMap(tuple(system.field[s.name].xreplace(numbers) for s in states), states,
                          tuple(mpf(place[s.name]) for s in states))
-        _, c2 = pair_coefficients(local, local.jacobian(), mp.mpc(0, "0.690367"), "continuous", 5)
-    assert float(c2.real) == pytest.approx(0.15555332623343107, rel=3e-3)
+        c1, c2 = pair_coefficients(local, local.jacobian(), mp.mpc(0, printed["omega"]), "continuous", 5)
+    assert float(c2.real) == pytest.approx(printed["c2"], rel=1e-12)
+    assert float(c1.real) == pytest.approx(2.527e-5, rel=1e-3)
+
+
+def test_second_lyapunov_coefficient_at_the_refined_point():
+    exact, place = REFERENCE["LORENZ84_GH"], next(p for m, p, kind in OTHERS if m is REFERENCE["LORENZ84"]
+                                                  and kind == "generalized_hopf")
+    form = dy.normal_form(*located(REFERENCE["LORENZ84"], place))
+    assert form["l2"].value == pytest.approx(exact["l2"], rel=1e-11)
 
 
 def test_generalized_hopf_of_the_bautin_form():

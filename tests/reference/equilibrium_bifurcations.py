@@ -94,6 +94,8 @@ OTHERS = [
                 "F": 1.28341929613827, "T": 0.000126540834120498}, "zero_hopf"),
     (LORENZ84, {"X": 1.1014395714764, "Y": -0.0207280264062297, "Z": 0.225066689361372, "U": -0.557586271335506,
                 "F": 2.53322110695982, "T": 0.0262739429830842}, "hopf_hopf"),
+    (LORENZ84, {"X": 1.152853690182416, "Y": -0.02825525636102957, "Z": 0.2131069032353033, "U": -0.512916929821536,
+                "F": 2.376360088248219, "T": 0.05019743200847222}, "generalized_hopf"),
     (BAZYKIN, {"x": 6.26576552896235, "y": 3.60155393683636, "a": 0.453624327778129, "d": 0.175127592950217},
      "bogdanov_takens"),
     (BAZYKIN, {"x": 42.6879812274438, "y": 21.6305507075847, "a": 0.860704459309851, "d": 0.0060587943940129},
@@ -107,6 +109,14 @@ OTHERS = [
     (HUNT, {"u1": "2/3", "u2": 0, "p1": 3}, "period_doubling"),
     (DELAYED, {"x": 0.5, "y": 0.5}, "neimark_sacker"),
 ]
+
+# The generalized Hopf point of LORENZ84: l2 = Re(c2)/omega, c2 = G32/12 by Kuznetsov's formula (1999, SIAM J. Numer. Anal.
+# 36, 1104, doi:10.1137/S0036142998335005) in 50-digit arithmetic. BifurcationKit prints omega and Re(c2) of a point that it
+# does not refine: on the Hopf curve at its omega, where Re(c1) = 2.5e-5, the formula gives its Re(c2) to 13 digits.
+LORENZ84_GH = {"omega": 0.6903674739581277, "l2": 0.2256785995812214}
+LORENZ84_GH_PRINTED = {"omega": 0.6903636672622595, "c2": 0.15555332623343107}  # its test allows 1e-5 and 1e-3
+LORENZ84_NEAR_GH = {"X": 1.1528557694217752, "Y": -0.028255527271445211, "Z": 0.21310643200556537, "U": -0.51291411032632978,
+                    "F": 2.3763500064455608, "T": 0.050198208681165156}
 
 # model, place and parameters, parameter, kind
 BRANCHINGS = [
