@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
+from random import Random
 
-from sympy import Abs, Expr, Max, Min, Mul, Piecewise, Pow, Symbol, exp, log, preorder_traversal, sign
+from sympy import Abs, Expr, Integer, Max, Min, Mul, Piecewise, Pow, Symbol, exp, log, preorder_traversal, sign
 
 from dynamics.errors import DerivationError
 from dynamics.symbolic.factors import factored
 from dynamics.symbolic.inversion import Inversion, without_kernels
-from dynamics.symbolic.kernels import Bounds, rational_form
+from dynamics.symbolic.kernels import Bounds, rational_form, replace_kernels
 from dynamics.symbolic.radicals import denested, is_radical, without_radicals
 from dynamics.symbolic.real_solutions import solve_numeric
 from dynamics.symbolic.root_branches import RootBranches
@@ -97,17 +98,32 @@ def solve_system(
 
 def _alternatives(equations: tuple[Expr, ...], unknowns: Sequence[Symbol]) -> Iterator[tuple[Expr, ...]]:
     """Systems of factors, where factors separate an unknown from a transcendental function of it: x*(exp(x) - a)."""
-    form = rational_form(equations, unknowns)
     open_names = set(unknowns)
-    if not any(kernel.free_symbols & open_names for kernel in form.kernels.values()):
+    _, kernels, _ = replace_kernels(equations)
+    if not any(kernel.free_symbols & open_names for kernel in kernels.values()):
         yield equations
         return
     choices: list[list[Expr]] = []
-    for equation, element in zip(equations, form.elements, strict=True):
-        factors = [form.expression(factor) for factor, _ in factored(element.numer)[1]] if element else []
-        factors = [factor for factor in factors if factor.free_symbols & open_names]
+    for equation, splits in zip(equations, _may_factor(equations, unknowns, kernels.values()), strict=True):
+        factors = _open_factors(equation, unknowns) if splits else []
         choices.append(factors if len(factors) > 1 else [equation])
     yield from product(*choices)
+
+
+def _open_factors(equation: Expr, unknowns: Sequence[Symbol]) -> list[Expr]:
+    form, open_names = rational_form([equation], unknowns), set(unknowns)
+    element = form.elements[0]
+    factors = [form.expression(factor) for factor, _ in factored(element.numer)[1]] if element else []
+    return [factor for factor in factors if factor.free_symbols & open_names]
+
+
+def _may_factor(equations: Sequence[Expr], unknowns: Sequence[Symbol], kernels: Iterable[Expr]) -> list[bool]:
+    """Whether equations factor with numbers for the parameters; what does not has no factors with symbols either."""
+    kept = {symbol for kernel in kernels for symbol in kernel.free_symbols} | set(unknowns)
+    parameters = {symbol for equation in equations for symbol in equation.free_symbols} - kept
+    generator = Random(20240611)
+    numbers = {symbol: Integer(generator.randint(1000, 9999)) for symbol in sorted(parameters, key=lambda s: s.name)}
+    return [len(_open_factors(equation.xreplace(numbers), unknowns)) > 1 for equation in equations]
 
 
 def _solutions(

@@ -14,6 +14,7 @@ from dynamics.symbolic.factors import layout
 from dynamics.symbolic.kernels import rational_form
 from dynamics.symbolic.signs import sign_of
 from dynamics.symbolic.timelimit import size_estimate, with_time_limit
+from dynamics.symbolic.verification import sums_with_a_value
 
 __all__ = ["solutions_in_time"]
 
@@ -101,7 +102,9 @@ def _put(expression: Expr, unknown: Symbol, value: Expr) -> Expr:
     """
     sums = {node: node.xreplace({unknown: value}) for node in expression.atoms(Add) if node.has(unknown)}
     try:
-        zero = {node: S.Zero for node, put in sums.items() if not rational_form([put]).elements[0]}
+        # a number decides for most of them; rational forms of many parameters take long
+        nonzero = sums_with_a_value(list(sums.values()))
+        zero = {node: S.Zero for node, put in sums.items() if put not in nonzero and not rational_form([put]).elements[0]}
         result = expression.xreplace(zero).xreplace({unknown: value})
     except ZeroDivisionError:
         result = S.ComplexInfinity

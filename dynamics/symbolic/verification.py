@@ -6,11 +6,11 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sympy import Expr, Rational, Symbol
+from sympy import Add, Expr, Float, Rational, Symbol
 
 from dynamics.symbolic.kernels import Bounds, exact_rational
 
-__all__ = ["distinct", "sample_point", "satisfies"]
+__all__ = ["distinct", "sample_point", "satisfies", "sums_with_a_value"]
 
 _DIGITS = 30
 _TOLERANCE = Rational(1, 10**18)
@@ -161,3 +161,27 @@ def _contains(
         if compared == _POINTS:
             return True
     return False
+
+
+def sums_with_a_value(expressions: Sequence[Expr]) -> set[Expr]:
+    """Return the sums that are not zero at one random place, far beyond rounding; of the others nothing is known.
+
+    Parameters
+    ----------
+    expressions : sequence of Expr
+
+    Returns
+    -------
+    set of Expr
+    """
+    symbols, generator = _points(expressions, {})
+    positive = dict.fromkeys(symbols, (0, None))
+    place = {name: Float(value, _DIGITS) for name, value in sample_point(symbols, positive, generator).items()}
+    found = set()
+    for expression in expressions:
+        if not isinstance(expression, Add):
+            continue
+        terms = [term.xreplace(place) for term in expression.args]
+        if all(term.is_Float or term.is_Rational for term in terms) and abs(sum(terms)) > _TOLERANCE * sum(map(abs, terms)):
+            found.add(expression)
+    return found

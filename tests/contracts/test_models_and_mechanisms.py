@@ -47,6 +47,11 @@ LONG_THEORY = ("basel_leverage_cycle", "basel_leverage_cycle_ode", "fire_sale_eq
 RESTS = {
     "recursive_loops": {"equity_ratio": "adjustment/(adjustment*target_leverage + asset_yield*loop_speed)",
                         "utilisation": "kink + (asset_yield - kink_rate)/(rate_slope + steeper_slope)"},
+    # so many loops have that much leverage, whatever the holders' target was
+    "recursive_loops(loops)": {
+        "equity_ratio": "adjustment/(adjustment*(1 - loan_to_value**(loops + 1))/(1 - loan_to_value) "
+                        "+ asset_yield*loop_speed)",
+        "utilisation": "kink + (asset_yield - kink_rate)/(rate_slope + steeper_slope)"},
     "governance": {"governed_margin": "proposed_margin"},
     "token_emission": {"emission": "0"},
     "news": {
@@ -407,8 +412,8 @@ def declared_rest(name):
     system = system_of(name)
     _, mechanisms, _ = compositions()[name]
     state = dict(system._parsed.initial)
-    for mechanism, _ in mechanisms:
-        for variable, text in RESTS.get(mechanism, {}).items():
+    for mechanism, options in mechanisms:
+        for variable, text in RESTS.get(label(mechanism, options), RESTS.get(mechanism, {})).items():
             state[variable] = expressions.parse(text, {n: Symbol(n) for n in system.parameters})
     if "position_to_mark" in state:
         state["position_to_mark"] = (1 - Symbol("hurdle_distance")) / state["equity_ratio"]

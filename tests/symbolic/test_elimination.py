@@ -2,6 +2,7 @@ import pytest
 from sympy import Integer, Max, Rational, Symbol, cancel, exp, log, sqrt, tanh
 
 from dynamics.errors import DerivationError
+from dynamics.symbolic import elimination
 from dynamics.symbolic.elimination import solve_system
 
 x, y, z, a, b, c, n = (Symbol(name) for name in ("x", "y", "z", "a", "b", "c", "n"))
@@ -149,3 +150,22 @@ def test_coupled_quadratics():
 def test_no_closed_form_is_said(equations, message):
     with pytest.raises(DerivationError, match=message):
         solve_system(equations, [x])
+
+
+def test_only_what_factors_with_numbers_is_factored_with_symbols(monkeypatch):
+    many = sum(Symbol(f"p{k}") * (k + 1) for k in range(20))
+    splits, whole = x * (exp(x) - many), exp(x) * y + many * x + 1
+    asked = []
+    real = elimination._open_factors
+    monkeypatch.setattr(elimination, "_open_factors", lambda e, names: asked.append(e) or real(e, names))
+    found = list(elimination._alternatives((splits, whole), (x, y)))
+    assert found == [(x, whole), (many - exp(x), whole)]
+    assert [e for e in asked if e.has(Symbol("p3"))] == [splits]
+
+
+def test_factors_that_only_numbers_have_split_nothing():
+    # x**2 - n**2 always factors, x**2 - n only where n is a square: numbers may ask in vain, never the other way round
+    n = Symbol("n")
+    open_pair = ((x**2 - n) + 0 * exp(y), exp(y) + y + n)
+    assert list(elimination._alternatives(open_pair, (x, y))) == [open_pair]
+    assert len(list(elimination._alternatives((x**2 - n**2, exp(y) + y), (x, y)))) == 2
