@@ -52,14 +52,16 @@ def boundaries(system: System, x: str, x_values: Sequence[float], y: str, y_valu
     others = {s: v for s, v in system.exact_parameters.items() if s.name not in (x, y)}
     start = {Symbol(n): v for n, v in system.initial_state().items()}
     lines: list[dict[str, Any]] = []
-    placed = [_in_plane(c, others, {s: start[s] for s in start if s.name in c.free}) for c in candidates(system)]
+    found = candidates(system, tuple(sorted({x, y} & {*system.parameters})))
+    placed = [_in_plane(c, others, {s: start[s] for s in start if s.name in c.free}) for c in found]
     for candidate in placed:
         beside = [c.state for c in placed if c.regime == candidate.regime]
-        inside, conditions = _conditions(system, candidate, others, beside, bounds)
+        inside = _inside(system, candidate, others)
         margins = _surfaces(inside, x, y, grid_x, grid_y)
         lives = np.all([m >= -1e-12 for m in margins], axis=0) if margins else np.ones((grid_y.size, grid_x.size), bool)
         if not lives.any():
             continue
+        conditions = _conditions(system, candidate, inside, others, beside, bounds)
         heights = _surfaces([e for e, _ in conditions], x, y, grid_x, grid_y)
         surfaces = [(kind, height) for (_, kind), height in zip(conditions, heights, strict=True)]
         for number, (kind, surface) in enumerate(surfaces):
@@ -93,9 +95,8 @@ def _in_plane(candidate: Candidate, others: Mapping[Symbol, Expr], start: Mappin
                    fields=tuple(f.xreplace(others) for f in candidate.fields))
 
 
-def _conditions(system: System, candidate: Candidate, others: Mapping[Symbol, Expr], beside: Sequence[Mapping[Symbol, Expr]],
-                bounds: Mapping[Symbol, Any]) -> tuple[list[Expr], list[tuple[Expr, str | None]]]:
-    """(expressions >= 0 where the point is admissible, conditions > 0 where it is stable with the kind of their zero)."""
+def _inside(system: System, candidate: Candidate, others: Mapping[Symbol, Expr]) -> list[Expr]:
+    """Expressions that are not negative where the point is admissible."""
     state = candidate.state
     inside = [c.xreplace(state) for c in candidate.conditions]
     for name, part in system.states.items():
@@ -107,14 +108,20 @@ def _conditions(system: System, candidate: Candidate, others: Mapping[Symbol, Ex
         if event.terminal:
             value = system.resolve(system._parsed.events[name][0]).xreplace(others).xreplace(state)
             inside.append((value if event.direction == "falling" else -value) - 1e-12)
-    known = [item for item in inside if item.free_symbols]
+    return inside
+
+
+def _conditions(system: System, candidate: Candidate, inside: Sequence[Expr], others: Mapping[Symbol, Expr],
+                beside: Sequence[Mapping[Symbol, Expr]], bounds: Mapping[Symbol, Any]) -> list[tuple[Expr, str | None]]:
+    """Conditions that are positive where the point is stable, with the kind of their zero."""
+    state, known = candidate.state, [item for item in inside if item.free_symbols]
     matrix = candidate.jacobian.xreplace(state)
     matrix = matrix.applyfunc(lambda entry: denested(entry, bounds, known))
     found = stability_of_matrix(matrix, system.time, len(candidate.free), bounds)
     parameters = [Symbol(name) for name in system.parameters if Symbol(name) not in others]
     kinds = [zero_eigenvalue_kind(c.expression, state, beside, parameters, bounds) if c.kind == "fold" else c.kind
              for c in found]
-    return inside, [(c.expression, kind) for c, kind in zip(found, kinds, strict=True)]
+    return [(c.expression, kind) for c, kind in zip(found, kinds, strict=True)]
 
 
 def _is_bound(system: System, candidate: Candidate, expression: Expr) -> bool:

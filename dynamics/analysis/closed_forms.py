@@ -16,6 +16,8 @@ from dynamics.systems import System
 
 __all__ = ["Candidate", "candidates"]
 
+LARGEST = 10_000  # numerator and denominator of numbers worth putting in: longer ones outgrow symbols in closed forms
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -34,8 +36,19 @@ class Candidate:
 
 
 @functools.lru_cache(maxsize=32)
-def candidates(system: System) -> tuple[Candidate, ...]:
-    """Return every fixed point that has a closed form, whatever the current parameters.
+def candidates(system: System, varied: tuple[str, ...] | None = None) -> tuple[Candidate, ...]:
+    """Return every fixed point that has a closed form.
+
+    Parameters
+    ----------
+    system : System
+    varied : tuple of str, optional
+        Parameters whose values are left open; the others are numbers, which can make the algebra many times quicker.
+        None: all are left open.
+
+    Returns
+    -------
+    tuple of Candidate
 
     Raises
     ------
@@ -44,12 +57,15 @@ def candidates(system: System) -> tuple[Candidate, ...]:
     """
     states = [Symbol(name) for name in system.states]
     bounds = {Symbol(name): part.bounds for name, part in system.parameters.items()}
+    given: dict[Expr, Expr] = {} if varied is None else {
+        symbol: value for symbol, value in system.exact_parameters.items()
+        if symbol.name not in varied and value.q < LARGEST and abs(value.p) < LARGEST}
     found = []
     for regime in regimes(fields_of(system), bounds):
-        equations = [e - s for e, s in zip(regime.expressions, states, strict=True)] if system.time == "discrete" \
-            else list(regime.expressions)
+        fields = tuple(e.xreplace(given) for e in regime.expressions)
+        conditions = tuple(c.xreplace(given) for c in regime.conditions)
+        equations = [e - s for e, s in zip(fields, states, strict=True)] if system.time == "discrete" else list(fields)
         for solution in solutions_in_time(equations, states, bounds):
             found.append(Candidate(solution.values, tuple(s.name for s in solution.free),
-                                   (*regime.conditions, *solution.nonnegative),
-                                   regime.expressions, regime.name))
+                                   (*conditions, *solution.nonnegative), fields, regime.name))
     return tuple(found)

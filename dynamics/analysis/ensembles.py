@@ -68,10 +68,13 @@ class Ensemble:
     lanes : int
     initial_state : mapping of str to float or ndarray, optional
         Where trajectories start before the shock; None: each lane's own admissible fixed point.
+    many : bool
+        Whether there will be many ensembles that vary the same parameters of this system: fixed points are then derived
+        with numbers for its other parameters.
     """
 
     def __init__(self, system: System, parameters: Mapping[str, Array], lanes: int,
-                 initial_state: Mapping[str, Any] | None = None) -> None:
+                 initial_state: Mapping[str, Any] | None = None, *, many: bool = False) -> None:
         if system.time != "continuous" or not isinstance(system, System):
             raise SpecificationError("many trajectories at once need a System in continuous time; iterate maps instead")
         self.system, self.lanes = system, lanes
@@ -82,7 +85,7 @@ class Ensemble:
             self.p[row] = parameters.get(name, current[name])
         self.points: LanePoints | None
         try:
-            self.points = lane_points(system, self.p)
+            self.points = lane_points(system, self.p, tuple(sorted(parameters)) if many else None)
         except DerivationError:
             self.points = None
         if initial_state is not None:

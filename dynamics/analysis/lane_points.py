@@ -48,7 +48,7 @@ class LanePoints:
         return (self.which >= 0) & (self.growth < -NEUTRAL)
 
 
-def lane_points(system: System, p: Array) -> LanePoints:
+def lane_points(system: System, p: Array, varied: tuple[str, ...] | None = None) -> LanePoints:
     """Return the admissible fixed point of each lane: a stable one if there is one.
 
     Parameters
@@ -56,6 +56,8 @@ def lane_points(system: System, p: Array) -> LanePoints:
     system : System
         Scalar, autonomous.
     p : ndarray, shape (parameters, lanes)
+    varied : tuple of str, optional
+        Parameters that may differ from the current values; None: all.
 
     Raises
     ------
@@ -63,7 +65,7 @@ def lane_points(system: System, p: Array) -> LanePoints:
         If there is no closed form.
     """
     functions = functions_of(system)
-    found = candidates(system)
+    found = candidates(system, varied)
     if not found:
         raise DerivationError(f"'{system.name}' has no fixed points; give initial_state")
     lanes = p.shape[1]

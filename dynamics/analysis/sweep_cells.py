@@ -255,7 +255,7 @@ def ensemble_of(plan: Plan, job: Job) -> Ensemble:
     parameters = {n: v for n, v in job.cells.items() if n in system.parameters}
     given = {**plan.options["initial_state"], **{n: v for n, v in job.cells.items() if n in system.states}}
     if plan.options["fixed_points"] and not plan.options["initial_state"]:
-        ensemble = Ensemble(system, parameters, lanes)
+        ensemble = Ensemble(system, parameters, lanes, many=True)
         if given:
             # an axis of states varies around the fixed point of each cell
             ensemble.start = ensemble.start.copy()
@@ -263,7 +263,7 @@ def ensemble_of(plan: Plan, job: Job) -> Ensemble:
                 ensemble.start[ensemble.functions.names.index(name)] = values
         return ensemble
     start = dict(zip(functions_of(system).names, _declared_starts(plan, job), strict=True))
-    return Ensemble(system, parameters, lanes, start)
+    return Ensemble(system, parameters, lanes, start, many=True)
 
 
 def _flow(plan: Plan, job: Job, progress: Report | None) -> dict[str, NDArray[Any]]:

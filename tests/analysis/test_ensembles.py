@@ -118,3 +118,15 @@ def test_lanes_end_on_their_own_side_of_a_terminal_event(engine: str) -> None:
 
         v = np.exp(-found["end_time"].values)
         np.testing.assert_allclose(0.7 * (exp1(v) - exp1(1.0)), start, rtol=20 * tolerance)
+
+
+@pytest.mark.parametrize("mechanism", ["order_backlog", "exchange_reserves", "liquidation_engine"])
+def test_fixed_points_with_numbers_for_what_does_not_vary_are_those_of_the_symbols(mechanism):
+    system = dy.compose(dy.models.load("deleveraging"), mechanism).with_parameters({"adjustment": 0.123456789})
+    g = np.random.default_rng(5)
+    plane = {"price_impact": g.uniform(0.05, 0.9, 40), "target_leverage": g.uniform(2.0, 30.0, 40)}
+    symbols, numbers = (Ensemble(system, plane, 40, many=many).points for many in (False, True))
+    np.testing.assert_allclose(numbers.state, symbols.state, rtol=1e-12, atol=1e-13)
+    np.testing.assert_allclose(numbers.growth, symbols.growth, rtol=1e-9, atol=1e-12)
+    assert np.array_equal(numbers.stable, symbols.stable)
+    assert np.isfinite(numbers.state).all(axis=0).any()

@@ -159,3 +159,14 @@ def test_a_short_queue_is_no_margin_call() -> None:
     found = dy.phase_diagram(queued, x=("margin", np.array([0.1, 0.11])), y=("rest", np.array([0.05, 0.3])), magnitude=0.01)
     names = {code: name for name, code in REGIMES.items()}
     assert [names[int(c)] for c in found["regime"][:, 0]] == ["target_above_venue_limit", "stable"]
+
+
+def test_a_fixed_point_that_is_nowhere_real_draws_no_boundary():
+    # among the solutions of a saturated queue are some whose backlog is 99/200 + sqrt(6199)*i/200 all over this plane
+    queued = dy.compose(dy.models.load("deleveraging"), "order_backlog")
+    diagram = dy.phase_diagram(queued, x=("price_impact", np.linspace(0.05, 1, 8)),
+                               y=("target_leverage", np.linspace(2, 10, 8)), duration=50.0)
+    assert {line["kind"] for line in diagram.attrs["boundaries"]} <= {"hopf", "border_collision", "fold", "transcritical"}
+    stable = (diagram["regime"] == REGIMES["stable"]).values
+    assert stable.any()
+    assert not stable.all()
