@@ -20,13 +20,14 @@ from dynamics.results import SpecialPoint
 __all__ = ["curve_points"]
 
 Array = NDArray[np.float64]
+Solve = Callable[[Orbit, Condition], tuple[Orbit, float, float] | None]
 ANGLES = {"resonance_1_3": 2 * math.pi / 3, "resonance_1_4": math.pi / 2}
 END = 0.02  # radian from 0 or from pi at which a curve of tori has come to its end
 FAR = 1e-3  # of a multiplier from the critical one of the curve, to be another
 
 
 def curve_points(problem: CycleProblem, kind: str, orbits: Sequence[Orbit], modes: NDArray[np.complex128],
-                 solve: Callable[[Orbit, Condition], Orbit | None]) -> list[tuple[int, SpecialPoint]]:
+                 solve: Solve) -> list[tuple[int, SpecialPoint]]:
     """Return the points of codimension two on a curve, each with the row that it follows.
 
     Parameters
@@ -39,7 +40,8 @@ def curve_points(problem: CycleProblem, kind: str, orbits: Sequence[Orbit], mode
     modes : array, shape (len(orbits), count)
         Multipliers.
     solve : callable
-        ``solve(orbit, condition)``: the point of the curve near ``orbit`` where a condition holds; None where none is found.
+        ``solve(orbit, condition)``: the point of the curve near ``orbit`` where a condition holds, its residual and digits;
+        None where none is found.
     """
     found: list[tuple[int, SpecialPoint]] = []
     for k in range(len(orbits) - 1):
@@ -63,8 +65,7 @@ def _angle(orbit: Orbit) -> float:
     return min(turned, 2 * math.pi - turned)
 
 
-def _resonances(problem: CycleProblem, pair: tuple[Orbit, Orbit], solve: Callable[[Orbit, Condition], Orbit | None]
-                ) -> list[SpecialPoint]:
+def _resonances(problem: CycleProblem, pair: tuple[Orbit, Orbit], solve: Solve) -> list[SpecialPoint]:
     found = []
     for name, angle in ANGLES.items():
         if (_angle(pair[0]) - angle) * (_angle(pair[1]) - angle) >= 0:
@@ -78,7 +79,7 @@ def _resonances(problem: CycleProblem, pair: tuple[Orbit, Orbit], solve: Callabl
         if solved is None:
             found.append(_located(problem, near, name))
         else:
-            found.append(describe(problem, plain(problem, solved), name, float("nan"), float("nan"), "polished"))
+            found.append(describe(problem, plain(problem, solved[0]), name, *solved[1:], "polished"))
     return found
 
 

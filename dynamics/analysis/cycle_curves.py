@@ -14,7 +14,7 @@ from dynamics.analysis.collocation import Condition, Orbit, Variation, corrected
 from dynamics.analysis.cycle_curve_points import curve_points
 from dynamics.analysis.cycle_fields import CycleFields
 from dynamics.analysis.cycle_problems import CycleProblem, along, fixed_scalar, unit_variation
-from dynamics.analysis.cycle_special_points import KIND, norms, plain, polished
+from dynamics.analysis.cycle_special_points import KIND, RESOLVED, norms, plain, polished, settled
 from dynamics.analysis.cycle_starts import at_state
 from dynamics.analysis.cycle_steps import point_at, product, row_of
 from dynamics.analysis.orbit_meshes import adapted, remeshed, smoothness
@@ -233,10 +233,10 @@ def _assembled(system: System, problem: CycleProblem, kind: str, names: tuple[st
     attributes = provenance("branch", system, method="orthogonal collocation of the extended system", status="completed",
                             ends=list(ends), wall_time_s=_time.perf_counter() - started)
 
-    def solve(orbit: Orbit, condition: Condition) -> Orbit | None:
-        equations = problem.at(orbit, kind).with_conditions(*norms(problem, orbit, kind), condition)
-        found = corrected_orbit(equations, orbit, most=12)
-        return None if found is None else found[0]
+    def solve(orbit: Orbit, condition: Condition) -> tuple[Orbit, float, float] | None:
+        found = settled(problem, orbit, lambda guess: corrected_orbit(
+            problem.at(guess, kind).with_conditions(*norms(problem, guess, kind), condition), guess, most=12))
+        return None if found is None or found[3] < RESOLVED else found[1:]
 
     special = curve_points(problem, kind, orbits, modes, solve)
     return branch(f"{KIND[kind]} curve", columns, list(names), special, ends, attributes, eigenvalues=modes, time="discrete",
