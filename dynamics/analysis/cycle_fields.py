@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sympy import Dummy, Expr, Symbol
+from sympy import Dummy, Expr, Rational, Symbol
 
 from dynamics.analysis.collocation import Condition, Orbit, PhaseField
 from dynamics.compiled.code import vector_function
@@ -29,7 +29,7 @@ __all__ = ["KINDS", "CycleFields", "Level"]
 Array = NDArray[np.float64]
 LARGEST = 24
 # kind of the extended system -> copies of the state that it has besides the orbit
-KINDS = {"orbit": 0, "fold": 1, "flip": 1, "torus": 2}
+KINDS = {"orbit": 0, "fold": 1, "flip": 1, "torus": 2, "branch": 2}
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,8 @@ class CycleFields:
         kind : {"orbit", "fold", "flip", "torus"}
         extra : (int, int)
             Number of unknowns after the parameters, and which of them this piece uses: the relative change of its
-            duration ("fold", "flip"), or the angle that the variation turns in a unit of time ("torus").
+            duration ("fold", "flip"), or the angle that the variation turns in a unit of time ("torus"); "branch" has the
+            relative changes of both variations and the imperfection.
         """
         key = (piece, kind, extra[0] * 1000 + extra[1])
         if key not in self._fields:
@@ -123,6 +124,8 @@ class CycleFields:
                 angle = scalars[used]
                 values += [moved[0][i] + angle * copies[1][i] for i in range(self.dimension)]
                 values += [moved[1][i] - angle * copies[0][i] for i in range(self.dimension)]
+            elif kind == "branch":
+                values = self._branching(field, copies, moved, scalars)
             else:
                 values += [moved[0][i] + (scalars[used] * field[i] if count else 0) for i in range(self.dimension)]
                 if kind == "fold":
@@ -145,6 +148,24 @@ class CycleFields:
                     result[n + n * n:].reshape(n, len(unknowns), lanes))
 
         return evaluate
+
+    def _branching(self, field: Sequence[Expr], copies: Sequence[Sequence[Expr]], moved: Sequence[Sequence[Expr]],
+                   scalars: Sequence[Expr]) -> list[Expr]:
+        """Two variations: one at a fixed parameter, one with it; an imperfection makes their equations independent.
+
+        It acts along the first variation, for whatever keeps a symmetry of the cycle would not do; its factors are uneven
+        since the variation alone may lie in the range of the linear part.
+        """
+        mine, other, *rest = scalars
+        imperfection, frictions, free = rest[0], rest[1:], self.parameters[self.places[0]]
+        found, count = [], len(self.conserved)
+        for i, value in enumerate(field):
+            found.append(value + imperfection * Rational(3 + i % 3, 3) * copies[0][i])
+        for k, rate in enumerate((mine, other)):
+            for i, value in enumerate(field):
+                own = sum((frictions[k * count + j] * self.gradients[j, i] for j in range(count)), start=rate * value)
+                found.append(moved[k][i] + own + (value.diff(free) if k else 0))
+        return found
 
     def speed(self, piece: int) -> Callable[[Array, Array], tuple[Array, Array]]:
         """Return a function of (states (n, L), unknowns): the field and its second time derivative."""

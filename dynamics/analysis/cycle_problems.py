@@ -83,13 +83,16 @@ class CycleProblem:
         """
         fields, n, count = self.fields, self.fields.dimension, self.phases
         extra = self.extra(kind)
-        pieces = tuple(fields.field(piece, kind, (extra, phase if kind != "torus" else 0))
+        pieces = tuple(fields.field(piece, kind, (extra, phase if kind in ("fold", "flip") else 0))
                        for phase, piece in enumerate(self.structure.pieces))
         conditions = [*self._phase_conditions(reference, 0), *self._conserved(0)]
         if kind == "fold":
             conditions += [*self._phase_conditions(reference, 1), *self._conserved(1)]
         elif kind == "flip" and count > 1:
             conditions += self._phase_conditions(reference, 1)
+        elif kind == "branch":
+            for copy in (1, 2):
+                conditions += [*self._phase_conditions(reference, copy), *self._conserved(copy)]
         twist = np.ones(n * (1 + KINDS[kind]))
         if kind == "flip":
             twist[n:] = -1.0
@@ -100,8 +103,9 @@ class CycleProblem:
 
     def extra(self, kind: str) -> int:
         """Number of unknowns that an extended system has besides the parameters."""
-        return {"orbit": 0, "fold": self.phases + len(self.fields.conserved),
-                "flip": self.phases if self.phases > 1 else 0, "torus": 1}[kind]
+        kept = len(self.fields.conserved)
+        return {"orbit": 0, "fold": self.phases + kept, "flip": self.phases if self.phases > 1 else 0, "torus": 1,
+                "branch": 3 + 2 * kept}[kind]
 
     def _phase_conditions(self, reference: Orbit, copy: int) -> list[Condition]:
         if self.phases > 1:

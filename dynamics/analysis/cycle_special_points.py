@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from dynamics.analysis.collocation import Condition, Orbit, corrected_orbit, linearized
+from dynamics.analysis.collocation import Condition, Linearization, Orbit, corrected_orbit, linearized
 from dynamics.analysis.cycle_problems import CycleProblem, along, extended
 from dynamics.analysis.cycle_steps import CyclePoint, between, point_at
-from dynamics.analysis.floquet import critical_direction, spiral_direction
+from dynamics.analysis.floquet import branching_direction, critical_direction, spiral_direction
 from dynamics.analysis.orbit_meshes import adapted, halved, remeshed
 from dynamics.results import SpecialPoint
 
@@ -30,6 +30,7 @@ SAFETY = 2.0  # the error of the finer mesh is less than the change; where round
 FINEST = 640
 TRIALS = 30
 VANISHED = 1e-3
+IMPERFECT = 1e-8  # times the period: an imperfection that is larger is none of rounding
 RESOLVED = 3.0  # digits below which a solution of an extended system is none
 TURNED = 1e-6  # of the range of the parameter: less, close to a homoclinic orbit, is rounding and no fold
 
@@ -170,20 +171,26 @@ def _solved(problem: CycleProblem, orbit: Orbit, kind: str) -> Orbit | None:
 
 
 def norms(problem: CycleProblem, orbit: Orbit, kind: str) -> list[Condition]:
-    """Conditions that fix the size (and for a torus the phase) of the variation to that of a reference."""
+    """Conditions that fix the size of the variation to that of a reference; for a torus its phase, for a branch point what
+    the second variation has of the first."""
     n = problem.fields.dimension
     by_nodes = np.zeros_like(orbit.nodes)
     copies = orbit.nodes.shape[1] // n - 1
     scale = np.tile(orbit.scale[:n], copies)
     weighted = orbit.weights[:, None] * orbit.nodes[:-1, n:] / scale**2
+    if kind == "branch":
+        weighted[:, n:] = 0.0
     size = float(np.sum(weighted * orbit.nodes[:-1, n:]))
     by_nodes[:-1, n:] = weighted / size
     nothing = np.zeros(len(orbit.durations) + len(orbit.unknowns))
     origin = replace(orbit, nodes=np.zeros_like(orbit.nodes))
     norm = along(origin, by_nodes, nothing, 1.0)
-    if kind != "torus":
+    if kind not in ("torus", "branch"):
         return [norm]
     turned = np.zeros_like(by_nodes)
+    if kind == "branch":
+        turned[:, 2 * n:] = by_nodes[:, n: 2 * n]
+        return [norm, along(origin, turned, nothing, 0.0)]
     turned[:, n: 2 * n], turned[:, 2 * n:] = by_nodes[:, 2 * n:], -by_nodes[:, n: 2 * n]
     return [norm, along(origin, turned, nothing, 0.0)]
 
@@ -199,6 +206,8 @@ def _extended_guess(point: CyclePoint, name: str) -> Orbit | None:
         scalars = [*rates, *[0.0] * (extra - count)]
         return extended(problem, orbit, [(tangent.nodes / size, tangent.stages / size)], scalars)
     linear = linearized(problem.at(orbit), orbit)
+    if name == "branch":
+        return _branching_guess(point, linear)
     if name == "flip":
         nodes, stages = critical_direction(linear, orbit, -1.0)
         size = float(np.max(np.abs(nodes) / scale))
@@ -212,6 +221,23 @@ def _extended_guess(point: CyclePoint, name: str) -> Orbit | None:
     size = float(np.max(np.abs(nodes) / scale))
     return extended(problem, orbit, [(nodes.real / size, stages.real / size), (nodes.imag / size, stages.imag / size)],
                     [rate])
+
+
+def _branching_guess(point: CyclePoint, linear: Linearization) -> Orbit | None:
+    """The orbit with the variation that leads to the other branch, and with its own along the parameter."""
+    problem, orbit, tangent = point.problem, point.orbit, point.tangent
+    speed = float(tangent.scalars[problem.phases])
+    if problem.phases > 1 or speed == 0:
+        return None
+    nodes, stages, rate = branching_direction(linear, orbit)
+    size = float(np.max(np.abs(nodes) / orbit.scale))
+    first = (nodes / size, stages / size)
+    share = orbit.weights[:, None] / orbit.scale**2
+    part = float(np.sum(share * tangent.nodes[:-1] * first[0][:-1]) / np.sum(share * first[0][:-1] ** 2))
+    second = tuple((whole - part * own) / speed for whole, own in zip((tangent.nodes, tangent.stages), first, strict=True))
+    own_rate = (float(tangent.scalars[0]) / orbit.period - part * rate / size) / speed
+    scalars = [rate / size, own_rate, *[0.0] * (problem.extra("branch") - 2)]
+    return extended(problem, orbit, [first, (second[0], second[1])], scalars)
 
 
 def special_point(before: CyclePoint, distance: float, after: CyclePoint, candidate: Candidate) -> SpecialPoint | None:
@@ -229,7 +255,9 @@ def special_point(before: CyclePoint, distance: float, after: CyclePoint, candid
     near = _bracketed(before, distance, after, lambda point: _signed(point, name, middle))
     if name == "torus" and not abs(_test(near, name)) < VANISHED:
         return None  # two real multipliers crossed in one step
-    solved = polished(near, name) if name != "branch" else None
+    solved = polished(near, name)
+    if name == "branch" and solved is not None and not _unperturbed(*solved[:2]):
+        solved = None
     width = abs(after.parameters[0] - before.parameters[0]) + 1e-6 * before.problem.spans[0]
     allowed = 3 * width + 0.01 * abs(near.parameters[0])
     if solved is not None and solved[3] >= RESOLVED and abs(solved[1].unknowns[0] - near.parameters[0]) <= allowed:
@@ -242,6 +270,12 @@ def special_point(before: CyclePoint, distance: float, after: CyclePoint, candid
         return None
     residual, digits = float("nan"), float("nan")
     return describe(near.problem, near.orbit, KIND[name], residual, digits, "located")
+
+
+def _unperturbed(problem: CycleProblem, orbit: Orbit) -> bool:
+    """Whether the imperfection in the equations of a branch point has vanished."""
+    place = len(problem.fields.places) + 2
+    return bool(abs(orbit.unknowns[place]) * orbit.period < IMPERFECT)
 
 
 def plain(problem: CycleProblem, orbit: Orbit) -> Orbit:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from dynamics.analysis.collocation import Orbit, Variation, corrected_orbit, linearized, moved, state_scale
 from dynamics.analysis.cycle_fields import CycleFields
 from dynamics.analysis.cycle_problems import CycleProblem, Structure, along, fixed_scalar, segmented
+from dynamics.analysis.cycle_steps import present
 from dynamics.analysis.floquet import critical_direction
 from dynamics.analysis.orbit_meshes import adapted, sampled
 from dynamics.analysis.paths import follow
@@ -296,10 +297,11 @@ def at_bifurcation(fields: CycleFields, point: SpecialPoint, spans: Sequence[flo
     else:
         nodes, stages = _second_direction(linear, orbit)
         origin = f"branch point {point.label}".strip()
-    size = float(np.max(np.abs(nodes) / orbit.scale))
+    reach = present(orbit, orbit.scale)
+    size = float(np.max(np.abs(nodes) / reach))
     direction = Variation(nodes / size, stages / size, np.zeros(len(orbit.durations) + len(orbit.unknowns)))
     by_nodes = np.zeros_like(orbit.nodes)
-    by_nodes[:-1] = orbit.weights[:, None] * direction.nodes[:-1] / orbit.scale**2
+    by_nodes[:-1] = orbit.weights[:, None] * direction.nodes[:-1] / reach**2
     length = float(np.sum(by_nodes * direction.nodes))
     for step in (0.02, 0.005, 0.05):
         way = along(orbit, by_nodes, np.zeros_like(direction.scalars), step * length)

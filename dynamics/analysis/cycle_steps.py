@@ -20,11 +20,13 @@ from dynamics.analysis.cycle_problems import CycleProblem, along, unit_variation
 from dynamics.analysis.floquet import Multipliers
 from dynamics.analysis.orbit_meshes import Interpolant, adapted, fewest_intervals, remeshed, smoothness
 
-__all__ = ["CyclePoint", "StepSizes", "between", "next_point", "on_own_mesh", "point_at", "product", "row_of"]
+__all__ = ["CyclePoint", "StepSizes", "between", "next_point", "on_own_mesh", "point_at", "present", "product",
+           "row_of"]
 
 Array = NDArray[np.float64]
 TOLERANCE = 1e-10
 MEAN = 0.2
+ABSENT = 1e-12  # of the largest amplitude
 
 
 @dataclass(frozen=True)
@@ -89,12 +91,18 @@ def product(orbit: Orbit, one: Variation, other: Variation, spans: tuple[float, 
     return float(np.sum(by_nodes * other.nodes) + by_scalars @ other.scalars)
 
 
+def present(orbit: Orbit, sizes: Array) -> Array:
+    """Return sizes of the states, that of a state which is zero throughout as large as any: so far it may go elsewhere."""
+    absent = np.abs(orbit.nodes).max(axis=0) <= ABSENT * orbit.scale.max()
+    return np.where(absent, sizes.max(), sizes)
+
+
 def point_at(problem: CycleProblem, orbit: Orbit, reference: Variation | None, step: float, reach: Array | None = None,
              equations: OrbitProblem | None = None) -> CyclePoint | None:
     """Return a converged orbit with tangent (oriented like ``reference``), multipliers and extremes."""
     equations = equations or problem.at(orbit)
     # a state far from zero moves with its mean: a cycle that is small beside it would make every step tiny
-    own = np.maximum(orbit.scale, MEAN * np.abs(orbit.nodes).max(axis=0))
+    own = present(orbit, np.maximum(orbit.scale, MEAN * np.abs(orbit.nodes).max(axis=0)))
     reach = own if reach is None else np.maximum(reach, own)
     with np.errstate(all="ignore"):
         try:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from dynamics.analysis.block_cyclic import eliminate
 from dynamics.analysis.collocation import Linearization, Orbit
 
-__all__ = ["Multipliers", "critical_direction", "multipliers", "spiral_direction"]
+__all__ = ["Multipliers", "branching_direction", "critical_direction", "multipliers", "spiral_direction"]
 
 Array = NDArray[np.float64]
 NEUTRAL = 1e-9
@@ -126,6 +126,21 @@ def critical_direction(linear: Linearization, orbit: Orbit, multiplier: float) -
     still = np.zeros((chain.constant.shape[1], 1))
     nodes = chain.points(start[:, None], multiplier * start[:, None], still)[:, :, 0]
     return nodes, np.einsum("ijab,ib->ija", linear.inner[..., :n], nodes[:-1])
+
+
+def branching_direction(linear: Linearization, orbit: Orbit) -> tuple[Array, Array, float]:
+    """Return a periodic variation besides the one along the orbit: nodes, stages, relative change of the one duration."""
+    chain, n = linear.chain, orbit.nodes.shape[1]
+    period = orbit.period
+    basis = np.linalg.svd(np.hstack([chain.first + chain.last, -period * chain.constant[:, :1]]))[2][-2:]
+    flow = np.append(linear.speed[0, 0] / np.linalg.norm(linear.speed[0, 0]), 0.0)
+    shares = np.linalg.svd((basis @ flow)[None])[2][-1]
+    *start, rate = shares @ basis
+    y = np.zeros((chain.constant.shape[1], 1))
+    y[0] = rate * period
+    nodes = chain.points(np.array(start)[:, None], np.array(start)[:, None], y)[:, :, 0]
+    stages = np.einsum("ijab,ib->ija", linear.inner[..., :n], nodes[:-1]) + linear.inner[..., n:] @ y[:, 0]
+    return nodes, stages, float(rate)
 
 
 def spiral_direction(linear: Linearization, orbit: Orbit, multiplier: complex) -> tuple[NDArray, NDArray, float]:

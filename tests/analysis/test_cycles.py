@@ -172,6 +172,24 @@ def test_the_digits_stated_are_those_of_parameter_and_period_on_another_mesh():
         assert point.period == pytest.approx(2 * np.pi / np.sqrt(0.75), rel=10**-point.digits)
 
 
+@pytest.mark.parametrize("further", ["- z**3", "- z**2*(1 + x/3)"])
+def test_a_branch_point_of_cycles_in_closed_form_and_the_branch_that_leaves_it(further):
+    ring = "(1 - x**2 - y**2)"
+    system = dy.System(name="ring", states={"x": 1.0, "y": 0.0, "z": 0.0}, parameters={"a": 0.0},
+                       equations={"x": f"x*{ring} - y*(1 + x/2)", "y": f"y*{ring} + x*(1 + x/2)",
+                                  "z": f"(a + x/2 + y/3)*z {further}"})
+    branch = dy.continue_cycles(system, {"x": 1.0, "y": 0.0, "z": 0.0, "period": 7.2552, "a": -0.5}, "a", (-1, 1),
+                                direction="forward")
+    assert kinds(branch) == ["branch_point_of_cycles"]
+    point = branch["BPC1"]
+    assert (point.status, point.digits > 10) == ("polished", True)
+    # the mean of a + x/2 + y/3 over a turn is zero
+    assert point.parameters["a"] == pytest.approx(1 - np.sqrt(0.75), rel=10**-point.digits)
+    assert point.period == pytest.approx(2 * np.pi / np.sqrt(0.75), rel=10**-point.digits)
+    other = dy.continue_cycles(system, point, "a", (-1, 1), max_steps=8)
+    assert float(np.abs(other.table["min_z"]).max()) > 0.02
+
+
 # ---- long periods ---------------------------------------------------------------------------------------------------
 
 def test_a_branch_that_ends_homoclinic_says_so():
