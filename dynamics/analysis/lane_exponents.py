@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from dynamics.analysis.ensemble_runs import EnsembleRun, Lanes, ensemble_run
 from dynamics.analysis.lyapunov import BLOCKS, SEPARATED, mean_and_error
-from dynamics.analysis.tangent_frames import APART
+from dynamics.analysis.tangent_frames import distances, within
 from dynamics.results import STATUS
 from dynamics.systems import System
 
@@ -116,9 +116,8 @@ class _Bundle:
         around = generator.uniform(-1, 1, (size, 1, trajectories))
         direction = generator.normal(size=(size, 1, trajectories))
         start = options.state
-        apart = APART * np.where(start != 0, np.abs(start), np.maximum(np.abs(start).max(axis=0), 1.0))
         rows = np.empty((2 * size + 1, cells, trajectories))
-        rows[:size] = start[:, :, None] + apart[:, :, None] * around
+        rows[:size] = within(run.system, start[:, :, None] + distances(start)[:, :, None] * around)
         rows[size:2 * size] = direction
         self.rows, self.size = rows.reshape(2 * size + 1, -1), size
         self.options = replace(options, parameters=np.repeat(options.parameters, trajectories, axis=1),

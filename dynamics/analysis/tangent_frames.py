@@ -13,7 +13,7 @@ from dynamics.compiled.functions import functions_of
 from dynamics.errors import IntegrationError
 from dynamics.systems import System
 
-__all__ = ["APART", "TangentFrames"]
+__all__ = ["TangentFrames", "distances", "within"]
 
 Array = NDArray[np.float64]
 APART = 1e-4  # relative distance of the initial states
@@ -28,6 +28,26 @@ _NODES = ((1 / 5,), (3 / 40, 9 / 40), (44 / 45, -56 / 15, 32 / 9),
 _ERROR = (71 / 57600, 0.0, -71 / 16695, 71 / 1920, -17253 / 339200, 22 / 525, -1 / 40)
 
 
+def distances(start: Array) -> Array:
+    """How far initial states lie apart: a part of each state, and nothing where it is zero, unless all are.
+
+    Parameters
+    ----------
+    start : ndarray, shape (n, ...)
+    """
+    size = np.abs(start)
+    return APART * np.where(size.max(axis=0) > 0, size, 1.0)
+
+
+def within(system: System, states: Array) -> Array:
+    """States of shape (n, ...) put back inside their bounds: a negative variance has no field."""
+    bounds = [part.bounds for part in system.states.values()]
+    low = np.array([-np.inf if b[0] is None else float(b[0]) for b in bounds])
+    high = np.array([np.inf if b[1] is None else float(b[1]) for b in bounds])
+    shape = (-1,) + (1,) * (states.ndim - 1)
+    return np.clip(states, low.reshape(shape), high.reshape(shape))
+
+
 class TangentFrames:
     """Trajectories side by side, each with a frame of orthonormal directions."""
 
@@ -36,9 +56,9 @@ class TangentFrames:
         functions = functions_of(system)
         start = functions.initial_state(system, initial_state)
         generator = np.random.default_rng(np.random.SeedSequence(seed))
-        apart = APART * np.where(start != 0, np.abs(start), max(float(np.abs(start).max()), 1.0))
+        apart = distances(start)
         self.n, self.count, self.lanes = len(start), count, lanes
-        self.states = start[:, None] + apart[:, None] * generator.uniform(-1, 1, (self.n, lanes))
+        self.states = within(system, start[:, None] + apart[:, None] * generator.uniform(-1, 1, (self.n, lanes)))
         frame = np.linalg.qr(generator.normal(size=(self.n, count)))[0]
         self.frame: Array = np.repeat(frame[:, :, None], lanes, axis=2)
         self.p = np.array(functions.parameters(system), dtype=float)[:, None]

@@ -94,6 +94,16 @@ def test_a_stiff_flow_and_one_that_leaves():
         dy.lyapunov_exponents(leaving, 5, trajectories=2)
 
 
+def test_neighbours_keep_to_the_bounds_of_states():
+    # a negative variance has no square root; the one that starts at its bound must not be pushed across it
+    system = dy.System(name="floor", states={"x": 1.0, "v": dy.State(0.0, bounds=(0, None))}, parameters={"a": 2.0},
+                       equations={"x": "-x + v**(3/2)", "v": "-a*v"})
+    found = dy.lyapunov_exponents(system, 10, trajectories=4, transient=20)
+    np.testing.assert_allclose(found["exponent"], [-1.0, -2.0], atol=1e-5)
+    one = dy.sweep(system, {"a": [0.5, 2.0]}, "lyapunov", duration=10, discard=20)
+    np.testing.assert_allclose(one["lyapunov"], [-0.5, -1.0], atol=1e-4)
+
+
 def test_lorenz_spectrum_quickly():
     found = dy.lyapunov_exponents(system_of(known.LORENZ), 20, trajectories=48, relative_tolerance=1e-6)
     assert found.attrs["sum"] == pytest.approx(-(10 + 1 + 8 / 3), abs=1e-3)
