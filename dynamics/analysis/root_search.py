@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from dynamics.symbolic.polynomial import jacobian_matrix
 __all__ = ["search_roots"]
 
 Array = NDArray[np.float64]
-SCAN, STARTS = 4001, 256
+SCAN, STARTS, DAMPINGS = 4001, 256, 14
 
 
 def search_roots(equations: Sequence[Expr], unknowns: Sequence[Symbol], box: Sequence[tuple[Any, Any]],
@@ -33,37 +34,43 @@ def search_roots(equations: Sequence[Expr], unknowns: Sequence[Symbol], box: Seq
     ------
     dict of Symbol to Float
     """
-    from dynamics.compiled.code import scalar_function
+    from dynamics.compiled.code import vector_function
 
-    field = scalar_function(list(equations), [unknowns])
-    slope = scalar_function(list(jacobian_matrix(list(equations), list(unknowns))), [unknowns])
     size = len(unknowns)
+    field = vector_function(list(equations), [unknowns])
+    slope = vector_function(list(jacobian_matrix(list(equations), list(unknowns))), [unknowns])
 
     def values(x: Array) -> Array:
-        try:
-            return np.array(field(x.tolist()), dtype=float)
-        except (ArithmeticError, ValueError, TypeError):
-            return np.full(size, np.nan)
+        return _stacked(field, x, size)
 
     def jacobian(x: Array) -> Array:
-        try:
-            return np.array(slope(x.tolist()), dtype=float).reshape(size, size)
-        except (ArithmeticError, ValueError, TypeError):
-            return np.full((size, size), np.nan)
+        return _stacked(slope, x, size * size).reshape(size, size, -1)
 
     found: list[Array] = []
-    for start in _starts(values, box, size):
-        # starts far out may overflow on their way: they are dropped, without a warning
-        with np.errstate(over="ignore", invalid="ignore"):
-            root = _newton(values, jacobian, start)
-        if root is None or any((low is not None and r < float(low) - 1e-12) or (high is not None and r > float(high) + 1e-12)
-                               for r, (low, high) in zip(root, box, strict=True)):
-            continue
-        root = _without_dust(values, root)
-        if not any(np.all(np.abs(root - other) <= 1e-8 * (1 + np.abs(other))) for other in found):
-            found.append(root)
+    # starts far out may overflow on their way: they are dropped, without a warning
+    with np.errstate(all="ignore"):
+        roots = _newton(values, jacobian, _starts(values, box, size))
+        for root in roots.T:
+            if any((low is not None and r < float(low) - 1e-12) or (high is not None and r > float(high) + 1e-12)
+                   for r, (low, high) in zip(root, box, strict=True)):
+                continue
+            root = _without_dust(values, root)
+            if not any(np.all(np.abs(root - other) <= 1e-8 * (1 + np.abs(other))) for other in found):
+                found.append(root)
     for root in sorted(found, key=lambda r: r.tolist()):
         yield {s: Float(float(v), 17) for s, v in zip(unknowns, root, strict=True)}
+
+
+def _stacked(function: Callable[..., list[Any]], x: Array, rows: int) -> Array:
+    """Values of a function at many places, shape (values, places); nan where one of them is not finite."""
+    found = np.empty((rows, x.shape[1]))
+    try:
+        for row, value in enumerate(function(tuple(x))):
+            found[row] = value
+    except (ArithmeticError, ValueError, TypeError):
+        # a number among the expressions that is none, as 1/0 is
+        found[:] = np.nan
+    return np.where(np.isfinite(found).all(axis=0), found, np.nan)
 
 
 def _axis(low: Any, high: Any, count: int) -> Array:
@@ -79,29 +86,27 @@ def _axis(low: Any, high: Any, count: int) -> Array:
     return np.concatenate([-half[::-1], [0.0], half])
 
 
-def _starts(values: Any, box: Sequence[tuple[Any, Any]], size: int) -> Iterator[Array]:
+def _starts(values: Callable[[Array], Array], box: Sequence[tuple[Any, Any]], size: int) -> Array:
+    """Places to start from, shape (size, starts)."""
     if size == 1:
         grid = _axis(*box[0], SCAN)
-        residual = np.array([values(np.array([x]))[0] for x in grid])
-        for k in np.nonzero(np.isfinite(residual[:-1]) & np.isfinite(residual[1:])
-                            & (np.sign(residual[:-1]) != np.sign(residual[1:])))[0]:
-            low, high, at_low = grid[k], grid[k + 1], residual[k]
-            for _ in range(80):
-                middle = (low + high) / 2
-                value = values(np.array([middle]))[0]
-                low, high, at_low = (middle, high, value) if np.sign(value) == np.sign(at_low) else (low, middle, at_low)
-            yield np.array([(low + high) / 2])
-        yield from (np.array([x]) for x in grid[:: SCAN // 200])
-        return
+        residual = values(grid[None])[0]
+        change = np.isfinite(residual[:-1]) & np.isfinite(residual[1:]) & (np.sign(residual[:-1]) != np.sign(residual[1:]))
+        low, high, at_low = grid[:-1][change], grid[1:][change], residual[:-1][change]
+        for _ in range(80):
+            middle = (low + high) / 2
+            value = values(middle[None])[0]
+            same = np.sign(value) == np.sign(at_low)
+            low, high, at_low = np.where(same, middle, low), np.where(same, high, middle), np.where(same, value, at_low)
+        return np.concatenate([(low + high) / 2, grid[:: SCAN // 200]])[None]
     from scipy.stats import qmc
 
     points = qmc.Halton(size, scramble=False).random(2 * STARTS)
     axes = [_axis(low, high, 1001) for low, high in box]
-    for point in points[:STARTS]:
-        yield np.array([_moderate(p, low, high) for p, (low, high) in zip(point, box, strict=True)])
-    for point in points[STARTS:]:
-        yield np.array([axis[round(p * 1000)] if len(axis) == 1001 else axis[int(p * (len(axis) - 1))]
-                        for p, axis in zip(point, axes, strict=True)])
+    near = [[_moderate(p, low, high) for p, (low, high) in zip(point, box, strict=True)] for point in points[:STARTS]]
+    far = [[axis[round(p * 1000)] if len(axis) == 1001 else axis[int(p * (len(axis) - 1))]
+            for p, axis in zip(point, axes, strict=True)] for point in points[STARTS:]]
+    return np.array(near + far).T
 
 
 def _moderate(p: float, low: Any, high: Any) -> float:
@@ -116,44 +121,73 @@ def _moderate(p: float, low: Any, high: Any) -> float:
     return math.log(p / (1 - p))
 
 
-def _without_dust(values: Any, root: Array) -> Array:
+def _without_dust(values: Callable[[Array], Array], root: Array) -> Array:
     """Set tiny components to zero where that satisfies the equations as well: the root is there, not next to it."""
     for position in np.nonzero((np.abs(root) < 1e-12) & (root != 0))[0]:
         trial = root.copy()
         trial[position] = 0.0
-        residual = values(trial)
-        if np.all(np.isfinite(residual)) and math.hypot(*residual) <= math.hypot(*values(root)):
+        if _norm(values(trial[:, None]))[0] <= _norm(values(root[:, None]))[0]:
             root = trial
     return root
 
 
-def _newton(values: Any, jacobian: Any, x: Array) -> Array | None:
-    """Damped Newton; None when it does not converge to a regular root."""
+def _norm(residual: Array) -> Array:
+    return np.asarray(np.hypot.reduce(residual, axis=0))
+
+
+def _newton(values: Callable[[Array], Array], jacobian: Callable[[Array], Array], starts: Array) -> Array:
+    """Damped Newton from many starts at once, shape (size, starts); the regular roots it ended at, in their order."""
+    ended: list[tuple[NDArray[np.int64], Array]] = []
+    x, number = starts, np.arange(starts.shape[1], dtype=np.int64)
     residual = values(x)
-    # norms instead of reductions of short arrays, which would take most of the time
-    size = math.hypot(*residual)
-    if not math.isfinite(size):
-        return None
+    size = _norm(residual)
+    step = np.full(x.shape, np.inf)
     for _ in range(100):
         matrix = jacobian(x)
-        if not np.isfinite(matrix).all():
-            return None
-        try:
-            step = np.linalg.solve(matrix, -residual)
-        except np.linalg.LinAlgError:
-            return None
-        damping = 1.0
-        while damping > 1e-4:
-            trial = x + damping * step
-            new = values(trial)
-            new_size = math.hypot(*new)
-            if new_size < size or new_size == 0:
-                break
-            damping /= 2
-        else:
-            small = np.all(np.abs(step) <= 1e-12 * (1 + np.abs(x)))
-            return x if small else None
-        x, residual, size = trial, new, new_size
-        if size == 0 or (damping == 1 and (np.abs(step) <= 1e-15 * (1 + np.abs(x))).all()):
-            return x
-    return x if np.all(np.abs(step) <= 1e-10 * (1 + np.abs(x))) else None
+        kept = np.isfinite(size) & np.isfinite(matrix).all(axis=(0, 1))
+        x, number, residual, size, matrix = x[:, kept], number[kept], residual[:, kept], size[kept], matrix[..., kept]
+        if not number.size:
+            break
+        step = _steps(matrix, residual)
+        damping, new, new_size, trial = _damped(values, x, step, size)
+        stopped, small = damping == 0, (np.abs(step) <= 1e-12 * (1 + np.abs(x))).all(axis=0)
+        x, residual, size = np.where(stopped, x, trial), np.where(stopped, residual, new), np.where(stopped, size, new_size)
+        arrived = (size == 0) | ((damping == 1) & (np.abs(step) <= 1e-15 * (1 + np.abs(x))).all(axis=0))
+        over = stopped | arrived
+        good = np.where(stopped, small, arrived)
+        ended.append((number[good], x[:, good]))
+        x, number, residual, size, step = x[:, ~over], number[~over], residual[:, ~over], size[~over], step[:, ~over]
+    else:
+        close = (np.abs(step) <= 1e-10 * (1 + np.abs(x))).all(axis=0)
+        ended.append((number[close], x[:, close]))
+    order = np.argsort(np.concatenate([n for n, _ in ended])) if ended else np.empty(0, dtype=np.intp)
+    return np.concatenate([where for _, where in ended], axis=1)[:, order] if ended else starts[:, :0]
+
+
+def _steps(matrix: Array, residual: Array) -> Array:
+    """Newton steps, shape (size, starts); nan where the Jacobian is singular."""
+    matrices, right = np.moveaxis(matrix, -1, 0), -residual.T[..., None]
+    try:
+        return np.asarray(np.linalg.solve(matrices, right)[..., 0].T)
+    except np.linalg.LinAlgError:
+        steps = np.full(residual.shape, np.nan)
+        for k in range(len(matrices)):
+            with contextlib.suppress(np.linalg.LinAlgError):
+                steps[:, k] = np.linalg.solve(matrices[k], right[k, :, 0])
+        return steps
+
+
+def _damped(values: Callable[[Array], Array], x: Array, step: Array, size: Array) -> tuple[Array, Array, Array, Array]:
+    """(damping, values, their norm, place) with the largest of 1, 1/2, ... that comes closer; damping 0 where none does."""
+    damping, new, new_size, trial = np.ones(size.size), np.empty(x.shape), np.empty(size.size), x.copy()
+    left = np.arange(size.size)
+    for _ in range(DAMPINGS):
+        trial[:, left] = x[:, left] + damping[left] * step[:, left]
+        new[:, left] = values(trial[:, left])
+        new_size[left] = _norm(new[:, left])
+        left = left[~((new_size[left] < size[left]) | (new_size[left] == 0))]
+        if not left.size:
+            break
+        damping[left] /= 2
+    damping[left] = 0
+    return damping, new, new_size, trial
