@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["paper"]
 
 PRICE = 120.0  # before the shock
+QUANTILE = 2.326347874040841  # 1 % of a normal law
 BRANCHES = {720: (118.0049, 80.3285), 800: (107.4314, 90.9019)}
 
 
@@ -40,17 +41,20 @@ def paper() -> Paper:
         models=("margin_spiral",),
         kind="model check",
         computations=(
+            Computation(market, (
+                _closed("quantile", 2.326348, 5e-7, "margins per unit of volatility that losses exceed in 1 % of cases"),
+            )),
             Computation(branch, (
-                _closed("full_liquidity_capital", 697.904362, 1e-6, "least capital with full liquidity, z sigma Z", "USD"),
-                _closed("fold_capital", 819.068314, 1e-6, "capital at the fold of the illiquid branch", "USD"),
-                _closed("fold_shortfall", 20.833333, 1e-6, "fall of the price at the fold", "USD"),
-                _closed("fold_price", 99.166667, 1e-6, "price at the fold", "USD"),
-                _closed("hysteresis_width", 121.163952, 2e-6, "capital between the fold and the end of full liquidity",
+                _closed("full_liquidity_capital", 697.904362, 5e-7, "least capital with full liquidity, z sigma Z", "USD"),
+                _closed("fold_capital", 819.068314, 5e-7, "capital at the fold of the illiquid branch", "USD"),
+                _closed("fold_shortfall", 20.833333, 5e-7, "fall of the price at the fold", "USD"),
+                _closed("fold_price", 99.166667, 5e-7, "price at the fold", "USD"),
+                _closed("hysteresis_width", 121.163952, 5e-7, "capital between the fold and the end of full liquidity",
                         "USD"),
             )),
             Computation(equilibria, (
                 _closed("price_without_speculators", 45.0, 1e-9, "price where customers hold everything, v - Z/k", "USD"),
-                _closed("landing_price", 78.333333, 1e-4,
+                _closed("landing_price", 78.333333, 5e-7,
                         "price to which the market jumps when capital falls through the end of full liquidity", "USD"),
                 *(_closed(f"{kind}_price_at_{capital}", value, 5e-5, f"{kind} price at capital {capital}", "USD")
                   for capital, pair in BRANCHES.items() for kind, value in zip(("unstable", "illiquid"), pair, strict=True)),
@@ -58,20 +62,20 @@ def paper() -> Paper:
                       statement="margins can be destabilising: liquid and illiquid states exist at the same capital"),
             )),
             Computation(fragility, (
-                _closed("fragile_response", 0.133333, 1e-6, "volatility response from which on margins spiral, k sigma/Z"),
-                _closed("fragile_position", 20.694609, 1e-5,
+                _closed("fragile_response", 0.133333, 5e-7, "volatility response from which on margins spiral, k sigma/Z"),
+                _closed("fragile_position", 20.694609, 5e-7,
                         "position from which on informed financiers' market is fragile before margins vanish, Z - k z"
                         " sigma"),
             )),
             Computation(multiplier, (
-                _closed("price_multiplier", 0.34369, 1e-5,
+                _closed("price_multiplier", 0.34369, 5e-6,
                         "price change per unit of lost capital at price 85, position 5: 1/(k m + m' x - x_0)"),
                 Claim("joint_effect", True, location="closed form", evidence="derived",
                       statement="margin and loss spirals together amplify more than the sum of both"),
             )),
             Computation(barriers, (
-                _closed("barrier_at_720", 2488.3585, 1e-3, "potential barrier from the illiquid to the unstable state", "1"),
-                _closed("barrier_at_800", 210.1257, 1e-3, "potential barrier from the illiquid to the unstable state", "1"),
+                _closed("barrier_at_720", 2488.3585, 5e-5, "potential barrier from the illiquid to the unstable state", "1"),
+                _closed("barrier_at_800", 210.1257, 5e-5, "potential barrier from the illiquid to the unstable state", "1"),
             )),
             Computation(hysteresis, (
                 Claim("history_decides", True, location="closed form", evidence="derived",
@@ -101,6 +105,17 @@ def _falls(system: System) -> dict[str, list[float]]:
     return {kind: sorted(p.values["shortfall"] for p in points if p.stability == kind) for kind in ("stable", "unstable")}
 
 
+def market(context: Context) -> dict[str, Any]:
+    """Margin over volatility, at two falls of the price."""
+    from scipy.special import ndtri
+
+    system = models.load("margin_spiral")
+    margin = system.resolve(system.symbols["margin"]).xreplace(system.exact_parameters)
+    quiet, moved = (float(margin.xreplace({system.symbols["shortfall"]: fall})) for fall in (0, 20))
+    return {"quantile": Computed((quiet + moved)/(10 + 10 + 0.3*20), second=float(-ndtri(0.01)),
+                                 second_method="quantile of the normal law")}
+
+
 def branch(context: Context) -> dict[str, Any]:
     """The branch of illiquid equilibria with its fold and its end at full liquidity."""
     found = _branch()
@@ -124,7 +139,7 @@ def equilibria(context: Context) -> dict[str, Any]:
         found[f"unstable_price_at_{capital}"] = PRICE - falls[capital]["unstable"][0]
         found[f"illiquid_price_at_{capital}"] = PRICE - falls[capital]["stable"][-1]
     # just below the end of full liquidity only the illiquid state is left
-    (landing,) = _falls(_at(697.904362 - 1e-6))["stable"]
+    (landing,) = _falls(_at(QUANTILE*10*30 - 1e-9))["stable"]
     return {**found, "landing_price": PRICE - landing,
             "margins_destabilise": all(len(f["stable"]) == 2 and len(f["unstable"]) == 1 for f in falls.values())}
 
@@ -141,7 +156,7 @@ def fragility(context: Context) -> dict[str, Any]:
     informed = replace(models.load("margin_spiral"), definitions={
         **models.load("margin_spiral").definitions, "margin": "quantile*quiet_volatility - shortfall"})
     # the slope grows with the fall, so the last to be reached, where the margin vanishes, decides
-    last = 2.326347874040841*10
+    last = QUANTILE*10
     return {"fragile_response": brentq(lambda v: rises(_at(720, volatility_response=v)), 0.01, 1, xtol=1e-13),
             "fragile_position": brentq(lambda v: rises(informed.with_parameters(position=v), last), 0, 60, xtol=1e-12)}
 
@@ -149,7 +164,7 @@ def fragility(context: Context) -> dict[str, Any]:
 def multiplier(context: Context) -> dict[str, Any]:
     """Move of the equilibrium with capital, with and without each of the spirals."""
     def move(position: float, response: float) -> float:
-        margin = 2.326347874040841*(10 + 0.3*35)
+        margin = QUANTILE*(10 + 0.3*35)
         # the same margin at the fall of 35 whether or not it responds there
         quiet = 10 + (0.3 - response)*35
         needed = margin*(30 - 0.4*35) + position*35
@@ -173,7 +188,7 @@ def barriers(context: Context) -> dict[str, Any]:
         missing = system.resolve(system.symbols["missing_capital"]).xreplace(system.exact_parameters)
         symbol, (low, high) = system.symbols["shortfall"], (falls["unstable"][0], falls["stable"][-1])
         work = quad(lambda u, e=missing, s=symbol: float(e.xreplace({s: u})), low, high)[0]
-        second = 2.326347874040841*0.3*0.4*(high - low)**3/6
+        second = QUANTILE*0.3*0.4*(high - low)**3/6
         found[f"barrier_at_{capital}"] = Computed(work, second=second, second_method="z theta k (distance)^3/6")
     return found
 

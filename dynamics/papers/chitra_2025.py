@@ -56,7 +56,9 @@ def paper() -> Paper:
             Computation(who_pays, (
                 _read("queue_first", 0.25, 1e-12, "haircut of account 1, half of the deficit, order 2, 1, 3"),
                 _read("queue_second", 1.0, 1e-12, "haircut of account 2 in that order"),
-                _read("queue_winners_left", 8.5, 1e-12, "equity left to the accounts in profit, 7.5 + 0 + 1"),
+                _read("queue_third", 0.0, 1e-12, "haircut of account 3 in that order"),
+                *(_read(f"queue_left_{n}", value, 1e-12, f"equity left to account {n}, which was in profit")
+                  for n, value in enumerate((7.5, 0.0, 1.0), 1)),
                 _read("pro_rata", 0.46875, 1e-12, "haircut of each account in profit when it is shared pro rata"),
             )),
             Computation(greedy_size, (
@@ -97,9 +99,9 @@ def toy_book(context: Context) -> dict[str, Any]:
 def who_pays(context: Context) -> dict[str, Any]:
     """Five equities, half of the deficit."""
     queue = auto_deleverage(EQUITIES, 0.5, order=(1, 0, 2, 4, 3))
-    left = sum(e*(1 - h) for e, h in zip(EQUITIES, queue, strict=True) if e > 0)
-    return {"queue_first": queue[0], "queue_second": queue[1], "queue_winners_left": left,
-            "pro_rata": auto_deleverage(EQUITIES, 0.5)[0]}
+    left = [e*(1 - h) for e, h in zip(EQUITIES, queue, strict=True) if e > 0]
+    return {"queue_first": queue[0], "queue_second": queue[1], "queue_third": queue[2],
+            **{f"queue_left_{n}": value for n, value in enumerate(left, 1)}, "pro_rata": auto_deleverage(EQUITIES, 0.5)[0]}
 
 
 def greedy_size(context: Context) -> dict[str, Any]:

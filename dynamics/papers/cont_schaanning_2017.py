@@ -23,7 +23,7 @@ import numpy as np
 
 from dynamics import models
 from dynamics.analysis.orbits import iterate
-from dynamics.papers import Claim, Computation, Context, Paper, PaperFigure, Reference
+from dynamics.papers import Claim, Computation, Computed, Context, Paper, PaperFigure, Reference
 from dynamics.results import provenance
 
 if TYPE_CHECKING:
@@ -42,6 +42,13 @@ PATHS: dict[str, dict[str, Any]] = {
     "25": {"sold": (0.56083, 0.79437, 1, 0, 0), "price": 0.980382, "equity": (0.21521, 3.12671)},
     "30": {"sold": (0.72944, 1, 0), "equity": (0, 3.12455)},
 }
+# of the 48 banks: total (or least, or median), tolerance, unit, what it is
+TOTALS = {"total_equity": (1_223_096, 0.5, "1e6 EUR", "CET1 capital"),
+          "total_assets": (22_802_400.44, 0.005, "1e6 EUR", "assets: capital over leverage ratio"),
+          "total_government": (1_605_635, 0.5, "1e6 EUR", "government bonds"),
+          "total_corporate": (670_591, 0.5, "1e6 EUR", "other debt securities"),
+          "least_ratio": (3.41, 0.005, "percent", "smallest leverage ratio"),
+          "median_ratio": (5.465, 5e-4, "percent", "median leverage ratio")}
 # impact to (systemic event, share of bonds sold in percent, prices of company and government bonds), shock 20 %
 BY_IMPACT = {0: (0.145833, 60.512445, 1, 0.8), 0.005: (0.187500, 79.341990, 0.932592, 0.735828),
              0.01: (0.375000, 91.450058, 0.838421, 0.663562), 0.02: (0.666667, 98.162441, 0.675850, 0.536979),
@@ -62,17 +69,19 @@ def paper() -> Paper:
         models=("fire_sale_threshold", "system_wide_stress_test"),
         computations=(
             Computation(depths, (
-                Claim("depth", 4472.14, 0.005, "tests of the public program", "EUR", "public code",
-                      statement="market depth c ADV sqrt(tau)/sigma of the example"),
-                Claim("scaled_depth", 2236.07, 0.005, "tests of the public program", "EUR", "public code",
-                      statement="depth times one minus the price floor"),
+                _public("depth", 4472.14, 0.005, "market depth c ADV sqrt(tau)/sigma of the example", "EUR"),
+                _public("scaled_depth", 2236.07, 0.005, "depth times one minus the price floor", "EUR"),
+                _derived("depth_all_digits", 4472.135955, 5e-7, "the first, all digits", "EUR"),
+                _derived("scaled_depth_all_digits", 2236.067977, 5.1e-7, "the second, all digits", "EUR"),
             )),
             Computation(first_round, (
-                Claim("largest_first_loss", 1.38074938434112, 1e-12, "notebook of the public program", "EUR", "public code",
+                Claim("largest_first_loss", 1.38074938434112, 5e-15, "notebook of the public program", "EUR", "public code",
                       statement="largest loss of bank B in the first round"),
                 Claim("largest_first_loss_thesis", 1.4, 0.05, "thesis, section 1.2 (about 1.4)", "EUR", "third party",
                       statement="the same in the thesis"),
-                _derived("largest_first_loss_linear", 1.408722, 1e-6, "the same with linear impact 70*90/D", "EUR"),
+                Claim("largest_first_loss_linear", 1.408722, 5e-7, "closed form", "EUR", "derived",
+                      statement="the same with linear impact 70*90/D",
+                      explanation="6300/4472.135955 is 1.4087228; the earlier value was cut after six digits, not rounded."),
                 _derived("first_breach", 0.1, 1e-9, "shock at which bank A reaches its limit"),
                 _derived("full_sale", 0.380231, 5e-7, "shock from which A must sell everything in the first round"),
                 _derived("insolvency", 0.4, 1e-9, "shock that takes all of A's equity"),
@@ -92,8 +101,8 @@ def paper() -> Paper:
                       statement="both banks lose all their equity"),
             )),
             Computation(critical_depths, (
-                _earlier("depth_any_breach", 0.441978, 2e-6, "depth scale below which any breach liquidates A fully"),
-                _earlier("depth_collapse", 0.407808, 2e-6, "depth scale below which any breach also brings down B"),
+                _earlier("depth_any_breach", 0.441978, 5e-7, "depth scale below which any breach liquidates A fully"),
+                _earlier("depth_collapse", 0.407808, 5e-7, "depth scale below which any breach also brings down B"),
             ), fast=False),
             Computation(half_shortfall, (
                 *(_public(f"half_sold_{k + 1}", v, 5.1e-5, f"share A sells in round {k + 1}, shortfall 0.5")
@@ -109,6 +118,9 @@ def paper() -> Paper:
                       statement="in deep markets the losses of a round are the liquidity-weighted overlaps times the shares"
                                 " sold"),
             )),
+            Computation(totals, tuple(
+                Claim(name, value, tolerance, "the program's file, our earlier run", unit, "earlier", statement=statement)
+                for name, (value, tolerance, unit, statement) in TOTALS.items()), data=FILE),
             Computation(impact_table, tuple(
                 claim for impact, (event, sold, corporate, government) in BY_IMPACT.items() for claim in (
                     _program(f"event_impact_{_tag(impact)}", event, f"systemic event, shock 20 %, impact {impact:g}"),
@@ -152,8 +164,8 @@ def _earlier(name: str, value: float, tolerance: float, statement: str, unit: st
     return Claim(name, value, tolerance, "two-bank example, our earlier run", unit, "earlier", statement=statement)
 
 
-def _public(name: str, value: float, tolerance: float, statement: str) -> Claim:
-    return Claim(name, value, tolerance, "tests of the public program", evidence="public code", statement=statement)
+def _public(name: str, value: float, tolerance: float, statement: str, unit: str = "1") -> Claim:
+    return Claim(name, value, tolerance, "tests of the public program", unit, "public code", statement=statement)
 
 
 def _program(name: str, value: float, statement: str, unit: str = "1") -> Claim:
@@ -178,8 +190,6 @@ def _path_claims() -> Any:
                            "EUR")
 
 
-# ---- two banks -----------------------------------------------------------------------------------------------------------
-
 @functools.lru_cache(maxsize=64)
 def _two_banks(scale: float) -> Any:
     return models.load("fire_sale_threshold", depth=(DEPTH*scale,))
@@ -202,17 +212,18 @@ def _border(is_above: Any, low: float, high: float, tolerance: float) -> float:
 
 
 def depths(context: Context) -> dict[str, Any]:
-    """Market depth of the example from its volume, volatility and horizon."""
-    depth = 0.4*50/0.02*np.sqrt(20)
-    return {"depth": depth, "scaled_depth": (1 - 0.5)*models.load("fire_sale_threshold").parameter_values["depth"][0]}
+    """Market depth, and what the first fall (1 - B)(1 - exp(-q/scaled depth)) says of it, for q = 90."""
+    price = float(_run(0.39, rounds=1)["price"].isel(asset=0, time=1))
+    scaled = -90/np.log(1 - (1 - price)/0.5)
+    depth = Computed(2*scaled, second=0.4*50/0.02*np.sqrt(20), second_method="c ADV sqrt(tau)/sigma")
+    return {"depth": depth, "scaled_depth": scaled, "depth_all_digits": depth, "scaled_depth_all_digits": scaled}
 
 
 def first_round(context: Context) -> dict[str, Any]:
     """What the first round can cost, and the shocks at which it begins, sells everything and leaves no equity."""
-    loss = -np.diff(_run(0.39, rounds=1)["equity"].isel(bank=1).values)[0]
-    deep = 1e6
+    loss, linear = (-scale*np.diff(_run(0.39, scale, 1)["equity"].isel(bank=1).values)[0] for scale in (1, 1e6))
     return {"largest_first_loss": loss, "largest_first_loss_thesis": loss,
-            "largest_first_loss_linear": -deep*np.diff(_run(0.39, deep, 1)["equity"].isel(bank=1).values)[0],
+            "largest_first_loss_linear": Computed(linear, second=70*90/DEPTH, second_method="closed form"),
             "first_breach": _border(lambda e: _sold(_run(e, rounds=1), 0)[0] > 0, 0.05, 0.2, 1e-10),
             "full_sale": _border(lambda e: _sold(_run(e, rounds=1), 0)[0] == 1, 0.3, 0.39, 1e-8),
             "insolvency": _border(lambda e: float(_run(e, rounds=0)["equity"][0, 0]) == 0, 0.35, 0.45, 1e-10)}
@@ -251,8 +262,8 @@ def critical_depths(context: Context) -> dict[str, Any]:
     def ends(scale: float) -> xr.Dataset:
         return _run(0.1 + 1e-9, scale, 3000).isel(time=-1)
 
-    return {"depth_any_breach": _border(lambda scale: float(ends(scale)["kept"][0]) > 1e-9, 0.43, 0.45, 1e-6),
-            "depth_collapse": _border(lambda scale: float(ends(scale)["equity"][1]) > 0, 0.39, 0.42, 1e-6)}
+    return {"depth_any_breach": _border(lambda scale: float(ends(scale)["kept"][0]) > 1e-9, 0.43, 0.45, 1e-8),
+            "depth_collapse": _border(lambda scale: float(ends(scale)["equity"][1]) > 0, 0.39, 0.42, 1e-8)}
 
 
 def half_shortfall(context: Context) -> dict[str, Any]:
@@ -279,19 +290,30 @@ def overlaps(context: Context) -> dict[str, Any]:
     return {"liquidity_weighted_overlap": bool(shares.max() > 0) and np.allclose(losses, overlap @ shares, rtol=1e-4)}
 
 
-# ---- 48 banks ------------------------------------------------------------------------------------------------------------
-
-def _banks(context: Context) -> Any:
-    """The stress-test model on the user's file, built as the public program builds it."""
+def _file(context: Context) -> Any:
+    """Capital, debt securities, government bonds and leverage ratios of the banks."""
     from dynamics.data import eba_2018_banks
 
     file = eba_2018_banks.read(context.file("eba_2018/banks_48.csv"))
-    equity, debt, government = (file[n].values for n in ("equity", "debt_securities", "government_bonds"))
-    assets = equity/(file["leverage_ratio"].values/100)
+    return tuple(file[n].values for n in ("equity", "debt_securities", "government_bonds", "leverage_ratio"))
+
+
+def _banks(context: Context) -> Any:
+    """The stress-test model on the user's file, built as the public program builds it."""
+    equity, debt, government, ratio = _file(context)
+    assets = equity/(ratio/100)
     cash = 0.05*assets
     return models.load("system_wide_stress_test", holdings=np.column_stack([debt - government, government]).tolist(),
                        cash=cash.tolist(), other_assets=(assets - debt - cash).tolist(), equity=equity.tolist(),
                        exposed=[0, 1])
+
+
+def totals(context: Context) -> dict[str, Any]:
+    """What the file adds up to."""
+    equity, debt, government, ratio = _file(context)
+    found = (equity.sum(), (equity/(ratio/100)).sum(), government.sum(), (debt - government).sum(), ratio.min(),
+             np.median(ratio))
+    return dict(zip(TOTALS, map(float, found), strict=True))
 
 
 def _event(banks: Any, rounds: int = 6, **parameters: float) -> tuple[float, float, Any]:

@@ -32,10 +32,17 @@ __all__ = ["paper"]
 # leverage, impact: prices when the exogenous fall is 0.01, 0.05, 0.1, and the first amplification
 PATHS = {(5, 0.1): (0.983813, 0.926535, 0.866127, 1.6667), (10, 0.1): (0.960192, 0.892052, 0.835057, 10),
          (20, 0.04): (0.975080, 0.921736, 0.871935, 4.1667), (33, 0.03): (0.972783, 0.925439, 0.878513, 25)}
-# leverage, impact: share sold at once; price and equity (relative to before) after it in our earlier simulation
-JUMPS = {(20, 0.06): (0.24622, 0.98533, 0.74271), (20, 0.08): (0.69057, 0.94625, 0.29280),
-         (20, 0.10): (0.96282, 0.90821, 0.03377), (10, 0.15): (0.52542, 0.92421, 0.43861),
-         (33, 0.05): (0.75475, 0.96297, 0.23616)}
+# leverage, impact: share sold at once, 2(1 - 1/R); share sold, price, equity (relative to before) of our earlier simulation
+JUMPS = {(20, 0.06): (0.24622, 0.24561, 0.24623, 0.98533, 0.74271),
+         (20, 0.08): (0.69057, 0.68421, 0.69057, 0.94625, 0.29280),
+         (20, 0.10): (0.96282, 0.94737, 0.96282, 0.90821, 0.03377),
+         (10, 0.15): (0.52542, 0.51852, 0.52542, 0.92421, 0.43861),
+         (33, 0.05): (0.75475, 0.75000, 0.75475, 0.96297, 0.23616)}
+NUMBERS = {(5, 0.1): 0.40, (10, 0.1): 0.90, (20, 0.04): 0.76, (33, 0.03): 0.96, (20, 0.06): 1.14, (20, 0.08): 1.52,
+           (20, 0.1): 1.90, (10, 0.15): 1.35, (33, 0.05): 1.60, (20, 0.105): 1.995}
+# impact: ratio of the first two falls of the log price, in rounds of sales at leverage 10
+ROUNDS = {0.05: 0.45, 0.1111: 0.9999, 0.15: 1.35}
+STEP = 2e-5  # share that the simulation sells at a time; of the earlier one it is not recorded
 
 
 def paper() -> Paper:
@@ -48,11 +55,11 @@ def paper() -> Paper:
         kind="model check",
         computations=(
             Computation(price_paths, tuple(
-                _closed(f"price_{_case(*case)}_fall_{fall}", value, 2e-6,
+                _closed(f"price_{_case(*case)}_fall_{fall}", value, 5e-7,
                         f"price when the exogenous fall is 0.{fall}, leverage {case[0]}, impact {case[1]:g}")
                 for case, values in PATHS.items() for fall, value in zip(("01", "05", "1"), values[:3], strict=True))),
             Computation(amplifications, tuple(
-                _closed(f"amplification_{_case(*case)}", values[3], 5e-4*values[3],
+                _closed(f"amplification_{_case(*case)}", values[3], 5e-5,
                         f"price change over the exogenous one at the first sale, leverage {case[0]}, impact {case[1]:g}")
                 for case, values in PATHS.items())),
             Computation(well_posed, (
@@ -61,12 +68,30 @@ def paper() -> Paper:
                 Claim("bound_on_risk_weights", True, location="closed form", evidence="derived",
                       statement="the bound is risk weight times requirement = beta/(1 + beta), that is R = 1"),
             )),
-            Computation(jumps, (*(claim for case, (share, price, equity) in JUMPS.items() for claim in (
-                _closed(f"jump_{_case(*case)}", share, 2e-4,
-                        f"share sold at once after an infinitesimal breach, leverage {case[0]}, impact {case[1]:g}"),
-                _earlier(f"jump_price_{_case(*case)}", price, 2e-4, "price after the jump"),
-                _earlier(f"jump_equity_{_case(*case)}", equity, 2e-3, "equity after the jump over that before"),
+            Computation(cascade_numbers, tuple(
+                _closed(f"cascade_number_{_case(*case)}", value, 1e-12,
+                        f"cascade number beta (lambda - 1), leverage {case[0]}, impact {case[1]:g}")
+                for case, value in NUMBERS.items())),
+            Computation(rounds, (*(
+                _closed(f"ratio_{_case(10, impact)}", value, 5e-5,
+                        f"ratio of successive falls of the log price in rounds of sales, leverage 10, impact {impact:g}")
+                for impact, value in ROUNDS.items()),
+                _earlier("late_ratio_10_1111", 0.9998, 5e-5, "the same in the twelfth round, impact 0.1111"),
             )),
+            Computation(small_steps, tuple(claim for case, (_, _, sold, price, equity) in JUMPS.items() for claim in (
+                _earlier(f"jump_sold_{_case(*case)}", sold, STEP, "share sold by sales in small steps"),
+                _earlier(f"jump_price_{_case(*case)}", price, 1e-5, "price after them"),
+                _earlier(f"jump_equity_{_case(*case)}", equity, 2.5e-5, "equity after them over that before"),
+            )), fast=False),
+            Computation(jumps, (*(claim for case, (share, first_order, *_) in JUMPS.items() for claim in (
+                _closed(f"jump_{_case(*case)}", share, 5e-6,
+                        f"share sold at once after an infinitesimal breach, leverage {case[0]}, impact {case[1]:g}"),
+                _closed(f"jump_first_order_{_case(*case)}", first_order, 5e-6, "the same to first order, 2(1 - 1/R)"),
+            )),
+                _closed("jump_first_order_20_105", 0.9975, 5e-5, "2(1 - 1/R) where the sale does not end, R = 1.995"),
+                Claim("first_order_for_small_impact", True, location="closed form", evidence="derived",
+                      statement="the share sold tends to 2(1 - 1/R) as the impact vanishes, the cascade number being kept"),
+                _closed("epidemic_share", 0.7672, 5e-5, "share that the epidemic law z = 1 - exp(-R z) gives at R = 1.9"),
                 Claim("no_end_in_sight", True, location="closed form", evidence="derived",
                       statement="at leverage 20 and impact 0.105 the bank is insolvent before the sale ends"),
                 Claim("epidemic_law_rejected", True, location="closed form", evidence="derived",
@@ -132,6 +157,40 @@ def well_posed(context: Context) -> dict[str, Any]:
             "bound_on_risk_weights": all(sides[1.02]) and not any(sides[0.98])}
 
 
+def cascade_numbers(context: Context) -> dict[str, Any]:
+    """The cascade number of the whole position."""
+    found = {}
+    for case in NUMBERS:
+        system = _bank(*case)
+        number = system.resolve(system.symbols["cascade_number"])
+        whole = {**system.exact_parameters, system.symbols["held"]: 1}
+        found[f"cascade_number_{_case(*case)}"] = float(number.xreplace(whole))
+    return found
+
+
+def rounds(context: Context) -> dict[str, Any]:
+    """A sector at its limit sells in rounds, after a first fall of the log price of 1e-6."""
+    found = {}
+    for impact in ROUNDS:
+        run = iterate(_rounds_of_sales(10, impact), 13)
+        falls = np.diff(run["log_price"].values, prepend=0)
+        ratios = falls[1:]/falls[:-1]
+        found[f"ratio_{_case(10, impact)}"] = float(ratios[0])
+        if impact == 0.1111:
+            found["late_ratio_10_1111"] = float(ratios[11])
+    return found
+
+
+def _rounds_of_sales(leverage: float, impact: float) -> System:
+    """All sell at the price of the round what brings leverage back at it; then the price falls."""
+    return System(
+        name="rounds of sales", time="discrete",
+        states={"log_price": State(-1e-6), "held": State(1), "debt": State(f"1 - 1/{leverage}")},
+        parameters={"beta": Parameter(impact), "limit": Parameter(leverage)},
+        definitions={"price": "exp(log_price)", "sold": "held - limit*(held*price - debt)/price"},
+        equations={"log_price": "log_price - beta*sold", "held": "held - sold", "debt": "debt - sold*price"})
+
+
 def _small_steps(leverage: float, impact: float, share: float) -> System:
     """A bank that sells the share of its first position at a time, at the price of the moment, while it is above its"
       " limit."""
@@ -168,17 +227,42 @@ def _closed_jump(leverage: float, impact: float) -> float:
     return brentq(gap, low, 1, xtol=1e-14) if gap(low)*gap(1) < 0 else float("nan")
 
 
+def _marginal_sale(leverage: float, impact: float) -> float:
+    """Share sold at marginal prices until leverage is back."""
+    sale = System(
+        name="sale at marginal prices", time="continuous", states={"debt": State(f"1 - 1/{leverage}")},
+        parameters={"beta": Parameter(impact), "limit": Parameter(leverage)},
+        definitions={"price": "exp(-beta*time)", "equity": "(1 - time)*price - debt"},
+        equations={"debt": "-price"},
+        events={"back": Event("limit*equity - (1 - time)*price", "rising", terminal=True)})
+    return float(integrate(sale, 1, relative_tolerance=1e-12, absolute_tolerance=1e-14)["time"][-1])
+
+
+def small_steps(context: Context) -> dict[str, Any]:
+    """Where sales in small steps end."""
+    return {f"jump_{what}_{_case(*case)}": value for case in JUMPS
+            for what, value in zip(("sold", "price", "equity"), _jump(*case, STEP)[:3], strict=True)}
+
+
 def jumps(context: Context) -> dict[str, Any]:
-    """Sales in small steps against the closed form."""
-    share = 1e-4 if context.fast else 2e-5
+    """A sale at marginal prices, and the closed form."""
     found: dict[str, Any] = {}
     for case in JUMPS:
-        sold, price, equity, _ = _jump(*case, share)
-        found |= {f"jump_{_case(*case)}": Computed(sold, second=_closed_jump(*case), second_method="root of the closed"
-                                                                                                   " form"),
-                  f"jump_price_{_case(*case)}": price, f"jump_equity_{_case(*case)}": equity}
-    return {**found, "no_end_in_sight": _jump(20, 0.105, share)[3] == "insolvent",
-            "epidemic_law_rejected": abs(_jump(20, 0.1, share)[0] - 0.9628) < 1e-3}
+        share, name, number = _marginal_sale(*case), _case(*case), case[1]*(case[0] - 1)
+        found |= {f"jump_{name}": Computed(share, second=_closed_jump(*case), second_method="root of the closed form"),
+                  f"jump_first_order_{name}": 2*(1 - 1/number)}
+    limits = [_marginal_sale(1 + number/1e-4, 1e-4) for number in (1.2, 1.5, 1.8)]
+    epidemic = _small_root(lambda z: z - 1 + np.exp(-1.9*z))
+    return {**found, "no_end_in_sight": _jump(20, 0.105, 1e-4)[3] == "insolvent",
+            "jump_first_order_20_105": 2*(1 - 1/1.995), "epidemic_share": epidemic,
+            "first_order_for_small_impact": np.allclose(limits, [2*(1 - 1/n) for n in (1.2, 1.5, 1.8)], atol=2e-4),
+            "epidemic_law_rejected": abs(_jump(20, 0.1, 1e-4)[0] - 0.9628) < 1e-3 < abs(epidemic - 0.9628)}
+
+
+def _small_root(gap: Any) -> float:
+    from scipy.optimize import brentq
+
+    return float(brentq(gap, 0.01, 1, xtol=1e-14))
 
 
 def paths_and_jumps(context: Context) -> xr.Dataset:

@@ -21,7 +21,7 @@ from dynamics.analysis.equilibria import fixed_points
 from dynamics.analysis.linearization import jacobian
 from dynamics.analysis.sweeps import sweep
 from dynamics.analysis.trajectories import integrate
-from dynamics.papers import Claim, Computation, Context, Paper, PaperFigure, Reference
+from dynamics.papers import Claim, Computation, Computed, Context, Paper, PaperFigure, Reference
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -47,39 +47,50 @@ def paper() -> Paper:
         models=("keen",),
         computations=(
             Computation(good_equilibrium, (
-                _derived("good_profit", 0.16184139938, 1e-10, "profit share"),
-                _derived("good_wage_share", 0.83605286687, 1e-10, "wage share"),
-                _derived("good_employment", 0.96861175897, 1e-10, "employment rate"),
-                _derived("good_debt", 0.07019112486, 1e-10, "debt / yearly output", "year"),
-                _derived("focus_real", -0.03522761, 1e-8, "real part of the complex pair", "1/year"),
-                _derived("focus_imaginary", 1.95808053, 1e-8, "imaginary part of the complex pair", "1/year"),
-                _derived("real_eigenvalue", -0.04503723, 1e-8, "real eigenvalue", "1/year"),
-                _derived("cycle_period", 3.2089, 1e-4, "period of the damped cycle", "year"),
+                _derived("good_profit", 0.16184139938, 5e-12, "profit share"),
+                _derived("good_wage_share", 0.83605286687, 5e-12, "wage share"),
+                _derived("good_employment", 0.96861175897, 5e-12, "employment rate"),
+                _derived("good_debt", 0.07019112486, 5e-12, "debt / yearly output", "year"),
+                _derived("focus_real", -0.03522761, 5e-9, "real part of the complex pair", "1/year"),
+                _derived("focus_imaginary", 1.95808053, 5e-9, "imaginary part of the complex pair", "1/year"),
+                _derived("real_eigenvalue", -0.04503723, 5e-9, "real eigenvalue", "1/year"),
+                _derived("debt_feedback", -2.34974815, 5e-9, "K_2 of the cubic y^3 + (alpha + beta - r K_2) y^2 + K_0 K_1 y"
+                                                             " + K_0 K_1 (alpha + beta); negative where it is stable"),
+                _derived("cycle_strength", 3.83849345, 5e-9, "K_0 K_1 of the cubic", "1/year**2"),
+                Claim("cycle_period", 3.2089, 5e-5, "closed form", "year", "derived",
+                      statement="period of the damped cycle",
+                      explanation="2 pi/1.9580805282 is 3.2088493, which rounds to 3.2088: the last digit was rounded the"
+                                  " wrong way. The frequency itself agrees to all digits."),
             )),
             Computation(stability_condition, (
                 Claim("stability_expression", True, location="the authors' program, expression (59)", evidence="code",
                       statement="the good point is stable iff r[kappa'(pi_1) (pi_1 - nu delta)/nu - alpha - beta] > 0"),
-                _derived("stability_value", 0.00317216, 1e-8, "value of expression (59)"),
+                _derived("stability_value", 0.00317216, 5e-9, "value of expression (59)"),
+                Claim("variant_has_the_wrong_sign", True, location="closed form", evidence="derived",
+                      statement="with pi_1 - kappa + nu delta in place of pi_1 - nu delta expression (59) is negative at the"
+                                " stable point"),
             )),
             Computation(trivial_equilibria, (
-                _derived("trivial_debt", 2.999995114, 1e-9, "debt of the first equilibrium without wages and jobs", "year"),
+                _derived("trivial_debt", 2.999995114, 5e-10, "debt of the first equilibrium without wages and jobs", "year"),
                 Claim("trivial_unstable", True, location="closed form", evidence="derived",
                       statement="both equilibria without wages and jobs are unstable"),
             )),
             Computation(debt_explosion, (
-                _derived("explosion_wage_rate", -0.065, 1e-6, "growth rate of the wage share in the explosion", "1/year"),
-                _derived("explosion_employment_rate", -0.0571667, 1e-6, "growth rate of employment in the explosion",
+                _derived("explosion_wage_rate", -0.065, 5e-8, "growth rate of the wage share in the explosion", "1/year"),
+                _derived("explosion_employment_rate", -0.0571667, 5e-8, "growth rate of employment in the explosion",
                          "1/year"),
-                _derived("explosion_debt_rate", -0.0421667, 1e-6, "growth rate of 1/debt in the explosion", "1/year"),
+                _derived("explosion_debt_rate", -0.0421667, 5e-8, "growth rate of 1/debt in the explosion", "1/year"),
             )),
             Computation(two_starts, (
                 Claim("convergent_start", True, location="figures of the authors' program", evidence="code",
                       statement="from wage share 0.75, employment 0.75, debt 0.1 the economy reaches the good equilibrium"),
                 Claim("divergent_start", True, location="figures of the authors' program", evidence="code",
                       statement="from wage share 0.75, employment 0.70, debt 0.1 debt explodes"),
-                Claim("wage_share_after_300_years", 0.835867, 5e-6, "our earlier run", evidence="earlier",
+                Claim("wage_share_after_300_years", 0.835867, 5e-7, "our earlier run", evidence="earlier",
                       statement="wage share 300 years after the convergent start"),
-                Claim("debt_after_300_years", 0.071672, 5e-6, "our earlier run", "year", "earlier",
+                Claim("employment_after_300_years", 0.968743, 5e-7, "our earlier run", evidence="earlier",
+                      statement="employment rate 300 years after the convergent start"),
+                Claim("debt_after_300_years", 0.071672, 5e-7, "our earlier run", "year", "earlier",
                       statement="debt 300 years after the convergent start"),
             )),
         ),
@@ -109,7 +120,20 @@ def good_equilibrium(context: Context) -> dict[str, Any]:
     (real,) = (z.real for z in point.eigenvalues if abs(z.imag) < 1e-12)
     return {"good_profit": 1 - at["wage_share"] - 0.03*at["debt"], "good_wage_share": at["wage_share"],
             "good_employment": at["employment"], "good_debt": at["debt"], "focus_real": pair.real,
-            "focus_imaginary": pair.imag, "real_eigenvalue": real, "cycle_period": 2*np.pi/pair.imag}
+            "focus_imaginary": pair.imag, "real_eigenvalue": real,
+            "cycle_period": Computed(2*np.pi/pair.imag, second=_period_of_the_cubic(), second_method="roots of the cubic"),
+            "debt_feedback": (0.045 + 2*pair.real + real)/0.03, "cycle_strength": abs(pair)**2 + 2*pair.real*real}
+
+
+def _period_of_the_cubic() -> float:
+    """Period from the cubic, with the parameters written out."""
+    above, root = 3*0.055 + 0.0065, 1 - 0.04**2
+    profit = (math.log(above) + 5)/20
+    debt = (3*0.055 - profit)/0.045
+    jobs = 1 - math.sqrt(0.04**3/root/(0.025 + 0.04/root))
+    phillips = (1 - profit - 0.03*debt)*2*0.04**3/root/(1 - jobs)**3
+    strength, feedback = phillips*jobs*20*above/3, 1 + 20*above*(debt/3 - 1)
+    return float(2*np.pi/np.roots([1, 0.045 - 0.03*feedback, strength, 0.045*strength]).imag.max())
 
 
 def stability_condition(context: Context) -> dict[str, Any]:
@@ -120,7 +144,11 @@ def stability_condition(context: Context) -> dict[str, Any]:
         system = keen.with_parameters(investment_slope=slope, interest=interest, depreciation=depreciation)
         at, expression = _good(system)
         agree.append((expression > 0) == bool(np.linalg.eigvals(_matrix(system, at)).real.max() < 0))
-    return {"stability_expression": all(agree), "stability_value": _good(keen)[1]}
+    at, right = _good(keen)
+    profit = 1 - at["wage_share"] - 0.03*at["debt"]
+    # the expression is linear in the bracket, which is pi_1 - nu delta in the right form
+    wrong = (right + 0.03*0.045)*(profit - 3*0.055 + 3*0.01)/(profit - 3*0.01) - 0.03*0.045
+    return {"stability_expression": all(agree), "stability_value": right, "variant_has_the_wrong_sign": wrong < 0 < right}
 
 
 def _good(system: Any) -> tuple[dict[str, float], float]:
@@ -152,8 +180,8 @@ def trivial_equilibria(context: Context) -> dict[str, Any]:
 
 def debt_explosion(context: Context) -> dict[str, Any]:
     """Growth rates late in an explosion: there they are the eigenvalues at infinite debt, in the inverse of debt."""
-    run = integrate(models.load("keen"), 300, DIVERGENT, times=list(range(301)))
-    late = run.sel(time=[280.0, 300.0])
+    run = integrate(models.load("keen"), 600, DIVERGENT, times=list(range(601)), relative_tolerance=1e-11)
+    late = run.sel(time=[580.0, 600.0])
     rates = {name: float(np.diff(np.log(late[name].values))[0]/20) for name in ("wage_share", "employment", "debt")}
     return {"explosion_wage_rate": rates["wage_share"], "explosion_employment_rate": rates["employment"],
             "explosion_debt_rate": -rates["debt"]}
@@ -162,10 +190,13 @@ def debt_explosion(context: Context) -> dict[str, Any]:
 def two_starts(context: Context) -> dict[str, Any]:
     """Where the two starts of the authors' program end."""
     keen = models.load("keen")
-    good, bad = (integrate(keen, 300, start).isel(time=-1) for start in (CONVERGENT, DIVERGENT))
+    # a hundred damped cycles: the end has six digits only at tolerances far below the usual ones
+    good = integrate(keen, 300, CONVERGENT, method="DOP853", relative_tolerance=1e-12, absolute_tolerance=1e-14)
+    good, bad = good.isel(time=-1), integrate(keen, 300, DIVERGENT).isel(time=-1)
     return {"convergent_start": abs(float(good["wage_share"]) - 0.83605) < 1e-3,
             "divergent_start": float(bad["debt"]) > EXPLODED,
-            "wage_share_after_300_years": float(good["wage_share"]), "debt_after_300_years": float(good["debt"])}
+            "wage_share_after_300_years": float(good["wage_share"]), "debt_after_300_years": float(good["debt"]),
+            "employment_after_300_years": float(good["employment"])}
 
 
 def two_basins(context: Context) -> xr.Dataset:

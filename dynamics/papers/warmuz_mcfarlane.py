@@ -17,7 +17,7 @@ from dynamics import models
 from dynamics.analysis.equilibria import fixed_points
 from dynamics.analysis.orbits import iterate
 from dynamics.mechanisms.liquidation_engine import remaining_bad_debt, toxic_loan_to_value
-from dynamics.papers import Claim, Computation, Context, Paper, PaperFigure, Reference
+from dynamics.papers import Claim, Computation, Computed, Context, Paper, PaperFigure, Reference
 from dynamics.results import provenance
 
 if TYPE_CHECKING:
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 __all__ = ["paper"]
 
 BONUSES = {0.01: 0.990099, 0.045: 0.956938, 0.05: 0.952381, 0.08: 0.925926, 0.10: 0.909091, 0.13: 0.884956}
+PATHS = {0.93: (0.9087, 0.8688), 0.96: (0.9677, 0.9836, 1.0170, 1.0909)}
+ROUNDING = {(0.93, 1): "The value is 0.4650/0.51175 = 0.908647, which rounds to 0.9086: the last digit is one too high.",
+            (0.96, 3): "The value is 60/59 = 1.016949, which rounds to 1.0169: the last digit is one too high."}
 SHARES = {0.01: 0.93371, 0.05: 0.86580, 0.1: 0.79365, 0.25: 0.63492}
 
 
@@ -42,7 +45,7 @@ def paper() -> Paper:
                 Claim("condition_with_a_pool", True, location="condition for a constant-product pool", evidence="text",
                       statement="a small liquidation sold into the pool raises the loan-to-value iff it is above"
                                 " 1/((1 + b)(1 + 2 c/y)), at four depths"),
-                *(Claim(f"pool_limit_{100*share:g}", limit, 6e-6, "real step of a pool", evidence="derived",
+                *(Claim(f"pool_limit_{100*share:g}", limit, 5e-6, "real step of a pool", evidence="derived",
                         statement=f"toxic loan-to-value at a bonus of 5 % and collateral of {100*share:g} % of the reserve")
                   for share, limit in SHARES.items()),
             )),
@@ -58,8 +61,14 @@ def paper() -> Paper:
                   for bonus, limit in BONUSES.items()),
                 Claim("bad_debt", 0.7619, 5e-5, "closed form", "USD", "derived",
                       statement="debt left per 100 of collateral after a spiral from a loan-to-value of 0.96, bonus 5 %"),
-                Claim("healing", 0.8688, 5e-5, "written out", evidence="derived",
-                      statement="loan-to-value after two liquidations of half of the debt from 0.93, bonus 5 %"),
+                Claim("bad_debt_97", 1.7619, 5e-5, "closed form", "USD", "derived",
+                      statement="the same from 0.97"),
+                *(Claim(f"path_{100*start:g}_{step}", value, 5e-5, "written out", evidence="derived",
+                        statement=f"loan-to-value after {step} liquidations of half of the debt from {start:g}, bonus 5 %",
+                        explanation=ROUNDING.get((start, step), ""))
+                  for start, values in PATHS.items() for step, value in enumerate(values, 1)),
+                Claim("limit_stays", True, location="closed form", evidence="derived",
+                      statement="at a loan-to-value of 1/1.05 a liquidation changes nothing"),
             )),
         ),
         figures=(PaperFigure(
@@ -114,8 +123,17 @@ def constant_price(context: Context) -> dict[str, Any]:
         (point,) = (p for p in fixed_points(loan) if p.values["coverage"] > 0)
         limits[f"limit_{1000*bonus:g}_permille"] = 1/point.values["coverage"]
     loan = models.load("toxic_liquidation")
-    return {**limits, "bad_debt": remaining_bad_debt(96, 100, 0.05),
-            "healing": float(iterate(loan, 2, {"coverage": 1/0.93})["loan_to_value"][-1])}
+    paths = {}
+    for start, values in PATHS.items():
+        run = iterate(loan, len(values), {"coverage": 1/start})["loan_to_value"].values
+        debt, collateral = 100*start, 100.0
+        for step in range(1, len(run)):
+            debt, collateral = debt/2, collateral - 1.05*debt/2
+            paths[f"path_{100*start:g}_{step}"] = Computed(float(run[step]), second=debt/collateral,
+                                                           second_method="written out in money")
+    stays = iterate(loan, 1, {"coverage": 1.05})["loan_to_value"].values
+    return {**limits, **paths, **{name: remaining_bad_debt(debt, 100, 0.05) for name, debt in (
+        ("bad_debt", 96), ("bad_debt_97", 97))}, "limit_stays": abs(stays[1] - stays[0]) < 1e-12}
 
 
 def toxicity(context: Context) -> xr.Dataset:

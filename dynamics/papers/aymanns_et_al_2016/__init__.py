@@ -16,9 +16,12 @@ from dynamics.papers import Claim, Computation, Paper, PaperFigure, Reference
 from dynamics.papers.aymanns_et_al_2016.cycles import (
     BASIN,
     CYCLES,
+    CYCLING,
     POLICIES,
     SCATTER,
+    SPACINGS,
     basin,
+    cycle_name,
     exponents,
     key,
     noisy_large_bank,
@@ -26,7 +29,7 @@ from dynamics.papers.aymanns_et_al_2016.cycles import (
     scenarios,
 )
 from dynamics.papers.aymanns_et_al_2016.figures import critical_curves, draw_critical_curves, draw_series, series
-from dynamics.papers.aymanns_et_al_2016.linear import continuous_time, critical_leverage, flow_cycle, spectrum
+from dynamics.papers.aymanns_et_al_2016.linear import STEPS, continuous_time, critical_leverage, flow_cycle, spectrum
 
 __all__ = ["paper"]
 
@@ -58,36 +61,59 @@ def paper() -> Paper:
         computations=(
             Computation(critical_leverage, (*(claim for name, (equity, speed, leverage, share) in CRITICAL.items()
                                               for claim in (
-                _closed(f"critical_leverage_{name}", leverage, 6e-8 if leverage < 99 else 6e-3,
+                _closed(f"critical_leverage_{name}", leverage, 5e-8 if leverage < 99 else 5e-3,
                         f"critical leverage for target equity {equity:g}, theta {speed:g}"),
-                _closed(f"critical_share_{name}", share, 6e-8, "share of the asset that the bank holds there"))),
-                _closed("critical_leverage_slow_reversion", 8.7049861142, 2e-8, "critical leverage for rho = 1e-9"),
+                _closed(f"critical_share_{name}", share, 5e-8, "share of the asset that the bank holds there"))),
+                _closed("critical_leverage_slow_reversion", 8.7049861135, 5e-11, "critical leverage for rho = 1e-9"),
+                _closed("critical_leverage_no_reversion", 8.7049861142, 5.1e-11, "critical leverage for rho = 0"),
                 Claim("slow_adjustment_helps", True, location="abstract", evidence="abstract",
                       statement="slower adjustment raises the critical leverage"),
                 Claim("independent_of_policy", True, location="notes on the paper", evidence="third party",
                       statement="the local critical leverage does not depend on b"),
             )),
             Computation(spectrum, (
-                _closed("unstable_pair_real", 0.7039146, 6e-8, "real part of the pair at leverage 10, theta 9.5"),
-                _closed("unstable_pair_imaginary", 0.8867128, 6e-8, "imaginary part of the pair at leverage 10, theta 9.5"),
-                _closed("slow_multiplier", 0.9857263, 6e-8, "slowest real multiplier at leverage 10, theta 9.5"),
-                _closed("share_at_ten", 0.2720268, 6e-8, "bank's share at leverage 10"),
-                _closed("critical_pair_real", 0.5359773, 6e-8, "real part of the pair at the critical leverage"),
-                _closed("critical_pair_imaginary", 0.8442324, 6e-8, "imaginary part of the pair at the critical leverage"),
+                _closed("unstable_pair_real", 0.7039146, 5e-8, "real part of the pair at leverage 10, theta 9.5"),
+                _closed("unstable_pair_imaginary", 0.8867128, 5e-8, "imaginary part of the pair at leverage 10, theta 9.5"),
+                _closed("slow_multiplier", 0.9857263, 5e-8, "slowest real multiplier at leverage 10, theta 9.5"),
+                _closed("share_at_ten", 0.2720268, 5e-8, "bank's share at leverage 10"),
+                _closed("unstable_modulus", 1.132, 5e-4, "modulus of that pair"),
+                _closed("memory_multiplier", 0.95, 1e-9, "multiplier of the perceived variance, 1 - tau delta, there"),
+                _closed("neutral_multiplier", 1.0, 1e-9, "multiplier along the line of fixed points, there"),
+                _closed("price_before_multiplier", 0.0, 1e-9, "multiplier of the price before, there"),
+                _closed("share_at_75", 2.04, 0.005, "share of a bank with risk factor 0.075 and target equity 2.27 at rest,"
+                                                    " more than there is"),
+                Claim("cubic_spectrum", True, location="closed form", evidence="derived",
+                      statement="at twelve leverages, sizes and speeds the multipliers are 0, 1, 1 - tau delta and 1 + tau"
+                                " s, s the roots of the cubic"),
+                _closed("critical_pair_real", 0.5359773, 5e-8, "real part of the pair at the critical leverage",
+                        explanation="At the critical leverage the cubic gives 0.535977248, which rounds to 0.5359772: the"
+                                    " last digit is one too high."),
+                _closed("critical_pair_imaginary", 0.8442324, 5e-8, "imaginary part of the pair at the critical leverage"),
                 _closed("linear_period", 0.625, 5e-4, "period of the oscillation at the critical leverage", "year"),
                 _closed("critical_equity_theta_10", 5.7135, 5e-5, "bank size at which leverage 5.8 is critical, theta"
                                                                   " 10", "USD"),
+                _closed("critical_size_theta_10", 1.100, 5e-4, "relative size of that bank"),
+                _closed("critical_size_theta_95", 1.201, 5e-4, "relative size of the next bank"),
                 _closed("critical_equity_theta_95", 6.0166, 5e-5, "bank size at which leverage 5.8 is critical, theta 9.5",
                         "USD"),
             )),
             Computation(continuous_time, (
-                _closed("hopf_leverage", 11.930565, 6e-7, "Hopf point of the continuous-time limit"),
-                _closed("pair_at_119_real", -0.04895, 6e-6, "real part of the pair at leverage 11.9", "1/year"),
-                _closed("pair_at_1196_real", 0.04724, 6e-6, "real part of the pair at leverage 11.96", "1/year"),
+                _closed("hopf_leverage", 11.930565, 5e-7, "Hopf point of the continuous-time limit"),
+                _closed("pair_at_119_real", -0.04895, 5e-6, "real part of the pair at leverage 11.9", "1/year"),
+                _closed("pair_at_1196_real", 0.04724, 5e-6, "real part of the pair at leverage 11.96", "1/year"),
+                _closed("pair_at_119_imaginary", 9.53497, 5e-6, "imaginary part of the pair at leverage 11.9", "1/year"),
+                _closed("pair_at_1196_imaginary", 9.53325, 5e-6, "imaginary part of the pair at leverage 11.96", "1/year"),
+                _closed("memory_rate", -0.5, 1e-9, "rate of the perceived variance, from exact derivatives", "1/year"),
+                *(_earlier(f"memory_rate_step_{-power}", value, width, f"the same by a difference of 1e{power}, leverage 8",
+                           "1/year") for power, (value, width) in STEPS.items()),
             )),
             Computation(flow_cycle, (
                 _earlier("flow_lowest_price", 17.5, 0.1, "lowest price of the cycle, risk factor 0.0125", "USD", FLOW_RANGE),
                 _earlier("flow_highest_price", 29.8, 0.1, "highest price of the cycle, risk factor 0.0125", "USD",
+                         FLOW_RANGE),
+                _earlier("flow_lowest_leverage", 0.20, 0.005, "lowest leverage of the cycle, risk factor 0.0125", "1",
+                         FLOW_RANGE),
+                _earlier("flow_highest_leverage", 11.6, 0.05, "highest leverage of the cycle, risk factor 0.0125", "1",
                          FLOW_RANGE),
                 Claim("flow_conserves_cash", True, location="closed form", evidence="derived",
                       statement="net cash drifts by less than 1e-6 over 200 years"),
@@ -102,6 +128,12 @@ def paper() -> Paper:
                       explanation="Without noise the price rises through the middle of its range every 15 to 17 years, for"
                                   " risk factors 0.075 to 0.01, and the autocorrelation says the same. The order is as"
                                   " printed, somewhat longer; the printed range may include noise."),
+                *(Claim(f"peak_spacing_{key(name)}", (low + high)/2, location="our earlier run", unit="year",
+                        evidence="earlier", band=(low, high),
+                        statement=f"years from peak to peak of the price, risk factor {name}")
+                  for name, (low, high) in SPACINGS.items()),
+                Claim("three_regions", True, location="abstract", evidence="abstract",
+                      statement="three regions: rest, bounded cycles, and divergence (risk factors 0.0015, 0.02 and 0.15)"),
                 Claim("equity_goes_negative", True, location="our earlier run", evidence="earlier",
                       statement="inside cycles of risk factor 0.075 the bank's equity becomes negative"),
                 Claim("bounded_at_012", True, location="our earlier run", evidence="earlier",
@@ -118,22 +150,25 @@ def paper() -> Paper:
                       statement="without noise a large bank cycles chaotically: the largest exponent is positive"),
             ), fast=False),
             Computation(noisy_large_bank, (
-                Claim("target_leverage_of_policies", 5.8, 0.15, "notes on the policy experiment", evidence="third party",
+                Claim("target_leverage_of_policies", 5.8, 0.025, "notes on the policy experiment", "1", "third party", True,
                       statement="mean leverage of a large bank under weak noise, risk factor 0.075"),
-                Claim("relative_size_of_policies", 0.27, 0.005, "notes on the policy experiment", evidence="third party",
+                Claim("relative_size_of_policies", 0.27, 0.01, "notes on the policy experiment", "1", "third party", True,
                       statement="mean relative size of a large bank under weak noise"),
                 _earlier("mean_leverage", 5.94, 0.05, "mean leverage"),
                 _earlier("relative_size", 0.2717, 0.0023, "mean relative size"),
                 _earlier("return_deviation", 0.01427, 3e-4, "standard deviation of returns per step"),
                 _earlier("equity_shortfall", -0.0861, 0.0017, "realised shortfall of equity",
                          explanation="The measure as restated from the authors' program (mean of the worst 5 percent of log"
-                                     " equity returns among steps with a falling price) gives -0.091 for this series,"
-                                     " both here"
-                                     " and in a plain loop over the equations; leverage, size and return deviation of"
-                                     " the same"
-                                     " series agree. The earlier value must have used another subset."),
+                                     " equity returns among steps with a falling price) gives -0.093, here and in a plain"
+                                     " loop; leverage, size and return deviation of the same series agree. The earlier value"
+                                     " fits relative changes of equity in place of log returns, whose mean is -0.089."),
                 Claim("irregular_cycle", True, location="notes on the paper, scenario iv", evidence="third party",
-                      statement="with noise the large bank cycles irregularly, between prices of 17 and 32"),
+                      statement="with noise the large bank cycles irregularly: the length of a cycle varies by a quarter or"
+                                " more"),
+                _earlier("noisy_lowest_price", 18, 0.5, "lowest price of six runs under weak noise", "USD"),
+                _earlier("noisy_highest_price", 32, 0.5, "highest price of six runs under weak noise", "USD"),
+                _earlier("mean_leverage_other_noise", 6.6, 0.15, "mean leverage with noise scaled by sqrt(tau)"),
+                _earlier("relative_size_other_noise", 0.303, 0.005, "mean relative size with noise scaled by sqrt(tau)"),
             )),
             Computation(basin, (
                 Claim("fixed_point_always_reached", True, location="abstract of the discussion paper", evidence="abstract",
@@ -149,6 +184,8 @@ def paper() -> Paper:
                                        " earlier run was"
                                        " on its other side, by another start of the price before."
                            if (leverage, off) == (7, 0.001) else "") for (leverage, off), value in BASIN.items()),
+                *(Claim(cycle_name(leverage, off), True, location="our earlier run", evidence="earlier",
+                        statement=f"leverage {leverage:g}, price off by {off:g}: cycle") for leverage, off in CYCLING),
                 *(Claim(name, True, location="our earlier run", evidence="earlier",
                         statement=f"b = {b:g}, leverage {leverage:g}, price off by {off:g}: {name.rsplit('_', 1)[1]}")
                   for name, (b, leverage, off) in POLICIES.items()),
@@ -169,8 +206,8 @@ def paper() -> Paper:
     )
 
 
-def _closed(name: str, value: float, tolerance: float, statement: str, unit: str = "1") -> Claim:
-    return Claim(name, value, tolerance, "closed form", unit, "derived", statement=statement)
+def _closed(name: str, value: float, tolerance: float, statement: str, unit: str = "1", explanation: str = "") -> Claim:
+    return Claim(name, value, tolerance, "closed form", unit, "derived", statement=statement, explanation=explanation)
 
 
 def _earlier(name: str, value: float, tolerance: float, statement: str, unit: str = "1", explanation: str = "") -> Claim:

@@ -18,8 +18,8 @@ from dynamics.systems import Parameter, State, System
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["BASIN", "CYCLES", "POLICIES", "SCATTER", "basin", "exponents", "key", "large", "noisy_large_bank", "range_name",
-           "scenarios"]
+__all__ = ["BASIN", "CYCLES", "CYCLING", "POLICIES", "SCATTER", "SPACINGS", "basin", "cycle_name", "exponents", "key",
+           "large", "noisy_large_bank", "range_name", "scenarios"]
 
 # risk factor: lowest and highest price, median leverage, smallest equity, Lyapunov exponent of our earlier run
 CYCLES = {"0.01": (20.6, 28.5, 1.99, 1.61, 0.106), "0.02": (19.4, 30.3, 2.67, 1.16, 0.112),
@@ -30,6 +30,10 @@ SCATTER = {"0.01": (0.15, 0.05, 0.05, 0.08), "0.02": (0.15, 0.1, 0.05, 0.1), "0.
 # leverage at rest and perturbation of the price: range of the price in our earlier run, 0 at the fixed point
 BASIN = {(1.5, 0.01): 0.0, (1.5, 1.0): 0.0, (2, 0.01): 2.34, (3, 0.001): 0.0, (3, 0.01): 3.62, (7, 0.001): 0.0,
          (7, 0.01): 8.05, (8, 0.001): 8.68}
+# the same, where only a cycle was noted
+CYCLING = ((2, 1.0), (3, 1.0), (7, 1.0), (8, 0.01), (8, 1.0))
+# risk factor: shortest and longest mean distance of peaks, printed to a tenth: 15.5 to 17.5, 15.6 to 16.3 for the last
+SPACINGS = {"0.01": (15.45, 17.55), "0.02": (15.45, 17.55), "0.05": (15.45, 17.55), "0.075": (15.55, 16.35)}
 POLICIES = {"b_025_cycle": (-0.25, 6, 0.1), "b_01_rests": (-0.1, 6, 1.0), "b_01_cycle": (-0.1, 8, 1.0),
             "b_0_rests": (0.0, 8.5, 1.0), "b_plus_025_diverges": (0.25, 6, 0.1)}
 
@@ -43,13 +47,19 @@ def range_name(leverage: float, off: float) -> str:
     return f"price_range_leverage_{key(f'{leverage:g}')}_off_{key(f'{off:g}')}"
 
 
-def large(risk_factor: float, noise: bool = False, equity: float = 2.26689) -> tuple[System, dict[str, float]]:
+def cycle_name(leverage: float, off: float) -> str:
+    """Name of the claim that the orbit from ``off`` the fixed point is a cycle."""
+    return f"cycles_leverage_{leverage:g}_off_{key(f'{off:g}')}"
+
+
+def large(risk_factor: float, noise: bool = False, equity: float = 2.26689, scale: str = "1"
+          ) -> tuple[System, dict[str, float]]:
     """A large bank and its start: variance 0.01, and what leverage, share and debt are consistent with it."""
     system = models.load("basel_leverage_cycle").with_parameters(risk_factor=risk_factor, adjustment=9.5,
                                                                  target_equity=equity)
     if noise:
         weight = ("min(max(fund_weight + step*reversion*fund_weight*(fundamental - price)/price"
-                  " + fund_weight/price*sqrt(noise_variance)*innovation, 0.1), 0.9)")
+                  f" + fund_weight/price*sqrt({scale}*noise_variance)*innovation, 0.1), 0.9)")
         system = replace(
             system, name="basel_leverage_cycle with noise", parameters={
                 **system.parameters, "innovation": Parameter(0), "noise_floor": Parameter("0.001", "USD**2"),
@@ -76,6 +86,14 @@ def _spacing(price: Any) -> float:
     return 0.1*float(np.diff(rises).mean())
 
 
+def _peaks(price: Any) -> Any:
+    """Years between peaks that stand out by a quarter of the range of the log price."""
+    from scipy.signal import find_peaks
+
+    values = np.log(price)
+    return 0.1*np.diff(find_peaks(values, prominence=0.25*np.ptp(values))[0])
+
+
 def _recurrence(price: Any) -> float:
     """Years to the largest autocorrelation beyond five years."""
     values = np.log(price) - np.log(price).mean()
@@ -96,6 +114,9 @@ def scenarios(context: Context) -> dict[str, Any]:
                                  ("median_leverage", np.median(orbits["leverage"].values, axis=1)),
                                  ("smallest_equity", equity.min(axis=1))):
             found[f"{quantity}_{key(name)}"] = float(values.mean())
+        found[f"peak_spacing_{key(name)}"] = float(np.mean([_peaks(one).mean() for one in p]))
+        bounded = name == "0.02" and bool((orbits["status"] == 0).all() and (np.ptp(p, axis=1) > 5).all())
+        found["three_regions"] = found.get("three_regions", False) or bounded
     found["equity_goes_negative"] = bool((equity.min(axis=1) < 0).all())
     found["cycle_length"] = Computed(float(np.mean([_spacing(one) for one in p])),
                                      second=float(np.mean([_recurrence(one) for one in p])), second_method="autocorrelation")
@@ -104,6 +125,8 @@ def scenarios(context: Context) -> dict[str, Any]:
     quiet, other = large(0.02)
     cash = [_cash(orbit_ensemble(noisy, 5000, innovations=["innovation"], initial_state=start)),
             _cash(orbit_ensemble(quiet, 5000, initial_state=other))]
+    rest = orbit_ensemble(cycle_map(1.5, target_equity=2.26689), 1, discard=5000, initial_state={"price": 25.01})
+    found["three_regions"] &= abs(float(rest["price"].isel(time=-1)[0]) - 25) < 1e-9 and int(ends[1]["status"][0]) == 4
     small = orbit_ensemble(cycle_map(75, target_equity=1e-5), 5000).isel(time=-1, trajectory=0)
     return {**found, "bounded_at_012": [int(one["status"][0]) for one in ends] == [0, 4],
             "cash_is_conserved": all(np.abs(one/one[..., :1] - 1).max() < 1e-10 for one in cash),
@@ -176,9 +199,26 @@ def noisy_large_bank(context: Context) -> dict[str, Any]:
         worst.append(sum(sizes[:int(0.05*len(sizes))])/int(0.05*len(sizes)))
     found["equity_shortfall"] = replace(found["equity_shortfall"], second=float(np.mean(worst)),
                                         second_method="a plain loop")
+    lengths = np.concatenate([_peaks(one) for one in p])
+    # the range of the price was taken after 100 steps, of which the first cycles are still large
+    early = orbit_ensemble(system, context.size(6000, 3000), discard=100, trajectories=context.size(24, 6),
+                           innovations=["innovation"], initial_state=start,
+                           seed=context.seeds("range", 1)[0])["price"].values
+    other, start = large(0.075, noise=True, equity=2.27, scale="0.1")
+    scaled = orbit_ensemble(other, context.size(6000, 3000), discard=500, trajectories=context.size(24, 6),
+                            innovations=["innovation"], initial_state=start, seed=context.seeds("other noise", 1)[0])
     return {**found, "target_leverage_of_policies": found["mean_leverage"],
             "relative_size_of_policies": found["relative_size"],
-            "irregular_cycle": bool(17 < np.mean(p.min(axis=1)) < np.mean(p.max(axis=1)) < 32)}
+            "irregular_cycle": bool(lengths.std() > 0.25*lengths.mean()),
+            "noisy_lowest_price": _of_six(early.min(axis=1), min), "noisy_highest_price": _of_six(early.max(axis=1), max),
+            "mean_leverage_other_noise": float(scaled["leverage"].mean()),
+            "relative_size_other_noise": float(scaled["relative_size"].mean())}
+
+
+def _of_six(values: Any, extreme: Any) -> Computed:
+    """Mean extreme of six runs; of one set of six alone it is good to a unit."""
+    sets = [float(extreme(six)) for six in values.reshape(-1, 6)]
+    return Computed(float(np.mean(sets)), 2*float(np.std(sets, ddof=1))/len(sets)**0.5 if len(sets) > 1 else 1.0)
 
 
 def _shortfall(equity: Any, price: Any) -> float:
@@ -195,6 +235,10 @@ def basin(context: Context) -> dict[str, Any]:
         offs = [off for other, off in BASIN if other == leverage]
         ranges = _ranges(cycle_map(leverage, target_equity=2.26689), offs, context.size(40_000, 5000))
         found |= {range_name(leverage, off): value for off, value in zip(offs, ranges, strict=True)}
+    for leverage in dict.fromkeys(leverage for leverage, _ in CYCLING):
+        offs = [off for other, off in CYCLING if other == leverage]
+        ranges = _ranges(cycle_map(leverage, target_equity=2.26689), offs, 2000)
+        found |= {cycle_name(leverage, off): 1 < value < 30 for off, value in zip(offs, ranges, strict=True)}
     edge = range_name(7, 0.001)
     found[edge] = Computed(found[edge], second=_plain_range(0.007, 25.001), second_method="a plain loop over the equations")
     for name, (b, leverage, off) in POLICIES.items():
