@@ -219,6 +219,16 @@ def cycles() -> Iterator[Row]:
               0.707941, 1e-12, GOAL_CYCLES)
 
 
+def basel() -> Iterator[Row]:
+    model = dy.models.load("basel_leverage_cycle_ode").with_parameters(risk_factor=CYCLES["BASEL_HOPF"])
+    state = {name: float(value) for name, value in model.initial_state().items()}
+    point = dy.continue_cycles(model, hopf(state, risk_factor=CYCLES["BASEL_HOPF"]), "risk_factor", (0.0005, 0.0125))["NS1"]
+    yield Row("Basel leverage cycle, flow", "neimark_sacker of cycles, risk factor", CYCLES["BASEL_TORUS"],
+              point.parameters["risk_factor"], None, 1e-12, GOAL_CYCLES)
+    yield Row("Basel leverage cycle, flow", "neimark_sacker of cycles, period", CYCLES["BASEL_TORUS_PERIOD"], point.period,
+              None, 2e-12, GOAL_CYCLES)
+
+
 def bodies() -> Iterator[Row]:
     literal, period = CYCLES["ARENSTORF"], CYCLES["ARENSTORF_PERIOD"]
     table = dy.continue_cycles(system_of(literal), literal["states"] | {"period": period}, "mu", (0.0122, 0.0123),
@@ -242,7 +252,7 @@ def line(row: Row) -> str:
 def main() -> None:
     sys.stdout.write("| problem | point | found | relative error | digits | digits others print | within its goal |\n"
                      "|---|---|---|---|---|---|---|\n")
-    for group in (diagrams, period_three, codimension_two, chain, cycles, bodies):
+    for group in (diagrams, period_three, codimension_two, chain, cycles, basel, bodies):
         for row in group():
             sys.stdout.write(line(row) + "\n")
             sys.stdout.flush()

@@ -1,12 +1,14 @@
 """Cycles of the Basel leverage cycle in continuous time: born supercritical, and a large one that ends in a fold.
 
-The truth is integration, which knows nothing of collocation: LSODA, and shooting in 80-bit arithmetic (extrapolated midpoint
-rule, variational equations) for the torus; and the cubic of the linear motion.
+The truth is integration, which knows nothing of collocation: LSODA, and shooting in 80-bit arithmetic for the torus; and the
+cubic of the linear motion.
 """
 
 from __future__ import annotations
 
 import math
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,8 +17,10 @@ import dynamics as dy
 from dynamics.models.basel_leverage_cycle_ode import with_logarithmic_variance
 from dynamics.results import SpecialPoint
 
-HOPF = 0.01193056469053252  # risk factor where a2 a1 = D a0, by 40-digit arithmetic
-TORUS, TORUS_PERIOD = 0.01213924811123, 0.66548403647  # on the level of net cash of the initial state at the Hopf point
+sys.path.insert(0, str(Path(__file__).parents[1] / "reference"))
+import cycle_bifurcations as known
+
+HOPF, TORUS, TORUS_PERIOD = known.BASEL_HOPF, known.BASEL_TORUS, known.BASEL_TORUS_PERIOD
 NAME = "basel_leverage_cycle_ode"
 
 

@@ -88,3 +88,8 @@ def brusselator_chain_hopf(mode: int, points: int = 5) -> float:
 
 # core model, other parameters at their defaults: price impact, target leverage, critical shock by bisection
 CORE = ((0.3, 10.9, 0.0232161717), (0.3, 10.7, 0.0410335289), (0.5, 6.8, 0.0666181710), (0.7, 5.0, 0.1170803394))
+
+# The Basel leverage cycle in continuous time, on the level of net cash of the initial state at the Hopf point: torus of its
+# small cycles by shooting in 80-bit arithmetic (extrapolated midpoint rule, variational equations), modulus 1 to 1e-12.
+BASEL_HOPF = 0.01193056469053252  # risk factor where a2 a1 = D a0, by 40-digit arithmetic
+BASEL_TORUS, BASEL_TORUS_PERIOD = 0.01213924811123, 0.66548403647
