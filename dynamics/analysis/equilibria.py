@@ -15,7 +15,7 @@ from dynamics.symbolic.elimination import Solution, solve_numeric
 from dynamics.symbolic.exact_solutions import solutions_in_time
 from dynamics.symbolic.kernels import rational_form
 from dynamics.symbolic.polynomial import jacobian_matrix, roots_numeric
-from dynamics.symbolic.regimes import Regime, regimes
+from dynamics.symbolic.regimes import Regime, regime_at, regimes
 from dynamics.symbolic.stability import reduce_condition
 from dynamics.systems import System
 from dynamics.systems.numbers import exact
@@ -55,7 +55,8 @@ def fixed_points(system: System, parameters: Mapping[str, Any] | None = None,
     -----
     ``exactness`` of each point: "exact" (closed form), "certified" (all real roots of exact polynomials at the current
     parameters, isolated, 30 digits) or "numeric" (found from many starts; there may be more). The ``exactness`` of the
-    whole, in ``provenance``, is that of the weakest search, so "numeric" says that there may be more.
+    whole, in ``provenance``, is that of the weakest search, so "numeric" says that there may be more. A field with more
+    switches than can be split into regimes is searched in the one where it starts.
 
     Examples
     --------
@@ -74,8 +75,8 @@ def fixed_points(system: System, parameters: Mapping[str, Any] | None = None,
     bounds = {Symbol(name): part.bounds for name, part in system.parameters.items()}
     fields = fields_of(system)
     found: list[FixedPoint] = []
-    methods: set[str] = set()
-    for regime in regimes(fields, bounds):
+    parts, methods = _regimes(system, fields, bounds)
+    for regime in parts:
         equations = [e - s for e, s in zip(regime.expressions, states, strict=True)] if system.time == "discrete" \
             else list(regime.expressions)
         # numbers before derivatives: u**n/u has a value at u = 0 only once n is known
@@ -90,6 +91,15 @@ def fixed_points(system: System, parameters: Mapping[str, Any] | None = None,
     # a regime that was searched may hide points even where none was found
     weakest = _weakest(methods | {p.exactness for p in ordered})
     return FixedPoints(ordered, provenance("fixed_points", system, exactness=weakest))
+
+
+def _regimes(system: System, fields: Sequence[Expr], bounds: dict[Symbol, Any]) -> tuple[tuple[Regime, ...], set[str]]:
+    """All regimes, or the one of the declared initial state at current values where they are too many: ("numeric")."""
+    try:
+        return regimes(fields, bounds), set()
+    except DerivationError:
+        start = {Symbol(name): exact(value, f"states.{name}.initial") for name, value in system.initial_state().items()}
+        return (regime_at(fields, {**system.exact_parameters, **start}, bounds),), {"numeric"}
 
 
 def _box(system: System, box: Mapping[str, tuple[float, float]] | None) -> dict[str, tuple[Any, Any]]:

@@ -92,15 +92,18 @@ def regimes(expressions: Sequence[Expr], bounds: Bounds | None = None) -> tuple[
     1 - u/m > 0: True (1 - u/m,)
     1 - u/m > 0: False (0,)
     """
-    given = tuple(expressions)
-    found = tuple(islice(_split(given, _Decided(bounds or {})), 2**_LIMIT + 1))
-    count = len({switch for regime in found for switch, _ in regime.pattern})
-    if count > _LIMIT:
-        raise DerivationError(
-            f"{count} switches (max, min, abs, sign, conditions) make too many regimes; at most {_LIMIT} are split "
-            "symbolically. Use a smooth form (softplus, hill) of some of them, or integrate numerically."
-        )
-    return found
+    found: list[Regime] = []
+    counted: set[Switch] = set()
+    for regime in islice(_split(tuple(expressions), _Decided(bounds or {})), 2**_LIMIT + 1):
+        found.append(regime)
+        counted.update(switch for switch, _ in regime.pattern)
+        # at once: to count them all would be to split them all
+        if len(counted) > _LIMIT:
+            raise DerivationError(
+                f"More than {_LIMIT} switches (max, min, abs, sign, conditions) make too many regimes to split "
+                "symbolically. Use a smooth form (softplus, hill) of some of them, or integrate numerically."
+            )
+    return tuple(found)
 
 
 def switches(expressions: Sequence[Expr], bounds: Bounds | None = None) -> tuple[Switch, ...]:

@@ -297,3 +297,12 @@ def test_a_field_that_is_nowhere_defined_at_rest_has_no_fixed_point():
     points = dy.fixed_points(flow({"x": "(c + d)*x - y", "y": "x/(c*x + d*x - y) + exp(x)*x*y"}, parts),
                              {"c": 1.5}, box={"x": (0.1, 2), "y": (0.1, 2)})
     assert len(points) == 0
+
+
+def test_more_switches_than_can_be_split_leave_the_regime_of_the_start():
+    kinks = " + ".join(f"max(0, x - {k})" for k in range(1, 12))
+    system = dy.System(name="kinks", states={"x": 0}, parameters={"a": 1}, equations={"x": f"a - 2*x + {kinks}"})
+    points = dy.fixed_points(system)
+    assert [(str(p.state["x"]), p.stability, p.exactness) for p in points] == [("a/2", "stable", "exact")]
+    # x = 9/2 rests as well, in another regime: 1 - 9 + 3.5 + 2.5 + 1.5 + 0.5 = 0
+    assert points.provenance["exactness"] == "numeric"

@@ -469,7 +469,9 @@ def structural(system):
     name for name, system in models().items() if scalars(system) <= 24))
 def test_the_symbolic_verdict_is_the_sign_of_the_eigenvalues(name):
     system = system_of(name)
-    exact = [p for p in fixed_points(name) if p.exactness == "exact" and p.admissible and p.stability != "not determined"]
+    # where every state is free (no bank sells below its limit) there is no eigenvalue to judge
+    exact = [p for p in fixed_points(name) if p.exactness == "exact" and p.admissible and p.stability != "not determined"
+             and len(p.free) < len(system.states)]
     if not exact:
         pytest.skip("no exact fixed point")
     draws = 300 if name in ONE_VERDICT else 3000

@@ -4,6 +4,7 @@ import pytest
 from sympy import Abs, Eq, Integer, Max, Min, Piecewise, Rational, Symbol, sign
 
 from dynamics.errors import DerivationError
+from dynamics.symbolic import regimes as regimes_module
 from dynamics.symbolic.regimes import regime_at, regimes, switches
 
 x, y, z, m = (Symbol(name) for name in ("x", "y", "z", "m"))
@@ -61,6 +62,15 @@ def test_contradictory_and_constant_patterns_are_left_out():
 def test_too_many_switches():
     with pytest.raises(DerivationError, match="10"):
         regimes([sum(Abs(Symbol(f"x{index}")) for index in range(12))])
+
+
+def test_too_many_switches_are_not_counted_to_the_end(monkeypatch):
+    drawn, split = [], regimes_module._split
+    monkeypatch.setattr(regimes_module, "_split", lambda *given: (drawn.append(r) or r for r in split(*given)))
+    with pytest.raises(DerivationError, match="More than 10 switches"):
+        regimes([Symbol(f"y{index}") + Abs(Symbol(f"x{index}")) for index in range(11)])
+    # one regime, handed up through each of its switches; there are 2**11
+    assert len(drawn) <= 12
 
 
 def test_regime_at_needs_values():
