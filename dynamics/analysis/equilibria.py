@@ -15,8 +15,10 @@ from dynamics.symbolic.elimination import Solution, solve_numeric
 from dynamics.symbolic.exact_solutions import solutions_in_time
 from dynamics.symbolic.kernels import rational_form
 from dynamics.symbolic.polynomial import jacobian_matrix, roots_numeric
+from dynamics.symbolic.radicals import is_radical
 from dynamics.symbolic.regimes import Regime, regime_at, regimes
 from dynamics.symbolic.stability import reduce_condition
+from dynamics.symbolic.verification import distinct
 from dynamics.systems import System
 from dynamics.systems.numbers import exact
 
@@ -121,7 +123,8 @@ def _solutions(system: System, equations: Sequence[Expr], states: Sequence[Symbo
                ) -> tuple[str, list[tuple[Solution, str]]]:
     """(method, (solution, exactness) of each): exact, else certified at the current parameters, else from many starts.
 
-    Where algebra does not find all points, the declared initial state is still exact if it is a point of rest.
+    Where algebra does not find all points, those are still exact at which a state that a transcendental function of itself
+    moves (indifference of a crowd) rests at its declared initial value.
     """
     try:
         return "exact", [(solution, "exact") for solution in solutions_in_time(equations, states, bounds)]
@@ -134,18 +137,42 @@ def _solutions(system: System, equations: Sequence[Expr], states: Sequence[Symbo
         pass
     from dynamics.analysis.root_search import search_roots  # SciPy only when algebra fails
 
-    rest = _initial_rest(system, equations)
-    at_rest: dict[Symbol, Any] = {}
-    found: list[tuple[Solution, str]] = []
-    if rest is not None:
-        found.append((rest, "exact"))
-        at_rest = {symbol: value.xreplace(system.exact_parameters).evalf(17) for symbol, value in rest.values.items()
-                   if symbol not in rest.free}
+    rests = _rests_from_the_start(system, equations, states, bounds)
+    at_rest = [{symbol: value.xreplace(system.exact_parameters).evalf(17) for symbol, value in rest.values.items()
+                if symbol not in rest.free} for rest in rests]
+    found: list[tuple[Solution, str]] = [(rest, "exact") for rest in rests]
     conditions = [c.xreplace(system.exact_parameters) for c in regime.conditions]
     for root in search_roots(numbers, states, [limits[s.name] for s in states], conditions):
-        if rest is None or any(abs(root[s] - value) > 1e-8 * (1 + abs(root[s])) for s, value in at_rest.items()):
+        if all(any(abs(root[s] - value) > 1e-8 * (1 + abs(root[s])) for s, value in rest.items()) for rest in at_rest):
             found.append((Solution(root), "numeric"))
     return "numeric", found
+
+
+def _rests_from_the_start(system: System, equations: Sequence[Expr], states: Sequence[Symbol], bounds: dict[Symbol, Any]
+                          ) -> list[Solution]:
+    """Exact points of rest with all states, or those that make the equations transcendental, at their declared start."""
+    initial = {symbol: system._parsed.initial[symbol.name] for symbol in states}
+    rest = _initial_rest(system, equations)
+    found = [] if rest is None else [rest]
+    held = {state: initial[state] for state, equation in zip(states, equations, strict=True)
+            if _is_moved_by_a_function_of_itself(state, equation)}
+    if held:
+        others = [state for state in states if state not in held]
+        try:
+            found += [Solution({s: {**held, **solution.values}[s] for s in states}, solution.free, solution.nonzero,
+                               solution.nonnegative)
+                      for solution in solutions_in_time([e.xreplace(held) for e in equations], others, bounds)]
+        except DerivationError:
+            pass
+    return [found[k] for k in distinct([(s.values, s.free, s.nonnegative) for s in found], bounds)]
+
+
+def _is_moved_by_a_function_of_itself(state: Symbol, equation: Expr) -> bool:
+    """Whether a state occurs both within a transcendental function and beside it, as in tanh(x) - x."""
+    form = rational_form([equation])
+    symbols = form.elements[0].as_expr().free_symbols
+    return state in symbols and any(kernel.has(state) and not is_radical(kernel)
+                                    for symbol, kernel in form.kernels.items() if symbol in symbols)
 
 
 def _initial_rest(system: System, equations: Sequence[Expr]) -> Solution | None:

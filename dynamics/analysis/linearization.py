@@ -11,6 +11,7 @@ from sympy import And, Expr, Ge, Matrix, Symbol
 from dynamics import expressions
 from dynamics.errors import DerivationError, SpecificationError, did_you_mean
 from dynamics.results import FixedPoint
+from dynamics.symbolic.kernels import known_kernels
 from dynamics.symbolic.polynomial import characteristic_polynomial as _characteristic_polynomial
 from dynamics.symbolic.polynomial import jacobian_matrix
 from dynamics.symbolic.radicals import denested
@@ -170,11 +171,11 @@ def jacobian(system: System, at: Any = None) -> Matrix:
 
 
 def jacobian_at(system: System, place: Place) -> Matrix:
-    """Return the Jacobian at a place, radicals as simple as the bounds of the parameters allow."""
+    """Return the Jacobian at a place, radicals as simple as the bounds allow, functions of a flow that rests evaluated."""
     bounds = {Symbol(name): part.bounds for name, part in system.parameters.items()}
     known = [item for item in place.known if not item.is_number]
     matrix = jacobian_matrix(place.fields, [Symbol(name) for name in system.states]).xreplace(place.state)
-    return matrix.applyfunc(lambda entry: denested(entry, bounds, known))
+    return matrix.applyfunc(lambda entry: denested(known_kernels(entry), bounds, known))
 
 
 def characteristic_polynomial(system: System, at: Any) -> Expr:

@@ -46,7 +46,8 @@ def stability_conditions(system: System, at: Any) -> Records[StabilityCondition]
     Notes
     -----
     Eigenvalues that are zero (one, for maps) for all parameters, because of a conserved quantity or a line of fixed points,
-    are divided out. Conditions are taken for each factor of the characteristic polynomial, so they stay small.
+    are divided out. Conditions are taken for each factor of the characteristic polynomial, so they stay small; a Hurwitz
+    determinant of more than 300 terms is written in the coefficients of the factor instead of multiplied out.
 
     References
     ----------
@@ -68,7 +69,7 @@ def stability_conditions(system: System, at: Any) -> Records[StabilityCondition]
     spelled = system.symbol_spellings()
     here = _numbers(system, place)
     return Records([StabilityCondition(
-        expression=c.expression, bifurcation=kinds[c.expression], boundary=Eq(c.expression, 0), valid_where=valid,
+        expression=c.expression, bifurcation=kinds[c.expression], boundary=_boundary(c.expression), valid_where=valid,
         value=_value(c.expression, here), symbols=spelled) for c in conditions])
 
 
@@ -195,6 +196,11 @@ def _bounds(system: System) -> dict[Symbol, Any]:
 
 def _valid_where(place: Place, bounds: Mapping[Symbol, Any]) -> Boolean:
     return And(*(reduce_condition(known, bounds) >= 0 for known in place.known))
+
+
+def _boundary(expression: Expr) -> Any:
+    # of plain symbols an equation is true or false only as a number; asking takes a minute where there are many terms
+    return Eq(expression, 0, evaluate=bool(expression.is_number))
 
 
 def _numbers(system: System, place: Place) -> dict[Symbol, Any]:

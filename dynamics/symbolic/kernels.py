@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sympy import QQ, Add, Dummy, Expr, Float, Integer, Mul, Pow, Rational, S, Symbol, exp
+from sympy import QQ, Add, Dummy, Expr, Float, Function, Integer, Mul, Pow, Rational, S, Symbol, exp
 from sympy.polys.fields import FracField
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "composed",
     "evaluate_at",
     "exact_rational",
+    "known_kernels",
     "powers_of",
     "rational_form",
     "rationalized",
@@ -268,6 +269,40 @@ def rational_form(expressions: Iterable[Expr], symbols: Iterable[Symbol] = ()) -
     return RationalForm(
         over, tuple(form.reduce(over.from_expr(expression)) for expression in rational), kernels, relations
     )
+
+
+def known_kernels(expression: Expr) -> Expr:
+    """Return an expression with the value of every function whose argument is a number identically.
+
+    Parameters
+    ----------
+    expression : Expr
+
+    Returns
+    -------
+    Expr
+
+    Examples
+    --------
+    >>> from sympy import Symbol, tanh
+    >>> a, b = Symbol("a"), Symbol("b")
+    >>> known_kernels(tanh(a/(a + b) + b/(a + b) - 1) + tanh(a))
+    tanh(a)
+    """
+    kernels = [node for node in expression.atoms(Function, Pow)
+               if isinstance(node, Function) or not node.exp.is_Rational]
+    # innermost first: a value within may be what makes the argument around it a number
+    for kernel in sorted(kernels, key=lambda node: int(node.count_ops())):
+        inner = kernel.args[0]
+        if not inner.free_symbols:
+            continue
+        try:
+            element = rational_form([inner]).elements[0]
+        except ZeroDivisionError:
+            continue
+        if element.numer.is_ground and element.denom.is_ground:
+            expression = expression.xreplace({kernel: kernel.func(element.as_expr(), *kernel.args[1:])})
+    return expression
 
 
 def rationalized(form: RationalForm, element: Any) -> Any:

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from sympy import Abs, Add, DiracDelta, Dummy, Expr, Heaviside, Matrix, Max, Min, Mul, Piecewise, S, Symbol, sign, tanh
-from sympy.polys.matrices import DomainMatrix
+from sympy.utilities.iterables import strongly_connected_components
 
 from dynamics.errors import DerivationError
+from dynamics.symbolic.determinants import determinant
 from dynamics.symbolic.factors import cleared, factored, layout
-from dynamics.symbolic.kernels import RationalForm, rational_form
+from dynamics.symbolic.kernels import RationalForm, powers_of, rational_form
 
 __all__ = [
     "CharacteristicFactor",
@@ -73,13 +74,25 @@ def jacobian_matrix(equations: Sequence[Expr], states: Sequence[Symbol]) -> Any:
 
 
 def _derivative(equation: Expr, state: Symbol) -> Expr:
-    if not equation.has(Abs, Max, Min, sign, Piecewise, tanh):
+    if equation.has(tanh):
+        return _through_tanh(equation, state)
+    if not equation.has(Abs, Max, Min, sign, Piecewise):
         return equation.diff(state)
-    # SymPy takes a plain symbol as complex: it differentiates Abs into real and imaginary parts, and takes minutes to
-    # split the argument of tanh into them, to see whether zero times it is zero
+    # SymPy takes a plain symbol as complex: it differentiates Abs into real and imaginary parts
     real = {symbol: Dummy(symbol.name, real=True) for symbol in equation.free_symbols | {state}}
     plain = {dummy: symbol for symbol, dummy in real.items()}
     return _regular(equation.xreplace(real).diff(real[state])).xreplace(plain)
+
+
+def _through_tanh(equation: Expr, state: Symbol) -> Expr:
+    """By the chain rule: SymPy asks whether factors vanish, and divides the argument of tanh by pi*i for minutes."""
+    names: dict[Expr, Expr] = {node: Dummy("tanh") for node in equation.atoms(tanh)}
+    outer = equation.xreplace(names)
+    result = _derivative(outer, state)
+    for node, name in names.items():
+        if outer.has(name) and node.has(state):
+            result += _derivative(outer, name) * (1 - name**2) * _derivative(node.args[0], state)
+    return result.xreplace({name: node for node, name in names.items()})
 
 
 def _regular(expression: Expr) -> Expr:
@@ -123,20 +136,42 @@ def factor_characteristic(matrix: Any) -> tuple[CharacteristicFactor, ...]:
             f"A characteristic polynomial needs a square matrix; this one has shape {rows} x {columns}."
         )
     form = rational_form(list(matrix))
-    over = form.field
-    grid = [[form.elements[row * rows + column] for column in range(rows)] for row in range(rows)]
-    domain_matrix = DomainMatrix(grid, (rows, rows), over.to_domain())
     found: dict[tuple[Any, ...], int] = {}
     # strongly connected blocks: a polynomial of a block is far smaller than that of the whole
-    for block in domain_matrix.scc():
-        part = domain_matrix.extract(block, block)
-        for coefficients, multiplicity in _factors(form, part.charpoly()):
+    links = [(row, column) for row in range(rows) for column in range(rows) if form.elements[row * rows + column]]
+    for block in strongly_connected_components((list(range(rows)), links)):
+        part = [[form.elements[row * rows + column] for column in block] for row in block]
+        for coefficients, multiplicity in _factors(form, _characteristic_coefficients(form.field, part)):
             found[coefficients] = found.get(coefficients, 0) + multiplicity
     factors = [
         CharacteristicFactor(tuple(form.put_back(layout(item)) for item in coefficients), multiplicity)
         for coefficients, multiplicity in found.items()
     ]
     return tuple(sorted(factors, key=lambda factor: (factor.degree, str(factor.coefficients))))
+
+
+def _characteristic_coefficients(over: Any, rows: Sequence[Sequence[Any]]) -> list[Any]:
+    """Coefficients of det(z - J), the leading one 1.
+
+    The rows are cleared of denominators first: in a field of fractions every product would look for common divisors.
+    """
+    eigenvalue = Dummy("eigenvalue")
+    ring = over.ring.clone(symbols=(eigenvalue, *over.ring.symbols))
+    grid, divisors = [], dict[Any, None]()
+    for index, row in enumerate(rows):
+        denominator, *entries = (item.set_ring(ring) for item in cleared([over.one, *row]))
+        divisors.update(dict.fromkeys(factor for factor, _ in factored(denominator)[1]))
+        grid.append([-item for item in entries])
+        grid[-1][index] += denominator * ring.gens[0]
+    parts = powers_of(determinant(grid, ring), 0)
+    coefficients = [parts.get(power, ring.zero) for power in range(len(rows), -1, -1)]
+    for divisor in divisors:
+        divided = [item.div(divisor) for item in coefficients]
+        while not any(remainder for _, remainder in divided):
+            coefficients = [quotient for quotient, _ in divided]
+            divided = [item.div(divisor) for item in coefficients]
+    elements = [over(item.set_ring(over.ring)) for item in coefficients]
+    return [item / elements[0] for item in elements]
 
 
 def _factors(form: RationalForm, polynomial: list[Any]) -> list[tuple[tuple[Any, ...], int]]:

@@ -21,12 +21,15 @@ from dynamics.symbolic.kernels import (
     powers_of,
     rational_form,
 )
+from dynamics.symbolic.sampled_signs import takes_both_signs
 
-__all__ = ["polynomial_sign", "sign_of", "weak_sign_of"]
+__all__ = ["has_long_factor", "polynomial_sign", "sign_of", "weak_sign_of"]
 
 _POSITIVE, _NEGATIVE, _NONNEGATIVE, _REAL = "positive", "negative", "nonnegative", "real"
 _FACTORABLE = 12  # terms; the discriminant of anything longer rarely factors, and trying takes long
 _PLACES, _GOLDEN = 4, 0.6180339887498949
+_LONG = 24  # terms from which points that refute a sign cost less than an attempt to prove it
+_HOPELESS = 1000  # terms beyond which nothing but the signs of the coefficients proves a sign
 _DEPTH = 3  # nested discriminants and radicals beyond this are never decided by hand either
 
 
@@ -99,10 +102,36 @@ def polynomial_sign(form: RationalForm, polynomial: Any, bounds: Bounds, known: 
     -------
     {1, -1} or None
     """
+    if len(polynomial) > _LONG and takes_both_signs(form, polynomial, bounds, known):
+        return None
     sign, strict = _factor_sign(form, polynomial, bounds, _DEPTH)
     if sign is not None and strict:
         return sign
+    if len(polynomial) > _HOPELESS:
+        return None
     return sign_of(form.expression(polynomial), bounds, known) if known else None
+
+
+def has_long_factor(form: RationalForm, element: Any, terms: int, bounds: Bounds, known: Sequence[Expr] = ()) -> bool:
+    """Whether an element has a factor of odd power, of undecided sign, and of more than so many terms.
+
+    Parameters
+    ----------
+    form : RationalForm
+        Without radicals; with them the answer is False.
+    element : FracElement
+    terms : int
+    bounds, known
+        As for `sign_of`.
+
+    Returns
+    -------
+    bool
+    """
+    if form.relations or len(element.numer) <= terms:
+        return False
+    return any(len(factor) > terms and power % 2 and polynomial_sign(form, factor, bounds, known) is None
+               for factor, power in factors_of(element)[1])
 
 
 _Sign = tuple[int | None, bool]  # (weak sign, whether it is strict)
@@ -161,7 +190,7 @@ def _factor_sign(form: RationalForm, polynomial: Any, bounds: Bounds, depth: int
         else:
             shifted, kinds[index] = _shift(shifted, index, *bounds.get(symbol, (None, None)))
     found = _coefficient_sign(shifted, kinds)
-    if found[0] is not None or depth <= 0:
+    if found[0] is not None or depth <= 0 or len(shifted) > _HOPELESS:
         return found
     return _radical_sign(form, polynomial, bounds, depth) or _quadratic_sign(form, shifted, kinds, depth) or _UNDECIDED
 

@@ -12,17 +12,18 @@ from math import comb
 from typing import Any, Literal
 
 from sympy import Add, Expr, Integer, Mul, S
-from sympy.polys.matrices import DomainMatrix
 
 from dynamics.errors import DerivationError
-from dynamics.symbolic.factors import cleared, factors_of
+from dynamics.symbolic.determinants import determinant, determinant_of_named
+from dynamics.symbolic.factors import cleared, factors_of, layout
 from dynamics.symbolic.kernels import Bounds, RationalForm, rational_form
 from dynamics.symbolic.radicals import factors_with_roots
-from dynamics.symbolic.signs import polynomial_sign, sign_of
+from dynamics.symbolic.signs import has_long_factor, polynomial_sign, sign_of
 
 __all__ = ["Condition", "hurwitz_conditions", "jury_conditions", "lienard_chipart_conditions", "real_root_conditions",
            "reduce_condition", "stability_of_factor"]
 
+_LONG = 300  # terms that nobody reads, and that Python cannot compile as a sum when they are thousands
 Kind = Literal["fold", "hopf", "period_doubling", "neimark_sacker"]
 
 
@@ -128,13 +129,16 @@ class _Cleared:
         return self.condition(self.coefficients[index] * self.leading, kind)
 
     def minor_condition(self, order: int, kind: Kind | None) -> Condition:
-        """Leading principal minor of the Hurwitz matrix, of the monic polynomial up to a positive factor."""
+        """Leading principal minor of the Hurwitz matrix of the monic polynomial; in the coefficients where it is long."""
         ring = self.form.field.ring
         rows = [[self.entry(2 * (column + 1) - (row + 1)) for column in range(order)] for row in range(order)]
-        domain = ring.to_domain()
-        matrix = DomainMatrix([[domain.convert(item) for item in row] for row in rows], (order, order), domain)
-        determinant = matrix.charpoly()[-1] * (-1) ** order
-        return self.condition(determinant * self.leading if order % 2 else determinant, kind)
+        minor = determinant(rows, ring)
+        signed = self.form.reduce(self.form.field(minor * self.leading if order % 2 else minor))
+        if not has_long_factor(self.form, signed, _LONG, self.bounds, self.known):
+            return Condition(_reduced(self.form, signed, self.bounds, self.known), kind)
+        side = self.condition(self.leading, None).expression if order % 2 else S.One
+        named = determinant_of_named(rows, lambda item: self.form.put_back(layout(self.form.field(item))))
+        return Condition(side * named, kind)
 
     def condition(self, polynomial: Any, kind: Kind | None) -> Condition:
         element = self.form.reduce(self.form.field(polynomial))
@@ -305,8 +309,7 @@ def jury_conditions(
     constant = transformed.coefficient_condition(polynomial.degree, "fold")
     if polynomial.degree == 1 or flip.expression == 0:  # zero: -1 is a root whatever the parameters
         return _needed([constant, flip])
-    others = _lienard_chipart(transformed, "fold", "neimark_sacker")[1:]
-    return _needed([constant, flip, *others])
+    return _needed([constant, flip, *_lienard_chipart(transformed, "fold", "neimark_sacker")[1:]])
 
 
 def real_root_conditions(
@@ -393,6 +396,5 @@ def stability_of_factor(
     >>> [item.expression for item in stability_of_factor([1, r - 2], "discrete")]
     [r - 1, 3 - r]
     """
-    if time == "discrete":
-        return jury_conditions(coefficients, bounds, known)
-    return lienard_chipart_conditions(coefficients, bounds, known)
+    conditions = jury_conditions if time == "discrete" else lienard_chipart_conditions
+    return conditions(coefficients, bounds, known)

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from scipy.optimize import brentq
-from sympy import Symbol, simplify, sqrt
+from sympy import Matrix, Symbol, cancel, simplify, sqrt
 
 import dynamics as dy
 from dynamics.errors import DerivationError, SpecificationError
@@ -250,6 +250,27 @@ def test_a_declared_point_of_rest_on_a_line_of_such_points_leaves_a_state_free()
     # slope -sech(0)**2 - 1 across the line; the zero along it is structural
     assert point.eigenvalues == pytest.approx((-2, 0), abs=1e-12)
     assert point.stability == "stable"
+
+
+def test_an_indifferent_crowd_leaves_a_line_of_rests_exact_where_no_state_starts_at_rest():
+    """The Jacobian is singular along the line, so that no search from many starts arrives there."""
+    positive = {name: dy.Parameter(value, bounds=(0, None)) for name, value in
+                {"beta": 0.5, "h": 0.2, "c": 1, "d": 3}.items()}
+    crowd = flow({"s": "tanh(beta*s + h*(c*y + d*y - 1)) - s", "y": "1 - c*y - d*y + s", "w": "(c*y + d*y - 1)*(1 + w**2)"},
+                 positive, states={"s": 0, "y": 1, "w": 0})
+    (point,) = dy.fixed_points(crowd)
+    beta, h, c, d, w = (Symbol(name) for name in ("beta", "h", "c", "d", "w"))
+    assert point.state == {"s": 0, "y": 1 / (c + d), "w": w}
+    assert (point.free, point.exactness, point.stability) == (("w",), "exact", "stable")
+    # the flow is zero at rest, and its tanh with it, however it is written
+    expected = Matrix([[beta - 1, h * (c + d), 0], [1, -c - d, 0], [0, (c + d) * (1 + w**2), 0]])
+    assert (dy.jacobian(crowd, point) - expected).applyfunc(cancel) == Matrix.zeros(3)
+    for herding, feedback in ((0.5, 0.2), (0.5, 2.0), (1.5, 0.1)):
+        changed = crowd.with_parameters(beta=herding, h=feedback)
+        growth = np.linalg.eigvals(np.array([[herding - 1, 4 * feedback], [1, -4]])).real.max()
+        verdict = all(condition.expression.xreplace(changed.exact_parameters) > 0
+                      for condition in dy.stability_conditions(changed, point))
+        assert verdict == (growth < 0)
 
 
 def test_a_switch_in_a_branch_that_is_not_taken_makes_no_second_point():

@@ -1,8 +1,9 @@
 import random
 
+import mpmath
 import numpy as np
 import pytest
-from sympy import Abs, Integer, Matrix, Max, Rational, Symbol, cancel, exp, eye, sqrt, symbols, tanh
+from sympy import Abs, Integer, Matrix, Max, Rational, Symbol, cancel, exp, eye, lambdify, sqrt, symbols, tanh
 
 from dynamics.errors import DerivationError
 from dynamics.symbolic.polynomial import (
@@ -87,3 +88,27 @@ def test_errors():
         factor_characteristic(Matrix([[1, 2]]))
     with pytest.raises(DerivationError, match="no finite value"):
         roots_numeric(Matrix([[a]]))
+
+
+def test_jacobian_of_nested_tanh_is_the_derivative():
+    field = tanh(a * tanh(x * b) + Abs(x) * exp(x)) * x**b + tanh(b)
+    (derivative,) = jacobian_matrix([field], [x])
+    numbers = {a: Rational(3, 2), b: Rational(5, 2)}
+    slope = mpmath.diff(lambdify(x, field.xreplace(numbers), modules=["mpmath"]), mpmath.mpf(2) / 3)
+    assert float(derivative.xreplace({**numbers, x: Rational(2, 3)})) == pytest.approx(float(slope), rel=1e-12)
+    assert jacobian_matrix([tanh(a)], [x]) == Matrix([0])
+
+
+def test_denominators_of_rows_leave_the_polynomial():
+    c, d, e, f, g, h = symbols("c d e f g h")
+    rate, share = c + d * e, 1 / (a + b)
+    flow = [-c * share, a * f - rate * share, d / rate, g]
+    price = [-h, *(b * entry for entry in flow[1:])]
+    equity = [(1 - share) * first - share * second for first, second in zip(price, flow, strict=True)]
+    crowd = [f * entry for entry in price[:3]] + [f * price[3] - e]
+    matrix = Matrix([price, equity, [entry / rate for entry in flow], crowd])
+    (factor,) = [factor for factor in factor_characteristic(matrix) if factor.degree > 1]
+    at = dict(zip((a, b, c, d, e, f, g, h), (Rational(k, 7) for k in range(2, 10)), strict=True))
+    roots = np.roots([float(item.xreplace(at)) for item in factor.coefficients])
+    expected = np.linalg.eigvals(np.array(matrix.xreplace(at), dtype=float))
+    assert all(min(abs(expected - root)) < 1e-9 for root in roots)

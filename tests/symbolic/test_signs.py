@@ -6,7 +6,10 @@ from hypothesis import strategies as st
 from sympy import Integer, Rational, Symbol, exp, log, sqrt, tanh
 
 from dynamics.symbolic import signs
+from dynamics.symbolic.kernels import rational_form
+from dynamics.symbolic.sampled_signs import takes_both_signs
 from dynamics.symbolic.signs import sign_of, weak_sign_of
+from dynamics.symbolic.stability import reduce_condition
 from dynamics.symbolic.verification import sample_point
 
 a, b, x = Symbol("a"), Symbol("b"), Symbol("x")
@@ -110,3 +113,22 @@ def test_numbers_at_places_change_no_verdict(numbers):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(signs, "_has_zeros_somewhere", lambda *_: False)
         assert sign_of(quadratic, bounds) == found
+
+
+def test_points_refute_a_sign_and_do_not_prove_one():
+    names = [Symbol(f"p{index}") for index in range(6)]
+    bounds = dict.fromkeys(names, POSITIVE)
+    whole = (sum(names) + 1) ** 3
+    for expression, known, both in [(whole.expand() - 7 * names[0], (), False), (whole.expand() - 400 * names[0], (), True),
+                                    ((whole + (names[0] - names[1]) * whole).expand(), (), True),
+                                    ((whole + (names[0] - names[1]) * whole).expand(), (names[0] - names[1],), False)]:
+        form = rational_form([expression])
+        assert takes_both_signs(form, form.elements[0], bounds, known) is both
+    # long, and decided by what is known, or by the bounds
+    long = (names[0] - names[1]) * (sum(names) + 1) ** 3 + sum(names[1:]) + 1
+    assert reduce_condition(long.expand(), bounds, [names[0] - names[1]]) == 1
+    assert reduce_condition(-whole.expand() - names[0] * names[1] - 3, bounds) == -1
+    assert reduce_condition(long.expand(), bounds).has(*names)
+    # beside what is not real nothing is said
+    form = rational_form([sqrt(-names[0]) + names[1]])
+    assert not takes_both_signs(form, form.elements[0], bounds)

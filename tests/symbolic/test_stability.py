@@ -167,3 +167,22 @@ def test_degenerate_input():
         hurwitz_conditions([Integer(1)])
     with pytest.raises(DerivationError):
         jury_conditions([Integer(0), Integer(1)])
+
+
+def test_a_determinant_of_pages_is_written_in_the_coefficients():
+    names = [[Symbol(f"c{index}{part}") for part in range(6)] for index in range(4)]
+    coefficients = [Integer(3), *(sum(row) - 2 * row[0] for row in names)]
+    bounds = {symbol: POSITIVE for row in names for symbol in row}
+    conditions = lienard_chipart_conditions(coefficients, bounds)
+    (hopf,) = [item for item in conditions if item.kind == "hopf"]
+    assert len(hopf.expression.expand().args) > 300
+    assert hopf.expression.count_ops() < 60
+    generator = random.Random(7)
+    verdicts = {True: 0, False: 0}
+    for _ in range(400):
+        at = {symbol: Rational(generator.randint(1, 40), 8) for symbol in bounds}
+        margin = max(np.roots([float(item.xreplace(at)) for item in coefficients]).real)
+        if abs(margin) > 1e-6:
+            verdicts[bool(margin < 0)] += 1
+            assert all(item.expression.xreplace(at) > 0 for item in conditions) is bool(margin < 0)
+    assert min(verdicts.values()) > 20
