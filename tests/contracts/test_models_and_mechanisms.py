@@ -253,6 +253,9 @@ def test_every_parameter_has_an_effect(name):
     system = system_of(name)
     used = {symbol.name for expression in system.field.values() for symbol in expression.free_symbols}
     used |= {symbol.name for initial in system._parsed.initial.values() for symbol in initial.free_symbols}
+    # a jump is not in the field, but moves the state all the same
+    used |= {symbol.name for rate, assign in system._parsed.jumps.values() for e in (rate, *assign.values())
+             for symbol in system.resolve(e).free_symbols}
     assert set(system.parameters) <= used
 
 
