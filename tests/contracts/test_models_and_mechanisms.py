@@ -37,8 +37,9 @@ FAST_PAIRS = (
     ("performance_fee", "governance"), ("recursive_loops", "order_backlog"), ("market_depth", "depletion"),
 )
 FORBIDDEN = {frozenset(("depletion", "open_interest")): "both scale impact by what is held"}
-# maps whose fixed points have one verdict for all parameters: slopes 1/2, 1 - 1/n
-ONE_VERDICT = ("noncustodial_stablecoin", "stablecoin_stability", "virtual_pool")
+# maps whose fixed points in closed form have one verdict for all parameters: slopes 1/2, 1 - 1/n, and 0 where each bank
+# sells everything or nothing
+ONE_VERDICT = ("fire_sale_equilibrium", "noncustodial_stablecoin", "stablecoin_stability", "virtual_pool")
 # minutes of symbolic work
 LONG_THEORY = ("basel_leverage_cycle", "basel_leverage_cycle_ode", "fire_sale_equilibrium", "fire_sale_threshold",
                "fire_sale_threshold(True)", "keen", "stablecoin_stability",
