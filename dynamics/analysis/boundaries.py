@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sympy import Expr, Symbol
 
 from dynamics.analysis.branch_points import zero_eigenvalue_kind
-from dynamics.analysis.closed_forms import Candidate, candidates
+from dynamics.analysis.closed_forms import Candidate, known_candidates
 from dynamics.compiled.code import vector_function
 from dynamics.symbolic.radicals import denested
 from dynamics.symbolic.spectra import stability_of_matrix
@@ -38,12 +38,8 @@ def boundaries(system: System, x: str, x_values: Sequence[float], y: str, y_valu
     -------
     list of dict
         ``label``, ``kind`` (hopf, fold, ..., border_collision), ``regime``, and ``x``, ``y``: points of the line, nan
-        between pieces. Only parts are kept where the point is admissible and the other conditions hold.
-
-    Raises
-    ------
-    DerivationError
-        If the fixed points have no closed form.
+        between pieces. Only parts are kept where the point is admissible and the other conditions hold; only of points
+        in closed form.
     """
     bounds = {**{Symbol(n): part.bounds for n, part in system.parameters.items()},
               **{Symbol(n): part.bounds for n, part in system.states.items()}}
@@ -52,7 +48,7 @@ def boundaries(system: System, x: str, x_values: Sequence[float], y: str, y_valu
     others = {s: v for s, v in system.exact_parameters.items() if s.name not in (x, y)}
     start = {Symbol(n): v for n, v in system.initial_state().items()}
     lines: list[dict[str, Any]] = []
-    found = candidates(system, tuple(sorted({x, y} & {*system.parameters})))
+    found = known_candidates(system, tuple(sorted({x, y} & {*system.parameters}))).points
     placed = [_in_plane(c, others, {s: start[s] for s in start if s.name in c.free}) for c in found]
     for candidate in placed:
         beside = [c.state for c in placed if c.regime == candidate.regime]

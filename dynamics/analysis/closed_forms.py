@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sympy import Expr, Symbol
 
+from dynamics.analysis.equilibria import rests_from_the_start
 from dynamics.analysis.linearization import fields_of
+from dynamics.errors import DerivationError
+from dynamics.symbolic.elimination import Solution
 from dynamics.symbolic.exact_solutions import solutions_in_time
 from dynamics.symbolic.polynomial import jacobian_matrix
 from dynamics.symbolic.regimes import regimes
 from dynamics.systems import System
 
-__all__ = ["Candidate", "candidates"]
+__all__ = ["Candidate", "Candidates", "candidates", "known_candidates"]
 
 LARGEST = 10_000  # numerator and denominator of numbers worth putting in: longer ones outgrow symbols in closed forms
 
@@ -35,9 +39,41 @@ class Candidate:
         return jacobian_matrix(self.fields, list(self.state))
 
 
-@functools.lru_cache(maxsize=32)
+@dataclass(frozen=True)
+class Candidates:
+    """What algebra finds.
+
+    Attributes
+    ----------
+    points : tuple of Candidate
+    complete : bool
+        Whether every regime has closed forms. Of the others there are only rests at the declared initial state.
+    reason : str
+        Why the algebra of some regime fails.
+    """
+
+    points: tuple[Candidate, ...]
+    complete: bool
+    reason: str = ""
+
+
 def candidates(system: System, varied: tuple[str, ...] | None = None) -> tuple[Candidate, ...]:
-    """Return every fixed point that has a closed form.
+    """Return every fixed point, in closed form.
+
+    Raises
+    ------
+    DerivationError
+        If the fixed points of some regime have no closed form.
+    """
+    found = known_candidates(system, varied)
+    if not found.complete:
+        raise DerivationError(found.reason)
+    return found.points
+
+
+@functools.lru_cache(maxsize=32)
+def known_candidates(system: System, varied: tuple[str, ...] | None = None) -> Candidates:
+    """Return the fixed points that have a closed form.
 
     Parameters
     ----------
@@ -45,27 +81,23 @@ def candidates(system: System, varied: tuple[str, ...] | None = None) -> tuple[C
     varied : tuple of str, optional
         Parameters whose values are left open; the others are numbers, which can make the algebra many times quicker.
         None: all are left open.
-
-    Returns
-    -------
-    tuple of Candidate
-
-    Raises
-    ------
-    DerivationError
-        If the fixed points of some regime have no closed form.
     """
     states = [Symbol(name) for name in system.states]
     bounds = {Symbol(name): part.bounds for name, part in system.parameters.items()}
-    given: dict[Expr, Expr] = {} if varied is None else {
+    given: dict[Symbol, Expr] = {} if varied is None else {
         symbol: value for symbol, value in system.exact_parameters.items()
         if symbol.name not in varied and value.q < LARGEST and abs(value.p) < LARGEST}
-    found = []
+    found: list[Candidate] = []
+    reason = ""
     for regime in regimes(fields_of(system), bounds):
         fields = tuple(e.xreplace(given) for e in regime.expressions)
         conditions = tuple(c.xreplace(given) for c in regime.conditions)
         equations = [e - s for e, s in zip(fields, states, strict=True)] if system.time == "discrete" else list(fields)
-        for solution in solutions_in_time(equations, states, bounds):
-            found.append(Candidate(solution.values, tuple(s.name for s in solution.free),
-                                   (*conditions, *solution.nonnegative), fields, regime.name))
-    return tuple(found)
+        solutions: Sequence[Solution]
+        try:
+            solutions = solutions_in_time(equations, states, bounds)
+        except DerivationError as error:
+            solutions, reason = rests_from_the_start(system, equations, states, bounds, given), str(error)
+        found += [Candidate(solution.values, tuple(s.name for s in solution.free), (*conditions, *solution.nonnegative),
+                            fields, regime.name) for solution in solutions]
+    return Candidates(tuple(found), not reason, reason)

@@ -202,7 +202,8 @@ class Ensemble:
         twin.lanes, twin.p, twin.start = len(lanes), self.p[:, lanes], self.start[:, lanes]
         if self.points is not None:
             q = self.points
-            twin.points = LanePoints(q.state[:, lanes], q.which[lanes], q.growth[lanes], q.slowest[lanes], q.candidates)
+            twin.points = replace(q, state=q.state[:, lanes], which=q.which[lanes], growth=q.growth[lanes],
+                                  slowest=q.slowest[lanes])
         return twin
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dynamics.analysis.closed_forms import Candidate, candidates
+from dynamics.analysis.closed_forms import Candidate, known_candidates
 from dynamics.compiled.functions import functions_of
 from dynamics.errors import DerivationError
 from dynamics.systems import System
@@ -34,6 +34,9 @@ class LanePoints:
         Largest real part of the eigenvalues (structural zeros left out); for maps log of the largest modulus.
     slowest : ndarray, shape (lanes,)
         Smallest absolute real part.
+    candidates : tuple of Candidate
+    complete : bool
+        Whether these are all fixed points; False: some regime has no closed forms, and there may be more.
     """
 
     state: Array
@@ -41,6 +44,7 @@ class LanePoints:
     growth: Array
     slowest: Array
     candidates: tuple[Candidate, ...]
+    complete: bool = True
 
     @property
     def stable(self) -> Flags:
@@ -65,9 +69,10 @@ def lane_points(system: System, p: Array, varied: tuple[str, ...] | None = None)
         If there is no closed form.
     """
     functions = functions_of(system)
-    found = candidates(system, varied)
+    known = known_candidates(system, varied)
+    found = known.points
     if not found:
-        raise DerivationError(f"'{system.name}' has no fixed points; give initial_state")
+        raise DerivationError(known.reason or f"'{system.name}' has no fixed points; give initial_state")
     lanes = p.shape[1]
     start = functions.initial_state(system)
     zero = np.zeros(lanes)
@@ -87,7 +92,7 @@ def lane_points(system: System, p: Array, varied: tuple[str, ...] | None = None)
         better = inside & ((which < 0) | (largest < growth))
         state[:, better], which[better], growth[better], slowest[better] = \
             point[:, better], number, largest[better], smallest[better]
-    return LanePoints(state, which, growth, slowest, found)
+    return LanePoints(state, which, growth, slowest, found, known.complete)
 
 
 def _within(system: System, point: Array) -> Flags:

@@ -49,7 +49,8 @@ def decided_without_trajectory(ensemble: Ensemble, at_once: NDArray[np.bool_]) -
     unstable = np.zeros(ensemble.lanes, dtype=bool)
     if points is not None:
         unstable = (points.which >= 0) & ~points.stable
-        regime[points.which < 0] = REGIMES["no_fixed_point"]
+        # where algebra does not find them all, that none was found does not say that there is none
+        regime[points.which < 0] = REGIMES["no_fixed_point" if points.complete else "not_run"]
         regime[unstable] = REGIMES["unstable"]
     regime[at_once & ~unstable] = REGIMES["insolvent_at_once"]
     return regime

@@ -33,11 +33,11 @@ CELLS = 4096
 
 
 def phase_diagram(system: System | Process, x: tuple[str, Sequence[float]], y: tuple[str, Sequence[float]], *,
-                  shock: str = "price", magnitude: float = 0.1, event: str = "insolvency", duration: float | None = None,
-                  initial_state: Mapping[str, float] | None = None, measures: Sequence[str] = (),
-                  parameters: Mapping[str, Any] | None = None, relative_tolerance: float = 1e-6,
-                  absolute_tolerance: float = 1e-9, refine: bool = False, executor: Any = None,
-                  store: str | Path | None = None, engine: str = "auto", progress: bool = False,
+                  shock: str | None = None, magnitude: float = 0.1, event: str | None = None,
+                  duration: float | None = None, initial_state: Mapping[str, float] | None = None,
+                  measures: Sequence[str] = (), parameters: Mapping[str, Any] | None = None,
+                  relative_tolerance: float = 1e-6, absolute_tolerance: float = 1e-9, refine: bool = False,
+                  executor: Any = None, store: str | Path | None = None, engine: str = "auto", progress: bool = False,
                   seed: int = 0) -> xr.Dataset:
     """phase_diagram(system, x=("price_impact", array), y=("target_leverage", array)): regimes over a plane.
 
@@ -50,11 +50,13 @@ def phase_diagram(system: System | Process, x: tuple[str, Sequence[float]], y: t
         shock.
     x, y : (str, sequence of float)
         A parameter, an initial state, or the size of a shock as ``"shock:price"``.
-    shock : str
-        The shock applied in every cell (unless an axis is a shock).
+    shock : str, optional
+        The shock applied in every cell (unless an axis is a shock). None: ``"price"`` where it is declared, else the only
+        one, else none.
     magnitude : float
         Its size, stated in the result.
-    event : str
+    event : str, optional
+        What counts as a cascade. None: ``"insolvency"`` where it is declared, else the first terminal event, else none.
     duration : float, optional
         None: for each cell what its slowest eigenvalue needs, at least 200 time units.
     initial_state : mapping of str to float, optional
@@ -87,7 +89,8 @@ def phase_diagram(system: System | Process, x: tuple[str, Sequence[float]], y: t
         eigenvalues; insolvent_at_once: by the shock alone; target_above_venue_limit: survives, in a regime where forced
         sales never stop; not_settled; no_fixed_point; invalid; not_run: stopped by Ctrl-C before), ``status``,
         ``growth_rate`` (largest real part of the eigenvalues), ``end_time``, measures; with ``refine`` also ``evaluated``.
-        ``attrs["boundaries"]``: lines of the closed-form conditions, regime by regime; ``attrs["trajectories"]``.
+        ``attrs["boundaries"]``: lines of the closed-form conditions, regime by regime; ``attrs["trajectories"]``;
+        ``attrs["fixed_points"]``: "all", or "those in closed form", when there may be others that algebra does not find.
 
     Raises
     ------
@@ -118,8 +121,12 @@ def phase_diagram(system: System | Process, x: tuple[str, Sequence[float]], y: t
     (x_name, x_values), (y_name, y_values) = axes = [_axis(system, *axis) for axis in (x, y)]
     if x_name == y_name:
         raise SpecificationError(f"both axes are '{x_name}'; give two different quantities")
+    only = list(system.shocks) if len(system.shocks) == 1 else []
+    ending = [name for name, part in system.events.items() if part.terminal]
+    shock = shock if shock is not None else _usual(system.shocks, "price", only)
+    event = event if event is not None else _usual(system.events, "insolvency", ending)
     for name, known, what in ((shock, system.shocks, "shock"), (event, system.events, "event")):
-        if name not in known:
+        if name is not None and name not in known:
             raise SpecificationError(f"'{name}' is not a {what} of '{system.name}'.{did_you_mean(name, known)}")
     for name in measures:
         if name not in system.measures:
@@ -140,7 +147,9 @@ def phase_diagram(system: System | Process, x: tuple[str, Sequence[float]], y: t
         "phase_diagram", system, method="lanes", relative_tolerance=relative_tolerance, options=options,
         absolute_tolerance=absolute_tolerance, event=event, boundaries=_boundaries(system, axes),
         shock=next((n[6:] for n in grid if n.startswith("shock:")), shock),
-        magnitude=None if "shock:" in x_name + y_name else magnitude, trajectories=x_values.size * y_values.size)
+        magnitude=None if "shock:" in x_name + y_name or shock is None else magnitude,
+        fixed_points=None if corner.points is None else "all" if corner.points.complete else "those in closed form",
+        trajectories=x_values.size * y_values.size)
     coordinates = {name: (values, described(system, name)) for name, values in grid.items()}
     if refine:
         found = _near_borders(plan, coordinates, attributes, executor, progress)
@@ -227,8 +236,14 @@ def _decided(plan: Plan, job: Job) -> tuple[NDArray[np.int64], Any]:
     ensemble = ensemble_of(plan, job)
     shock = next((n[6:] for n in job.cells if n.startswith("shock:")), plan.options["shock"])
     size = np.broadcast_to(job.cells.get(f"shock:{shock}", plan.options["magnitude"]), (ensemble.lanes,))
-    at_once = ensemble.at_once(plan.options["event"], ensemble.shocked(shock, np.asarray(size, dtype=float)))
+    event, at_once = plan.options["event"], np.zeros(ensemble.lanes, dtype=bool)
+    if shock is not None and event is not None:
+        at_once = ensemble.at_once(event, ensemble.shocked(shock, np.asarray(size, dtype=float)))
     return decided_without_trajectory(ensemble, at_once), np.nan if ensemble.points is None else ensemble.points.growth
+
+
+def _usual(declared: Mapping[str, Any], name: str, others: Sequence[str]) -> str | None:
+    return name if name in declared else next(iter(others), None)
 
 
 def _axis(system: System, name: str, values: Sequence[float]) -> tuple[str, Any]:

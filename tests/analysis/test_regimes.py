@@ -170,3 +170,29 @@ def test_a_fixed_point_that_is_nowhere_real_draws_no_boundary():
     stable = (diagram["regime"] == REGIMES["stable"]).values
     assert stable.any()
     assert not stable.all()
+
+
+@pytest.mark.parametrize(("mechanism", "critical"), [("sentiment", 10.9537), ("margin_tiers", 11.0)])
+def test_the_declared_rest_is_enough_where_algebra_finds_no_other_point(mechanism, critical) -> None:
+    # the critical target leverages are those of the symbolic stability conditions at the default parameters
+    system = dy.compose(dy.models.load("deleveraging"), mechanism)
+    diagram = dy.phase_diagram(system, x=("price_impact", [0.2, 0.3]),
+                               y=("target_leverage", [4.0, critical - 0.01, critical + 0.01]))
+    assert diagram.attrs["fixed_points"] == "those in closed form"
+    growth = diagram["growth_rate"].sel(price_impact=0.3).values
+    assert growth[1] < 0 < growth[2]
+    assert diagram["regime"].sel(price_impact=0.3).values[2] == REGIMES["unstable"]
+    assert "hopf" in {line["kind"] for line in diagram.attrs["boundaries"]}
+    assert dy.phase_diagram(dy.models.load("deleveraging"), x=("price_impact", [0.2, 0.3]),
+                            y=("target_leverage", [4.0, 5.0])).attrs["fixed_points"] == "all"
+
+
+def test_a_model_without_shock_or_event() -> None:
+    fold = dy.System(name="fold", states={"u": 0.1}, parameters={"mu": 1.0, "c": 1.0}, equations={"u": "mu - c*u**2"})
+    diagram = dy.phase_diagram(fold, x=("mu", [-1.0, 1.0]), y=("c", [0.5, 2.0]))
+    expected = [[REGIMES["no_fixed_point"], REGIMES["stable"]]] * 2
+    assert diagram["regime"].values.tolist() == expected
+    np.testing.assert_allclose(diagram["growth_rate"].sel(mu=1.0), [-2 * 0.5**0.5, -2 * 2**0.5])
+    assert "shock" not in diagram.attrs
+    away = dy.phase_diagram(fold, x=("mu", [0.5, 1.0]), y=("c", [0.5, 2.0]), initial_state={"u": -3.0})
+    assert (away["regime"] == REGIMES["cascades_after_shock"]).all()
