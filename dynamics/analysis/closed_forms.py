@@ -9,7 +9,7 @@ from typing import Any
 
 from sympy import Expr, Symbol
 
-from dynamics.analysis.equilibria import rests_from_the_start
+from dynamics.analysis.equilibria import rest_at
 from dynamics.analysis.linearization import fields_of
 from dynamics.errors import DerivationError
 from dynamics.symbolic.elimination import Solution
@@ -47,7 +47,7 @@ class Candidates:
     ----------
     points : tuple of Candidate
     complete : bool
-        Whether every regime has closed forms. Of the others there are only rests at the declared initial state.
+        Whether every regime has closed forms. Of the others there is only the declared initial state, where it is at rest.
     reason : str
         Why the algebra of some regime fails.
     """
@@ -97,7 +97,8 @@ def known_candidates(system: System, varied: tuple[str, ...] | None = None) -> C
         try:
             solutions = solutions_in_time(equations, states, bounds)
         except DerivationError as error:
-            solutions, reason = rests_from_the_start(system, equations, states, bounds, given), str(error)
+            rest = rest_at({s: system._parsed.initial[s.name].xreplace(given) for s in states}, equations)
+            solutions, reason = (() if rest is None else (rest,)), str(error)
         found += [Candidate(solution.values, tuple(s.name for s in solution.free), (*conditions, *solution.nonnegative),
                             fields, regime.name) for solution in solutions]
     return Candidates(tuple(found), not reason, reason)

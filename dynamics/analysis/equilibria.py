@@ -22,7 +22,7 @@ from dynamics.symbolic.verification import distinct
 from dynamics.systems import System
 from dynamics.systems.numbers import exact
 
-__all__ = ["fixed_points", "rests_from_the_start"]
+__all__ = ["fixed_points", "rest_at"]
 
 BORDER = 1e-12
 NEUTRAL = 1e-11
@@ -137,7 +137,7 @@ def _solutions(system: System, equations: Sequence[Expr], states: Sequence[Symbo
         pass
     from dynamics.analysis.root_search import search_roots  # SciPy only when algebra fails
 
-    rests = rests_from_the_start(system, equations, states, bounds)
+    rests = _rests_from_the_start(system, equations, states, bounds)
     at_rest = [{symbol: value.xreplace(system.exact_parameters).evalf(17) for symbol, value in rest.values.items()
                 if symbol not in rest.free} for rest in rests]
     found: list[tuple[Solution, str]] = [(rest, "exact") for rest in rests]
@@ -148,22 +148,11 @@ def _solutions(system: System, equations: Sequence[Expr], states: Sequence[Symbo
     return "numeric", found
 
 
-def rests_from_the_start(system: System, equations: Sequence[Expr], states: Sequence[Symbol], bounds: dict[Symbol, Any],
-                         given: Mapping[Symbol, Expr] | None = None) -> list[Solution]:
-    """Exact points of rest with all states, or those that make the equations transcendental, at their declared start.
-
-    Parameters
-    ----------
-    system : System
-    equations : sequence of Expr
-    states : sequence of Symbol
-    bounds : dict
-        Of the parameters.
-    given : mapping of Symbol to Expr, optional
-        Numbers that the equations have instead of these parameters.
-    """
-    initial = {symbol: system._parsed.initial[symbol.name].xreplace(given or {}) for symbol in states}
-    rest = _initial_rest(initial, equations)
+def _rests_from_the_start(system: System, equations: Sequence[Expr], states: Sequence[Symbol], bounds: dict[Symbol, Any]
+                          ) -> list[Solution]:
+    """Exact points of rest with all states, or those that make the equations transcendental, at their declared start."""
+    initial = {symbol: system._parsed.initial[symbol.name] for symbol in states}
+    rest = rest_at(initial, equations)
     found = [] if rest is None else [rest]
     held = {state: initial[state] for state, equation in zip(states, equations, strict=True)
             if _is_moved_by_a_function_of_itself(state, equation)}
@@ -186,8 +175,8 @@ def _is_moved_by_a_function_of_itself(state: Symbol, equation: Expr) -> bool:
                                     for symbol, kernel in form.kernels.items() if symbol in symbols)
 
 
-def _initial_rest(state: Mapping[Symbol, Expr], equations: Sequence[Expr]) -> Solution | None:
-    """The declared initial state, if every equation vanishes there identically in the parameters, and its line."""
+def rest_at(state: Mapping[Symbol, Expr], equations: Sequence[Expr]) -> Solution | None:
+    """A state, if every equation vanishes there identically in the parameters, and its line."""
     if not _vanish(equations, state):
         return None
     free: dict[Symbol, Expr] = {}
