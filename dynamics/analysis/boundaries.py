@@ -86,6 +86,9 @@ def _fine(values: Array) -> Array:
 def _in_plane(candidate: Candidate, others: Mapping[Symbol, Expr], start: Mapping[Symbol, Expr]) -> Candidate:
     """The candidate with numbers for the parameters that do not span the plane: conditions in two symbols are quick."""
     place = {**others, **start}
+    if not start and not any(e.free_symbols & others.keys() for e in (*candidate.state.values(), *candidate.conditions,
+                                                                      *candidate.fields)):
+        return candidate
     return replace(candidate, state={s: value.xreplace(place) for s, value in candidate.state.items()},
                    conditions=tuple(c.xreplace(others) for c in candidate.conditions),
                    fields=tuple(f.xreplace(others) for f in candidate.fields))

@@ -53,7 +53,7 @@ class CompiledFrames:
         """Whether code is there; DerivationError if some function has no instructions."""
         from dynamics.compiled.kernels.flow_code import flow_code, native_width
 
-        flow_code(self.problem, "tsit5", native_width(len(self.problem.states)), True)
+        flow_code(self.problem, "tsit5", native_width(len(self.problem.states), 1), True)
         return True
 
     def advance(self, states: Array, frame: Array, p: Array, duration: float, relative: float, absolute: float

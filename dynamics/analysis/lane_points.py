@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sympy.utilities.iterables import strongly_connected_components
 
 from dynamics.analysis.closed_forms import Candidate, known_candidates
 from dynamics.compiled.functions import functions_of
@@ -126,11 +127,32 @@ def _spectrum(system: System, functions: Any, candidate: Candidate, point: Array
     largest, smallest = np.full(lanes, np.nan), np.full(lanes, np.nan)
     usable = inside & np.all(np.isfinite(matrix), axis=0)
     if usable.any():
-        eigenvalues = np.linalg.eigvals(matrix[:, usable].T.reshape(-1, size, size))
+        eigenvalues = _eigenvalues(matrix[:, usable].reshape(size, size, -1))
         with np.errstate(divide="ignore"):
             rates = eigenvalues.real if system.time == "continuous" else np.log(np.abs(eigenvalues))
-        distance = np.abs(eigenvalues - (0.0 if system.time == "continuous" else 1.0))
-        order = np.argsort(distance, axis=1)[:, len(candidate.free):]
-        kept = np.take_along_axis(rates, order, axis=1)
-        largest[usable], smallest[usable] = kept.max(axis=1), np.abs(kept).min(axis=1)
+        if candidate.free:
+            # those neutral by structure are left out
+            distance = np.abs(eigenvalues - (0.0 if system.time == "continuous" else 1.0))
+            rates = np.take_along_axis(rates, np.argsort(distance, axis=0)[len(candidate.free):], axis=0)
+        largest[usable], smallest[usable] = rates.max(axis=0), np.abs(rates).min(axis=0)
     return largest, smallest
+
+
+def _eigenvalues(matrix: Array) -> NDArray[np.complex128]:
+    """Eigenvalues of matrices of shape (n, n, lanes): those of the diagonal blocks of states that influence each other."""
+    size, lanes = matrix.shape[1:]
+    joined = np.any(matrix != 0, axis=2)
+    edges = [(i, j) for i in range(size) for j in range(size) if joined[i, j]]
+    found, row = np.empty((size, lanes), dtype=complex), 0
+    for block in strongly_connected_components((range(size), edges)):
+        here = slice(row, row + len(block))
+        if len(block) == 1:
+            found[here] = matrix[block[0], block[0]]
+        elif len(block) == 2:
+            (a, b), (c, d) = ([matrix[i, j] for j in block] for i in block)
+            root = np.sqrt((((a - d) / 2) ** 2 + b * c).astype(complex))
+            found[here] = (a + d) / 2 + root, (a + d) / 2 - root
+        else:
+            found[here] = np.linalg.eigvals(matrix[np.ix_(block, block)].transpose(2, 0, 1)).T
+        row += len(block)
+    return found

@@ -272,3 +272,15 @@ def test_place_of_a_mapping_finds_its_regime(core: dy.System) -> None:
         place_of(core, {"equity_ratios": 1})
     with pytest.raises(dy.errors.SpecificationError, match=r"no value for the state\(s\) price_gap"):
         place_of(core, {"equity_ratio": 1})
+
+
+def test_eigenvalues_by_blocks_are_those_of_the_whole_matrix() -> None:
+    from dynamics.analysis.lane_points import _eigenvalues
+
+    draw = np.random.default_rng(3).normal
+    # states 0 and 2 influence each other, 1 and 3 are driven; then nothing is zero
+    pattern = np.array([[1, 0, 1, 0], [1, 1, 0, 0], [1, 0, 1, 0], [0, 1, 1, 1]], dtype=bool)
+    for matrices in (draw(size=(4, 4, 50)) * pattern[:, :, None], draw(size=(4, 4, 50))):
+        found = np.sort_complex(_eigenvalues(matrices).T)
+        whole = np.sort_complex(np.linalg.eigvals(matrices.transpose(2, 0, 1)))
+        np.testing.assert_allclose(found, whole, atol=1e-12)

@@ -22,6 +22,7 @@ __all__ = ["METHODS", "FlowCode", "attempts", "flow_code", "flow_text", "layout_
 
 METHODS = ("tsit5", "rodas5p")
 LARGEST_PAIR = 8     # states
+FEWEST_FOR_PAIR = 16_384  # lanes
 LARGEST_INLINE = 12  # operations of a field; a larger one is called, which is as fast and compiles much faster
 
 
@@ -35,13 +36,14 @@ class FlowCode:
     advance: Callable[..., None]
 
 
-def native_width(dimension: int = 1) -> int:
+def native_width(dimension: int = 1, lanes: int | None = None) -> int:
     """Return the lanes that advance together.
 
     Two native vectors, whose instructions fill each other's waiting times; one where the numbers of two would not fit
-    into the registers by far.
+    into the registers by far, or where there are so few lanes that they would not make up for twice the compilation.
     """
-    return native_target().width * (2 if dimension <= LARGEST_PAIR else 1)
+    pair = dimension <= LARGEST_PAIR and (lanes is None or lanes >= FEWEST_FOR_PAIR)
+    return native_target().width * (2 if pair else 1)
 
 
 def layout_of(problem: FlowProblem) -> Layout:

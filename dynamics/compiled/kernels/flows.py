@@ -51,7 +51,7 @@ def integrate_flows(
     threads : int, optional
         None: one for each processor.
     width : int, optional
-        Lanes that advance together; None: one or two vectors of this processor.
+        Lanes that advance together; None: one or, of many lanes, two vectors of this processor.
     progress : callable, optional
         Called as ``progress(ended, lanes)`` whenever lanes have ended.
 
@@ -83,8 +83,8 @@ def integrate_flows(
     """
     if method != "auto" and method not in METHODS:
         raise SpecificationError(f"method must be 'auto', {' or '.join(map(repr, METHODS))}, not {method!r}")
-    layout, width = layout_of(problem), width or native_width(len(problem.states))
-    data, lanes = _filled(problem, layout, width, initial_state, parameters, duration, initial_time)
+    layout, size = layout_of(problem), len(problem.states)
+    data, lanes = _filled(problem, layout, width or native_width(size), initial_state, parameters, duration, initial_time)
     tolerance = np.asarray(absolute_tolerance, float)
     if not (relative_tolerance > 0.0 and (tolerance > 0.0).all()):
         raise SpecificationError("integrate_flows: relative_tolerance and absolute_tolerance must be positive")
@@ -93,7 +93,8 @@ def integrate_flows(
                                  f"{(layout.dimension,)}")
     options = np.concatenate([[relative_tolerance, max_steps, divergence, np.sqrt(divergence)],
                               np.broadcast_to(tolerance, (layout.dimension,))])
-    code = flow_code(problem, "rodas5p" if method == "rodas5p" else "tsit5", width, method == "auto")
+    code = flow_code(problem, "rodas5p" if method == "rodas5p" else "tsit5", width or native_width(size, lanes),
+                     method == "auto")
     code.prepare(data.shape[1], data.ctypes.data, data.shape[1], options.ctypes.data)
     ended = 0
 
@@ -111,7 +112,7 @@ def integrate_flows(
     if stiff.size:
         ended -= stiff.size
         status[stiff] = RUNNING
-        code = flow_code(problem, "rodas5p", width, True)
+        code = flow_code(problem, "rodas5p", width or native_width(size, stiff.size), True)
         advance_lanes(code, data, stiff, options, threads=threads, progress=None if progress is None else report)
     return _result(layout, data[:, :lanes])
 
