@@ -133,3 +133,10 @@ def test_what_bitcoin_did():
     assert low / high - 1 == pytest.approx(-0.482, abs=6e-3)
     may = bars.sel(time="2021-05-19").isel(time=0, missing_dims="ignore")
     assert float(may["low"] / may["high"]) - 1 == pytest.approx(-0.295, abs=5e-4)
+
+
+def test_what_the_volatility_index_did():
+    """5 February 2018, when funds had to buy volatility back at once: 17.31 -> 37.32, +115.6 %."""
+    closes = pytest.importorskip("arch.data.vix").load()["vix"]
+    assert (closes["2018-02-02"], closes["2018-02-05"]) == (17.31, 37.32)
+    assert closes["2018-02-05"] / closes["2018-02-02"] - 1 == pytest.approx(1.156, abs=5e-4)
