@@ -10,7 +10,7 @@ from sympy import Add, Symbol
 
 from dynamics.analysis.ensemble_runs import LARGEST_KERNEL, MOST_STATES
 from dynamics.compiled.functions import functions_of
-from dynamics.errors import DerivationError
+from dynamics.errors import DerivationError, IntegrationError
 from dynamics.symbolic.polynomial import jacobian_matrix
 from dynamics.systems import System
 
@@ -49,12 +49,11 @@ class CompiledFrames:
         """Whether the problem is small enough to be written out."""
         return len(self.problem.states) <= MOST_STATES and self.problem.operations <= LARGEST_KERNEL
 
-    def compiles(self) -> bool:
-        """Whether code is there; DerivationError if some function has no instructions."""
+    def prepare(self) -> None:
+        """Compile; DerivationError if some function has no instructions, IntegrationError if the compiler refuses them."""
         from dynamics.compiled.kernels.flow_code import flow_code, native_width
 
         flow_code(self.problem, "tsit5", native_width(len(self.problem.states), 1), True)
-        return True
 
     def advance(self, states: Array, frame: Array, p: Array, duration: float, relative: float, absolute: float
                 ) -> tuple[Array, Array, bool]:
@@ -91,8 +90,11 @@ def compiled_frames(system: System, count: int) -> CompiledFrames | None:
     if not available() or len(system.states) * (1 + count) > MOST_STATES:
         return None
     found = CompiledFrames(system, count)
+    if not found.suitable:
+        return None
     try:
-        return found if found.suitable and found.compiles() else None
-    except DerivationError as error:
+        found.prepare()
+    except (DerivationError, IntegrationError) as error:
         LOG.warning("no compiled code for the variational equations of '%s' (%s); arrays are used", system.name, error)
         return None
+    return found

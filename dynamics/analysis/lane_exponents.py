@@ -97,8 +97,8 @@ def _some(run: EnsembleRun, options: Lanes, discard: float, trajectories: int, s
     # while the trajectories are still close to each other their scatter says nothing
     with np.errstate(divide="ignore", invalid="ignore"):
         needed = np.where(rate > 0, np.minimum(2 * options.duration, SEPARATED / rate - discard), 0.0)
-    if (needed > 0).any():
-        bundle.advance(np.maximum(needed, 0.0))
+    # also where nobody needs it: directions are normalized, and a cell must not depend on those beside it
+    bundle.advance(np.maximum(needed, 0.0))
     length = options.duration / BLOCKS
     blocks = np.stack([bundle.advance(length) / length[:, None] for _ in range(BLOCKS)])
     value, error, _ = mean_and_error(blocks)

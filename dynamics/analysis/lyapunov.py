@@ -140,11 +140,12 @@ def mean_and_error(blocks: Array) -> tuple[Array, Array, Array]:
         the second half.
     block_means : ndarray, shape (blocks, n)
     """
-    means, block_means = blocks.mean(axis=0), blocks.mean(axis=2)
+    means, half = blocks.mean(axis=0), len(blocks) // 2
+    # each one's numbers side by side: else the order of summation, and the last digit, depended on how many there are
+    block_means = np.ascontiguousarray(blocks.mean(axis=2).T)
     scatter = means.std(axis=1, ddof=1) / np.sqrt(means.shape[1])
-    half = len(blocks) // 2
-    drift = np.abs(block_means[:half].mean(axis=0) - block_means[half:].mean(axis=0)) / 2
-    return means.mean(axis=1), np.maximum(scatter, drift), block_means
+    drift = np.abs(block_means[:, :half].mean(axis=1) - block_means[:, half:].mean(axis=1)) / 2
+    return means.mean(axis=1), np.maximum(scatter, drift), block_means.T
 
 
 def _dataset(system: System, exponents: Array, errors: Array, blocks: Array, attributes: Mapping[str, Any]) -> xr.Dataset:

@@ -11,7 +11,7 @@ from sympy import Expr, Symbol
 from dynamics.symbolic.kernels import Bounds, RationalForm, rational_form
 from dynamics.symbolic.verification import sample_point
 
-__all__ = ["takes_both_signs"]
+__all__ = ["takes_both_signs", "value_at"]
 
 _POINTS, _TRIALS = 24, 240
 _ROUNDING = 1e-11  # of the sum of absolute terms: what is smaller has no sign in double precision
@@ -74,6 +74,26 @@ def _points(form: RationalForm, conditions: RationalForm, bounds: Bounds) -> Ite
                 return
 
 
+def value_at(polynomial: Any, values: Sequence[float] | Mapping[int, float]) -> tuple[float, float]:
+    """Return the value of a polynomial in double precision, and the sum of the absolute values of its terms.
+
+    Parameters
+    ----------
+    polynomial : PolyElement
+    values : sequence or mapping of int to float
+        By the number of the generator.
+    """
+    total = size = 0.0
+    for monomial, coefficient in polynomial.terms():
+        term = float(coefficient)
+        for index, power in enumerate(monomial):
+            if power:
+                term *= values[index] ** power
+        total += term
+        size += abs(term)
+    return total, size
+
+
 def _sign_at(form: RationalForm, parts: Sequence[Any], point: Mapping[Symbol, Any]) -> int | None:
     """Sign of a product of polynomials at a point; ``None`` where it is not real, or drowned in rounding."""
     sign = 1
@@ -81,14 +101,7 @@ def _sign_at(form: RationalForm, parts: Sequence[Any], point: Mapping[Symbol, An
         values = [float(form.kernels[s].xreplace(dict(point)).evalf() if s in form.kernels else point.get(s, 0))
                   for s in form.field.symbols]
         for polynomial in parts:
-            total = size = 0.0
-            for monomial, coefficient in polynomial.terms():
-                term = float(coefficient)
-                for index, power in enumerate(monomial):
-                    if power:
-                        term *= values[index] ** power
-                total += term
-                size += abs(term)
+            total, size = value_at(polynomial, values)
             if not abs(total) > _ROUNDING * size or size == float("inf"):
                 return None
             sign = sign if total > 0 else -sign

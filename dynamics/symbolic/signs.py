@@ -21,7 +21,7 @@ from dynamics.symbolic.kernels import (
     powers_of,
     rational_form,
 )
-from dynamics.symbolic.sampled_signs import takes_both_signs
+from dynamics.symbolic.sampled_signs import takes_both_signs, value_at
 
 __all__ = ["has_long_factor", "polynomial_sign", "sign_of", "weak_sign_of"]
 
@@ -314,23 +314,12 @@ def _has_zeros_somewhere(a: Any, b: Any, c: Any, kinds: dict[int, str]) -> bool:
         values = {index: 2.0 ** (6 * (position * place * _GOLDEN % 1) - 3) * (-1 if kind == _NEGATIVE else 1)
                   for position, (index, kind) in enumerate(kinds.items(), 1)}
         try:
-            first, second, third = (_value(part, values) for part in (a, b, c))
+            first, second, third = (value_at(part, values)[0] for part in (a, b, c))
             if second * second - 4 * first * third > 1e-6 * (second * second + abs(4 * first * third)):
                 return True
         except OverflowError:
             continue
     return False
-
-
-def _value(polynomial: Any, values: dict[int, float]) -> float:
-    total = 0.0
-    for monomial, coefficient in polynomial.terms():
-        term = float(coefficient)
-        for index, power in enumerate(monomial):
-            if power:
-                term *= values[index] ** power
-        total += term
-    return total
 
 
 def _product_sign(polynomial: Any, kinds: dict[int, str]) -> _Sign:

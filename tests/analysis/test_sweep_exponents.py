@@ -28,6 +28,7 @@ def linear() -> dy.System:
 
 def test_a_linear_flow_has_its_largest_eigenvalue_whatever_computes_it(linear: dy.System, monkeypatch) -> None:
     from dynamics.analysis import sweep_grid
+    from dynamics.analysis.sweep_cells import Plan
 
     over = {"a": [0.5, -0.25], "b": [3.0, 0.1]}
     found = dy.sweep(linear, over, ["lyapunov", "top"], duration=20, discard=60)
@@ -41,7 +42,8 @@ def test_a_linear_flow_has_its_largest_eigenvalue_whatever_computes_it(linear: d
     assert float(found["lyapunov"][0, 1]) == pytest.approx(float(single["exponent"][0]), abs=1e-4)
     arrays = dy.sweep(linear, over, ["lyapunov", "top"], duration=20, discard=60, engine="numpy")
     np.testing.assert_allclose(arrays["lyapunov"], found["lyapunov"], atol=1e-7)
-    monkeypatch.setattr(sweep_grid, "FEW_CELLS", (1, 1))
+    monkeypatch.setattr(sweep_grid, "SEARCHES", (1, 1))
+    assert sweep_grid.chunk_shape(Plan(linear, ("a", "b"), ("lyapunov",), {}), (2, 2)) == (1, 1)
     with ThreadPoolExecutor(2) as pool:
         spread = dy.sweep(linear, over, ["lyapunov", "top"], duration=20, discard=60, executor=pool)
     assert spread.drop_attrs().identical(found.drop_attrs())
