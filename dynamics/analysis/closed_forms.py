@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sympy import Expr, Symbol
+from sympy.utilities.iterables import strongly_connected_components
 
 from dynamics.analysis.equilibria import rest_at
 from dynamics.analysis.linearization import fields_of
@@ -37,6 +38,13 @@ class Candidate:
     def jacobian(self) -> Any:
         """Derivative of the fields by the states, a Matrix."""
         return jacobian_matrix(self.fields, list(self.state))
+
+    @functools.cached_property
+    def blocks(self) -> tuple[tuple[int, ...], ...]:
+        """Groups of states that influence each other: the spectrum is that of their diagonal blocks."""
+        size = len(self.state)
+        edges = [(i, j) for i in range(size) for j in range(size) if self.jacobian[i, j] != 0]
+        return tuple(map(tuple, strongly_connected_components((range(size), edges))))
 
 
 @dataclass(frozen=True)

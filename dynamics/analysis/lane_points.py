@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sympy.utilities.iterables import strongly_connected_components
 
 from dynamics.analysis.closed_forms import Candidate, known_candidates
 from dynamics.compiled.functions import functions_of
@@ -127,7 +127,7 @@ def _spectrum(system: System, functions: Any, candidate: Candidate, point: Array
     largest, smallest = np.full(lanes, np.nan), np.full(lanes, np.nan)
     usable = inside & np.all(np.isfinite(matrix), axis=0)
     if usable.any():
-        eigenvalues = _eigenvalues(matrix[:, usable].reshape(size, size, -1))
+        eigenvalues = _eigenvalues(matrix[:, usable].reshape(size, size, -1), candidate.blocks)
         with np.errstate(divide="ignore"):
             rates = eigenvalues.real if system.time == "continuous" else np.log(np.abs(eigenvalues))
         if candidate.free:
@@ -138,13 +138,10 @@ def _spectrum(system: System, functions: Any, candidate: Candidate, point: Array
     return largest, smallest
 
 
-def _eigenvalues(matrix: Array) -> NDArray[np.complex128]:
-    """Eigenvalues of matrices of shape (n, n, lanes): those of the diagonal blocks of states that influence each other."""
-    size, lanes = matrix.shape[1:]
-    joined = np.any(matrix != 0, axis=2)
-    edges = [(i, j) for i in range(size) for j in range(size) if joined[i, j]]
-    found, row = np.empty((size, lanes), dtype=complex), 0
-    for block in strongly_connected_components((range(size), edges)):
+def _eigenvalues(matrix: Array, blocks: Sequence[Sequence[int]]) -> NDArray[np.complex128]:
+    """Eigenvalues of matrices of shape (n, n, lanes), by diagonal blocks: those of the system, whatever the lanes."""
+    found, row = np.empty(matrix.shape[1:], dtype=complex), 0
+    for block in blocks:
         here = slice(row, row + len(block))
         if len(block) == 1:
             found[here] = matrix[block[0], block[0]]

@@ -275,12 +275,18 @@ def test_place_of_a_mapping_finds_its_regime(core: dy.System) -> None:
 
 
 def test_eigenvalues_by_blocks_are_those_of_the_whole_matrix() -> None:
+    from dynamics.analysis.closed_forms import candidates
     from dynamics.analysis.lane_points import _eigenvalues
 
+    # x and z influence each other, y and w are driven
+    driven = dy.System(name="driven", states=dict.fromkeys("xyzw", 0.0), parameters={"a": 1.0},
+                       equations={"x": "-a*x + z", "y": "x - y", "z": "-x - 2*z", "w": "y + z - 3*w"})
+    (point,) = candidates(driven)
+    assert sorted(map(sorted, point.blocks)) == [[0, 2], [1], [3]]
     draw = np.random.default_rng(3).normal
-    # states 0 and 2 influence each other, 1 and 3 are driven; then nothing is zero
-    pattern = np.array([[1, 0, 1, 0], [1, 1, 0, 0], [1, 0, 1, 0], [0, 1, 1, 1]], dtype=bool)
-    for matrices in (draw(size=(4, 4, 50)) * pattern[:, :, None], draw(size=(4, 4, 50))):
-        found = np.sort_complex(_eigenvalues(matrices).T)
+    pattern = np.array([[point.jacobian[i, j] != 0 for j in range(4)] for i in range(4)])
+    for blocks, matrices in ((point.blocks, draw(size=(4, 4, 50)) * pattern[:, :, None]),
+                             (((0, 1, 2, 3),), draw(size=(4, 4, 50)))):
+        found = np.sort_complex(_eigenvalues(matrices, blocks).T)
         whole = np.sort_complex(np.linalg.eigvals(matrices.transpose(2, 0, 1)))
         np.testing.assert_allclose(found, whole, atol=1e-12)
