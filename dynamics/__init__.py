@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 from typing import TYPE_CHECKING, Any
 
@@ -147,11 +148,22 @@ if TYPE_CHECKING:
     )
 
 
+def _imported(module: str) -> Any:
+    # Modules and classes are no garbage: looking for some while SymPy loads costs a tenth of the time.
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        return importlib.import_module(module)
+    finally:
+        if collects:
+            gc.enable()
+
+
 def __getattr__(name: str) -> Any:
     if name in _MODULE_OF:
-        value = getattr(importlib.import_module(_MODULE_OF[name]), name)
+        value = getattr(_imported(_MODULE_OF[name]), name)
     elif name in _SUBMODULES:
-        value = importlib.import_module(f"dynamics.{name}")
+        value = _imported(f"dynamics.{name}")
     else:
         from dynamics.errors import did_you_mean
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dynamics import results
 from dynamics.analysis.spreading import check_executor
 from dynamics.analysis.sweep_arguments import (
     axis_of,
@@ -25,7 +26,7 @@ from dynamics.analysis.sweep_arguments import (
 from dynamics.analysis.sweep_cells import Job, Plan, ensemble_of, one_by_one
 from dynamics.analysis.sweep_grid import Filled, axes_record, check_same, filled, finished, store_path
 from dynamics.errors import DerivationError, SpecificationError
-from dynamics.results import STATUS, open, provenance, save
+from dynamics.results import STATUS, provenance
 from dynamics.systems import Process, System
 
 if TYPE_CHECKING:
@@ -146,7 +147,7 @@ def sweep(system: System | Process, over: Mapping[str, Sequence[float]], measure
         seed=None if isinstance(system, System) else int(seed))
     path = store_path(store)
     if path is not None and path.suffix != ".zarr" and path.exists():
-        stored = open(path)
+        stored = results.open(path)
         check_same(path, getattr(stored, "attrs", {}), attributes)
         return stored
     coordinates = {name: (values, described(system, name)) for name, values in axes.items()}
@@ -154,7 +155,7 @@ def sweep(system: System | Process, over: Mapping[str, Sequence[float]], measure
     found = filled(plan, coordinates, attributes, executor=executor, progress=progress, store=zarr)
     result = finished(found, zarr, _message(found), _time.perf_counter() - started)
     if path is not None and zarr is None and not found.left:
-        save(result, path)
+        results.save(result, path)
     return result
 
 

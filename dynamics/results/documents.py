@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -11,16 +12,7 @@ from sympy import Basic, Expr, Symbol
 
 from dynamics import expressions
 from dynamics.errors import SpecificationError
-from dynamics.results import (
-    arrays,
-    certificates,
-    conditions,
-    conserved,
-    nonsmooth_records,
-    normal_forms,
-    records,
-    reproductions,
-)
+from dynamics.results import arrays
 from dynamics.systems import Reference
 
 if TYPE_CHECKING:
@@ -28,22 +20,42 @@ if TYPE_CHECKING:
 
 __all__ = ["decode", "encode", "is_result"]
 
-_RECORDS = {cls.__name__: cls for cls in (
-    records.FixedPoint, conditions.StabilityCondition, conditions.BifurcationCondition, normal_forms.Coefficient,
-    normal_forms.NormalForm, conditions.FeedbackLoop, records.SpecialPoint, records.Branch,
-    records.BifurcationDiagram, records.Threshold, certificates.Certificate,
-    certificates.CertifiedBox, conserved.ConservedQuantity,
-    reproductions.Claim, reproductions.Finding, reproductions.Reproduction, Reference, nonsmooth_records.NonsmoothRegime,
-    nonsmooth_records.BorderCollision, nonsmooth_records.BorderSide, nonsmooth_records.Sliding,
-    nonsmooth_records.PseudoEquilibrium, nonsmooth_records.Tangency)}
-_SEQUENCES = {cls.__name__: cls for cls in (records.Records, records.FixedPoints)}
+
+@functools.cache
+def _records() -> dict[str, type]:
+    # on first use: an analysis that writes no file loads no other's records
+    from dynamics.results import (
+        certificates,
+        conditions,
+        conserved,
+        nonsmooth_records,
+        normal_forms,
+        records,
+        reproductions,
+    )
+
+    return {cls.__name__: cls for cls in (
+        records.FixedPoint, conditions.StabilityCondition, conditions.BifurcationCondition, normal_forms.Coefficient,
+        normal_forms.NormalForm, conditions.FeedbackLoop, records.SpecialPoint, records.Branch,
+        records.BifurcationDiagram, records.Threshold, certificates.Certificate,
+        certificates.CertifiedBox, conserved.ConservedQuantity,
+        reproductions.Claim, reproductions.Finding, reproductions.Reproduction, Reference,
+        nonsmooth_records.NonsmoothRegime, nonsmooth_records.BorderCollision, nonsmooth_records.BorderSide,
+        nonsmooth_records.Sliding, nonsmooth_records.PseudoEquilibrium, nonsmooth_records.Tangency)}
+
+
+@functools.cache
+def _sequences() -> dict[str, Any]:
+    from dynamics.results import records
+
+    return {cls.__name__: cls for cls in (records.Records, records.FixedPoints)}
 
 
 def is_result(value: Any) -> bool:
     """Whether a value is a Dataset or a structured result of this package."""
     import xarray as xr
 
-    known = {**_RECORDS, **_SEQUENCES}
+    known = {**_records(), **_sequences()}
     return isinstance(value, xr.Dataset) or known.get(type(value).__name__) is type(value)
 
 
@@ -68,10 +80,10 @@ def encode(value: Any) -> Any:
         return {"type": kind, "text": expressions.text(value), "names": sorted(s.name for s in value.free_symbols)}
     if isinstance(value, xr.Dataset):
         return _dataset_document(value)
-    if type(value).__name__ in _SEQUENCES:
+    if type(value).__name__ in _sequences():
         return {"type": type(value).__name__, "items": [encode(v) for v in value],
                 "provenance": encode(value.provenance)}
-    if dataclasses.is_dataclass(value) and type(value).__name__ in _RECORDS:
+    if dataclasses.is_dataclass(value) and type(value).__name__ in _records():
         items = {f.name: encode(getattr(value, f.name)) for f in dataclasses.fields(value)}
         return {"type": type(value).__name__, **items}
     if isinstance(value, Mapping):
@@ -102,10 +114,10 @@ def decode(value: Any) -> Any:
         return {k: decode(v) for k, v in value["items"].items()}
     if kind in ("tuple", "list"):
         return (tuple if kind == "tuple" else list)(decode(v) for v in value["items"])
-    if kind in _SEQUENCES:
-        return _SEQUENCES[kind]([decode(v) for v in value["items"]], decode(value["provenance"]))
-    if kind in _RECORDS:
-        return _RECORDS[kind](**{k: decode(v) for k, v in value.items() if k != "type"})
+    if kind in _sequences():
+        return _sequences()[kind]([decode(v) for v in value["items"]], decode(value["provenance"]))
+    if kind in _records():
+        return _records()[kind](**{k: decode(v) for k, v in value.items() if k != "type"})
     raise ValueError(f"unknown kind of result {kind!r}")
 
 
