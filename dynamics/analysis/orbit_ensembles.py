@@ -23,8 +23,9 @@ BLOCK = 4096  # steps whose random numbers are drawn at once
 
 
 def orbit_ensemble(system: System, steps: int, *, discard: int = 0, over: Mapping[str, Sequence[float]] | None = None,
-                   trajectories: int = 1, spread: float = 0.0, innovations: Sequence[str] = (), seed: int = 0,
-                   initial_state: Mapping[str, float] | None = None) -> xr.Dataset:
+                   cases: Mapping[str, Sequence[float]] | None = None, trajectories: int = 1, spread: float = 0.0,
+                   innovations: Sequence[str] = (), seed: int = 0, initial_state: Mapping[str, float] | None = None
+                   ) -> xr.Dataset:
     """orbit_ensemble(system, steps=300, over={"memory": array}): whole orbits, all at once.
 
     Parameters
@@ -37,6 +38,9 @@ def orbit_ensemble(system: System, steps: int, *, discard: int = 0, over: Mappin
         Steps left out at the start.
     over : mapping of str to sequence of float, optional
         Axes: parameters or initial states.
+    cases : mapping of str to sequence of float, optional
+        Parameters or initial states that vary together, one number for each case: a policy and the parameters that are
+        calibrated to it. Cases share the random numbers of their trajectories, so that what differs is theirs.
     trajectories : int
         At each point of the axes.
     spread : float
@@ -44,15 +48,15 @@ def orbit_ensemble(system: System, steps: int, *, discard: int = 0, over: Mappin
     innovations : sequence of str
         Parameters that are replaced by independent standard normal numbers at every step.
     seed : int
-        An orbit's numbers depend on it and on the orbit's place alone.
+        An orbit's numbers depend on it and on the orbit's place alone (in its case).
     initial_state : mapping of str to float, optional
         Replaces declared initial values by name.
 
     Returns
     -------
     xarray.Dataset
-        Dims: the axes (``initial_x`` for a state x), ``trajectory``, ``time`` (steps): states and observables, nan after an
-        orbit has left the finite numbers; ``status`` of each orbit.
+        Dims: ``case`` where there are any, the axes (``initial_x`` for a state x), ``trajectory``, ``time`` (steps): states
+        and observables, nan after an orbit has left the finite numbers; ``status`` of each orbit.
 
     Raises
     ------
@@ -71,30 +75,47 @@ def orbit_ensemble(system: System, steps: int, *, discard: int = 0, over: Mappin
     started = _time.perf_counter()
     _checked(system, steps, discard, trajectories, spread)
     axes = {name: np.asarray(values, dtype=float) for name, values in (over or {}).items()}
+    together = _cases(cases, axes)
     functions = functions_of(system)
     known = [*functions.parameter_names, *system.states]
-    for name in (*axes, *innovations):
-        allowed = known if name in axes else functions.parameter_names
+    for name in (*axes, *together, *innovations):
+        allowed = functions.parameter_names if name in innovations else known
         if name not in allowed:
-            raise SpecificationError(f"'{name}' is no {'parameter or state' if name in axes else 'parameter'} of "
+            raise SpecificationError(f"'{name}' is no {'parameter' if name in innovations else 'parameter or state'} of "
                                      f"'{system.name}'.{did_you_mean(name, allowed)} There are {', '.join(allowed)}")
-    shape = (*(len(values) for values in axes.values()), trajectories)
-    lanes = int(np.prod(shape))
+    count = len(next(iter(together.values()), ()))
+    shape = (*([count] if together else []), *(len(values) for values in axes.values()), trajectories)
+    lanes, same = int(np.prod(shape)), int(np.prod(shape[bool(together):]))
     grids = dict(zip(axes, np.meshgrid(*axes.values(), np.zeros(trajectories), indexing="ij"), strict=False))
+    rows = {**{name: np.repeat(values, same) for name, values in together.items()},
+            **{name: np.tile(grid.ravel(), lanes//same) for name, grid in grids.items()}}
     p = np.repeat(np.array(functions.parameters(system), dtype=float)[:, None], lanes, axis=1)
     state = np.repeat(functions.initial_state(system, initial_state)[:, None], lanes, axis=1)
-    for name, grid in grids.items():
-        rows, table = (p, functions.parameter_names) if name in system.parameters else (state, list(system.states))
-        rows[table.index(name)] = grid.ravel()
-    streams = [np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(lanes)] \
+    for name, row in rows.items():
+        table, names = (p, functions.parameter_names) if name in system.parameters else (state, list(system.states))
+        table[names.index(name)] = row
+    streams = [np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(same)] \
         if innovations or spread else []
     if spread:
-        state = state*(1 + spread*np.array([stream.uniform(-1, 1, len(state)) for stream in streams]).T)
+        drawn_starts = np.array([stream.uniform(-1, 1, len(state)) for stream in streams]).T
+        state = state*(1 + spread*np.tile(drawn_starts, lanes//same))
     drawn = [functions.parameter_names.index(name) for name in innovations]
     orbit = _followed(system, state, p, steps, discard, drawn, streams)
-    return _dataset(system, orbit, axes, shape, {
+    return _dataset(system, orbit, axes, together, shape, {
         "discard": discard, "seed": seed, "spread": spread, "innovations": " ".join(innovations),
         "wall_time_s": _time.perf_counter() - started})
+
+
+def _cases(cases: Mapping[str, Sequence[float]] | None, axes: Mapping[str, Any]) -> dict[str, NDArray[np.float64]]:
+    """Columns of the table of cases, of one length."""
+    together = {name: np.asarray(values, dtype=float) for name, values in (cases or {}).items()}
+    lengths = {name: values.shape for name, values in together.items()}
+    if len(set(lengths.values())) > 1 or any(len(shape) != 1 or not shape[0] for shape in lengths.values()):
+        raise SpecificationError("cases: every name needs a list of one number for each case, all of the same length, not "
+                                 + ", ".join(f"'{name}' of shape {shape}" for name, shape in lengths.items()))
+    if twice := set(together) & set(axes):
+        raise SpecificationError(f"'{min(twice)}' stands in over and in cases; a name has one place")
+    return together
 
 
 def _checked(system: Any, steps: Any, discard: Any, trajectories: Any, spread: Any) -> None:
@@ -123,7 +144,7 @@ def _followed(system: System, state: NDArray[np.float64], p: NDArray[np.float64]
             if drawn:
                 if step % BLOCK == 0:
                     numbers = np.array([stream.standard_normal((BLOCK, len(drawn))) for stream in streams])
-                p[drawn] = numbers[:, step % BLOCK].T
+                p[drawn] = np.tile(numbers[:, step % BLOCK].T, p.shape[1]//len(streams))
             state = field(np.full(state.shape[1], float(step)), state, p)
             state = np.where(np.isfinite(state).all(axis=0), state, np.nan)
             if step >= discard:
@@ -133,13 +154,14 @@ def _followed(system: System, state: NDArray[np.float64], p: NDArray[np.float64]
     return orbit
 
 
-def _dataset(system: System, orbit: NDArray[np.float64], axes: Mapping[str, Any], shape: tuple[int, ...],
-             attributes: Mapping[str, Any]) -> xr.Dataset:
+def _dataset(system: System, orbit: NDArray[np.float64], axes: Mapping[str, Any], together: Mapping[str, Any],
+             shape: tuple[int, ...], attributes: Mapping[str, Any]) -> xr.Dataset:
     import xarray as xr
 
     # the state has the name of its axis already
     named = {f"initial_{name}" if name in system.states else name: values for name, values in axes.items()}
-    dims, steps = (*named, "trajectory", "time"), orbit.shape[2]
+    tabled = {f"initial_{name}" if name in system.states else name: ("case", values) for name, values in together.items()}
+    dims, steps = (*(["case"] if together else []), *named, "trajectory", "time"), orbit.shape[2]
     units = {name: part.unit for name, part in system.states.items()}
     variables: dict[str, Any] = {
         name: (dims, values.reshape(*shape, steps), {"units": units.get(name, "1"), "long_name": name.replace("_", " ")})
@@ -148,7 +170,7 @@ def _dataset(system: System, orbit: NDArray[np.float64], axes: Mapping[str, Any]
     status = np.where(broke, STATUS["invalid_state"], STATUS["completed"]).reshape(shape)
     variables["status"] = (dims[:-1], status, status_attributes())
     first = float(attributes["discard"]) + 1
-    coordinates = {**{name: (name, values) for name, values in named.items()},
+    coordinates = {**{name: (name, values) for name, values in named.items()}, **tabled,
                    "time": ("time", first + np.arange(steps), {"units": system.time_unit})}
     message = f"{int(broke.sum())} of {broke.size} orbits left the finite numbers" if broke.any() else "all orbits complete"
     return xr.Dataset(variables, coords=coordinates,

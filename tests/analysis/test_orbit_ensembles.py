@@ -39,6 +39,25 @@ def test_innovations_are_normal_independent_and_belong_to_their_place():
                               dy.orbit_ensemble(system, 50, innovations=["innovation"], seed=3)["x"].values[0])
 
 
+def test_cases_vary_parameters_together_and_share_their_random_numbers():
+    cases = {"a": [0.8, 0.8, 0.5], "s": [0.5, 0.5, 1.0], "x": [1.0, 1.0, -3.0]}
+    orbits = dy.orbit_ensemble(autoregression(), 60, cases=cases, over={"innovation": [0.0, 1.0]}, trajectories=2)
+    assert orbits["x"].dims == ("case", "innovation", "trajectory", "time")
+    # without noise: x after k steps is a^k x0 + s u (1 - a^k)/(1 - a)
+    for number, (a, s, start) in enumerate(zip(*cases.values(), strict=True)):
+        k = orbits["time"].values
+        for u in (0.0, 1.0):
+            assert orbits["x"].isel(case=number, trajectory=1).sel(innovation=u).values == pytest.approx(
+                a**k*start + s*u*(1 - a**k)/(1 - a), rel=1e-12, abs=1e-15)
+    assert orbits["initial_x"].values.tolist() == [1.0, 1.0, -3.0]
+    assert orbits["a"].dims == ("case",)
+    noisy = dy.orbit_ensemble(autoregression(), 60, cases=cases, trajectories=4, innovations=["innovation"], seed=5)
+    assert np.array_equal(noisy["x"][0], noisy["x"][1])
+    alone = dy.orbit_ensemble(autoregression(0.5, 1.0), 60, trajectories=4, innovations=["innovation"], seed=5,
+                              initial_state={"x": -3.0})
+    assert np.array_equal(noisy["x"][2], alone["x"])
+
+
 def test_orbits_that_leave_the_numbers_say_so():
     system = dy.System(name="square", time="discrete", states={"x": 0.5}, parameters={"a": 1.0}, equations={"x": "a*x**2"})
     orbits = dy.orbit_ensemble(system, 30, over={"x": [0.5, 3.0]})
@@ -48,7 +67,11 @@ def test_orbits_that_leave_the_numbers_say_so():
 
 @pytest.mark.parametrize(("options", "words"), [
     ({"steps": 0}, "steps must be a whole number"), ({"steps": 3, "over": {"memry": [1.0]}}, "Did you mean 'memory'"),
-    ({"steps": 3, "innovations": ["leverage"]}, "is no parameter"), ({"steps": 3, "spread": 1.5}, "between 0 and 1")])
+    ({"steps": 3, "innovations": ["leverage"]}, "is no parameter"), ({"steps": 3, "spread": 1.5}, "between 0 and 1"),
+    ({"steps": 3, "cases": {"memory": [0.1, 0.2], "leverage": [3.0]}}, "all of the same length"),
+    ({"steps": 3, "cases": {"memory": []}}, "one number for each case"),
+    ({"steps": 3, "cases": {"memory": [0.5]}, "over": {"memory": [0.1]}}, "a name has one place"),
+    ({"steps": 3, "cases": {"memry": [0.5]}}, "Did you mean 'memory'")])
 def test_bad_input_gets_a_sentence(options, words):
     with pytest.raises(dy.SpecificationError, match=words):
         dy.orbit_ensemble(dy.models.load("unimodal_leverage"), **options)
