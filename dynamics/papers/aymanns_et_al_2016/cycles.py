@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     import xarray as xr
 
 __all__ = ["BASIN", "CYCLES", "CYCLING", "POLICIES", "SCATTER", "SPACINGS", "basin", "cycle_name", "exponents", "key",
-           "large", "noisy_large_bank", "range_name", "scenarios"]
+           "large", "noisy_large_bank", "range_name", "scenarios",
+           "shortfall"]
 
 # risk factor: lowest and highest price, median leverage, smallest equity, Lyapunov exponent of our earlier run
 CYCLES = {"0.01": (20.6, 28.5, 1.99, 1.61, 0.106), "0.02": (19.4, 30.3, 2.67, 1.16, 0.112),
@@ -185,7 +186,7 @@ def noisy_large_bank(context: Context) -> dict[str, Any]:
                             innovations=["innovation"], initial_state=start, seed=context.seeds("noise", 1)[0])
     p, n, debt = (orbits[name].values for name in ("price", "bank_share", "liabilities"))
     equity = n*p/0.3 - debt
-    falls = [_shortfall(one[100:], price[100:]) for one, price in zip(equity, p, strict=True)]
+    falls = [shortfall(one[100:], price[100:]) for one, price in zip(equity, p, strict=True)]
     means = {"mean_leverage": orbits["leverage"].values.mean(axis=1), "equity_shortfall": np.array(falls),
              "relative_size": orbits["relative_size"].values.mean(axis=1),
              "return_deviation": np.diff(np.log(p)).std(axis=1)}
@@ -221,11 +222,12 @@ def _of_six(values: Any, extreme: Any) -> Computed:
     return Computed(float(np.mean(sets)), 2*float(np.std(sets, ddof=1))/len(sets)**0.5 if len(sets) > 1 else 1.0)
 
 
-def _shortfall(equity: Any, price: Any) -> float:
+def shortfall(equity: Any, price: Any) -> float:
     """Mean of the worst five percent of log equity returns among steps with a falling price."""
     kept = (np.diff(price) < 0) & (equity[1:] > 0) & (equity[:-1] > 0)
     falls = np.sort(np.diff(np.log(np.where(equity > 0, equity, 1)))[kept])
-    return float(falls[:int(0.05*len(falls))].mean())
+    worst = falls[:int(0.05*len(falls))]
+    return float(worst.mean()) if len(worst) else math.nan
 
 
 def basin(context: Context) -> dict[str, Any]:

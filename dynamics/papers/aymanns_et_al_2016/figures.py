@@ -1,4 +1,4 @@
-"""Figures: the four scenarios, and critical leverage over the size of the bank."""
+"""Figures: the four scenarios, critical leverage over the size of the bank, and policies of least shortfall."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from dynamics.analysis.orbit_ensembles import orbit_ensemble
 from dynamics.papers import Context
 from dynamics.papers.aymanns_et_al_2016.cycles import large
 from dynamics.papers.aymanns_et_al_2016.linear import critical
+from dynamics.papers.aymanns_et_al_2016.policies import SCENARIOS, lowest
 from dynamics.results import provenance
 
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["critical_curves", "draw_critical_curves", "draw_series", "series"]
+__all__ = ["critical_curves", "draw_critical_curves", "draw_policies", "draw_series", "series"]
 
 
 def series(context: Context) -> xr.Dataset:
@@ -76,3 +77,34 @@ def draw_critical_curves(data: xr.Dataset, ax: Any) -> Any:
     ax.set(xlabel=r"Target equity of the bank $\bar E$ (USD)", ylabel=r"Critical leverage $\lambda_c$")
     ax.legend(loc="upper right")
     return ax
+
+
+def draw_policies(data: xr.Dataset, axes: Any) -> Any:
+    """Shortfall over b above, over mean leverage below; a column for each bank."""
+    from dynamics.figures.style import BLACK, BLUE, CYCLE, VERMILION
+
+    for column, (name, (size, noise, reported)) in enumerate(SCENARIOS.items()):
+        above, below = axes[:, column]
+        b, values = data["cyclicality"].values, data["shortfall"].sel(scenario=name).values
+        above.plot(b, 100*values, color=BLUE)
+        best = lowest(b, values)
+        above.plot(best, 100*np.interp(best, b, values), "o", color=VERMILION, markersize=4,
+                   label=f"least, $b = {best:.2f}$")
+        above.axvline(reported, ymax=0.7, color=BLACK, linestyle=":", linewidth=0.9, label=f"reported, $b = {reported:g}$")
+        span = np.ptp(values)
+        above.set_ylim(100*(values.min() - 0.1*span), 100*(values.max() + 0.45*span))
+        above.set_title(f"{name.capitalize()} bank ($R = {_plain(size)}$),\n{noise} noise", loc="left")
+        above.set_xlabel("Cyclicality of the policy $b$")
+        above.legend(loc="upper center", fontsize=6)
+        for policy, colour, line in zip(data["policy"].values, CYCLE, ("-", "--", "-."), strict=False):
+            below.plot(data["mean_leverage"], 100*data["frontier"].sel(scenario=name, policy=policy), color=colour,
+                       linestyle=line, label=f"$b = {policy:g}$")
+        below.set(xlabel="Mean leverage")
+    for row in axes:
+        row[0].set_ylabel("Realised shortfall of\nequity (% per step)")
+    axes[1, 0].legend(loc="upper left")
+    return axes
+
+
+def _plain(size: float) -> str:
+    return f"{size:g}" if size > 1e-3 else f"10^{{{round(np.log10(size))}}}"
