@@ -38,8 +38,9 @@ def _orbits(b: NDArray[np.float64], factor: NDArray[np.float64], equity: NDArray
     return orbit_ensemble(
         system.with_parameters(noise_response=response, noise_memory=memory), steps, discard=500, trajectories=trajectories,
         innovations=["innovation"], seed=seed, initial_state={"variance": 0.01},
-        cases={"cyclicality": b, "risk_factor": factor, "target_equity": equity, "bank_share": 0.3*leverage*equity/25,
-               "liabilities": (leverage - 1)*equity})
+        cases={name: values.tolist() for name, values in (
+            ("cyclicality", b), ("risk_factor", factor), ("target_equity", equity),
+            ("bank_share", 0.3*leverage*equity/25), ("liabilities", (leverage - 1)*equity))})
 
 
 def calibrated(b: Any, leverage: Any, size: float, noise: str, *, steps: int, trajectories: int, seed: int
