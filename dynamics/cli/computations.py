@@ -56,6 +56,10 @@ ShockSize = Annotated[
     ),
 ]
 EventName = Annotated[str, typer.Option("--event", metavar="NAME")]
+Start = Annotated[
+    list[str] | None,
+    typer.Option("--state", metavar="NAME=VALUE", show_default=False, help="An initial value; may be repeated."),
+]
 
 
 def integrate(
@@ -68,10 +72,7 @@ def integrate(
     set_: Set = None,
     option: Option = None,
     shock: ShockSize = None,
-    state: Annotated[
-        list[str] | None,
-        typer.Option("--state", metavar="NAME=VALUE", show_default=False, help="An initial value; may be repeated."),
-    ] = None,
+    state: Start = None,
     save: Output = None,
     figure: Figure = None,
     json: AsJson = False,
@@ -82,9 +83,7 @@ def integrate(
     check_writable(save, RESULTS)
     check_writable(figure, PICTURES)
     system = system_from(name, model_file, mechanism, set_, option)
-    start: Any = {n: number(v, f"--state {n}") for n, v in assignments(state, "--state").items()}
-    for n in start:
-        check_name(n, system.states, "state", system)
+    start: Any = _start(state, system)
     if shock is not None:
         before = start
         start = trajectories.apply_shock(system, before, *size_of_shock(shock, system))
@@ -188,29 +187,45 @@ def phase_diagram(
     mechanism: Mechanism = None,
     set_: Set = None,
     option: Option = None,
-    shock: ShockSize = None,
-    event: EventName = "insolvency",
+    shock: Annotated[
+        str | None,
+        typer.Option(
+            "--shock",
+            metavar="NAME=SIZE",
+            show_default=False,
+            help="The shock that hits every cell; by default price=0.1, or 0.1 of the model's only shock, or none.",
+        ),
+    ] = None,
+    event: Annotated[
+        str | None,
+        typer.Option(
+            "--event",
+            metavar="NAME",
+            show_default=False,
+            help="What counts as a cascade; by default insolvency, or the model's first terminal event.",
+        ),
+    ] = None,
+    state: Start = None,
     duration: Duration = None,
     save: Output = None,
     figure: Figure = None,
     json: AsJson = False,
 ) -> None:
-    """Map what a shock does over a plane of two parameters (states, shock sizes)."""
+    """Map what a shock does over a plane of two parameters (states, shock sizes).
+
+    Every cell starts at its own fixed point, or at the state that is given.
+    """
     from dynamics.analysis.regimes import phase_diagram as computed
 
     check_writable(save, RESULTS)
     check_writable(figure, PICTURES)
     system = system_from(name, model_file, mechanism, set_, option)
-    check_name(event, system.events, "event", system)
+    if event is not None:
+        check_name(event, system.events, "event", system)
     axes = [axis(x, "--x"), axis(y, "--y")]
-    chosen: dict[str, Any] = {}
+    chosen: dict[str, Any] = {"initial_state": _start(state, system) or None}
     if shock is not None:
         chosen["shock"], chosen["magnitude"] = size_of_shock(shock, system)
-    elif not any(n.startswith("shock:") for n, _ in axes):
-        raise SpecificationError(
-            "give the shock that hits every cell, for example --shock price=0.1, "
-            "or make its size an axis, for example --y shock:price=0.01:0.3:64"
-        )
     diagram = computed(system, axes[0], axes[1], event=event, duration=duration, progress=sys.stderr.isatty(), **chosen)
     meanings = diagram["regime"].attrs["flag_meanings"].split()
     counts = {
@@ -222,7 +237,7 @@ def phase_diagram(
         "sha256": system.sha256,
         "x": axes[0][0],
         "y": axes[1][0],
-        "shock": diagram.attrs["shock"],
+        "shock": diagram.attrs.get("shock"),
         "magnitude": diagram.attrs.get("magnitude"),
         "cells": int(diagram["regime"].size),
         "regimes": {n: c for n, c in counts.items() if c},
@@ -234,12 +249,19 @@ def phase_diagram(
         output.as_json(document)
         return
     size = f" of {document['magnitude']:g}" if document["magnitude"] is not None else ""
-    output.text(
-        f"{system.name}: {document['cells']} cells after a {document['shock']} shock{size}; {document['message']}"
-    )
+    hit = f"after a {document['shock']} shock{size}" if document["shock"] else "without a shock"
+    output.text(f"{system.name}: {document['cells']} cells {hit}; {document['message']}")
     output.text()
     output.table(["regime", "cells"], [[n.replace("_", " "), c] for n, c in document["regimes"].items()])
     _files(document)
+
+
+def _start(state: list[str] | None, system: Any) -> dict[str, float]:
+    """Initial values by name."""
+    start = {n: number(v, f"--state {n}") for n, v in assignments(state, "--state").items()}
+    for n in start:
+        check_name(n, system.states, "state", system)
+    return start
 
 
 def _ended(system: Any, before: Any, after: Any) -> str | None:

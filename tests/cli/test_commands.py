@@ -138,6 +138,18 @@ def test_phase_diagram_counts_regimes_and_saves(call: Call, tmp_path: Path) -> N
     assert dy.open(path)["regime"].shape == (5, 6)
 
 
+def test_phase_diagram_takes_what_the_model_has(call: Call) -> None:
+    # the shock and the event of the core; a model with another shock and no event; a start of one's own
+    plane = ("--x", "price_impact=0.1:1:3", "--y", "target_leverage=2:12:3", "--json")
+    document = json.loads(call("phase-diagram", "deleveraging", *plane).stdout)
+    assert (document["shock"], document["magnitude"]) == ("price", 0.1)
+    away = json.loads(call("phase-diagram", "deleveraging", "--state", "equity_ratio=0.05", *plane).stdout)
+    assert away["regimes"] == {"unstable": 4, "insolvent_at_once": 5}
+    keen = ("phase-diagram", "keen", "--x", "interest=0.02:0.04:3", "--y", "investment_slope=15:20:2")
+    assert json.loads(call(*keen, "--json").stdout)["shock"] == "debt"
+    assert "6 cells after a debt shock of 0.1" in call(*keen).stdout
+
+
 @pytest.mark.parametrize(("arguments", "said"), [
     (("show", "delevraging"), "Did you mean 'deleveraging'?"),
     (("show",), "--model-file"),
@@ -155,7 +167,9 @@ def test_phase_diagram_counts_regimes_and_saves(call: Call, tmp_path: Path) -> N
     (("threshold", "deleveraging", "--event", "insolvensy"), "Did you mean 'insolvency'?"),
     (("phase-diagram", "deleveraging", "--x", "price_impact=0.1:1", "--y", "target_leverage=2:9:4"), "LOW:HIGH:COUNT"),
     (("phase-diagram", "deleveraging", "--x", "price_impact=1:0.1:4", "--y", "target_leverage=2:9:4"), "must increase"),
-    (("phase-diagram", "deleveraging", "--x", "price_impact=0.1:1:4", "--y", "target_leverage=2:9:4"), "price=0.1"),
+    (("phase-diagram", "deleveraging", "--x", "price_impact=0.1:1:4", "--y", "target_leverage=2:9:4", "--event", "insolven"),
+     "Did you mean 'insolvency'?"),
+    (("phase-diagram", "keen", "--x", "interest=0.01:0.05:4", "--y", "wages=2:9:4"), "'wages' is no parameter"),
     (("integrate", "deleveraging", "--duration", "1", "--shock", "price=0.3"), "itself causes the event 'insolvency'"),
     (("thresold",), "Did you mean 'threshold'?"),
     (("threshold", "deleveraging", "--rampp", "1"), "--ramp"),

@@ -23,3 +23,13 @@ def test_the_growth_in_a_cell_is_the_largest_eigenvalue_at_a_point_of_rest(name)
     growths = [max(v.real for v in p.eigenvalues[:len(p.eigenvalues) - len(p.free)]) for p in points]
     assert min(abs(float(diagram["growth_rate"][1, 1]) - g) for g in growths) < 1e-9
     assert diagram.attrs["fixed_points"] in ("all", "those in closed form")
+
+
+def test_a_line_of_rests_has_a_diagram_with_its_hopf_curve():
+    # any fund weight is at rest: the point is taken at the declared one; the curve does not depend on the cyclicality
+    system = dy.models.load("basel_leverage_cycle_ode")
+    diagram = dy.phase_diagram(system, x=("risk_factor", np.linspace(0.006, 0.014, 5)),
+                               y=("adjustment", np.linspace(8, 10, 3)))
+    (line,) = [line for line in diagram.attrs["boundaries"] if line["kind"] == "hopf"]
+    x, y = np.array(line["x"]), np.array(line["y"])
+    assert np.interp(10.0, y[np.argsort(y)], x[np.argsort(y)]) == pytest.approx(0.011930565, rel=1e-5)
