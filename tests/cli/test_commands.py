@@ -145,7 +145,7 @@ def test_phase_diagram_takes_what_the_model_has(call: Call) -> None:
     assert (document["shock"], document["magnitude"]) == ("price", 0.1)
     away = json.loads(call("phase-diagram", "deleveraging", "--state", "equity_ratio=0.05", *plane).stdout)
     assert away["regimes"] == {"unstable": 4, "insolvent_at_once": 5}
-    keen = ("phase-diagram", "keen", "--x", "interest=0.02:0.04:3", "--y", "investment_slope=15:20:2")
+    keen = ("phase-diagram", "keen", "--x", "interest=0.02:0.04:3", "--y", "investment_slope=15:20:2", "--state", "debt=0.1")
     assert json.loads(call(*keen, "--json").stdout)["shock"] == "debt"
     assert "6 cells after a debt shock of 0.1" in call(*keen).stdout
 
