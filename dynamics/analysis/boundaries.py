@@ -159,20 +159,24 @@ def _lines(kind: str, regime: str, surface: Array, where: NDArray[np.bool_], gri
 
 def _crossings(surface: Array, where: NDArray[np.bool_], along: Array, over: Array) -> list[tuple[list[float], list[float]]]:
     """For each point of ``along`` (columns) the zeros over ``over`` (rows), joined into lines by rank."""
+    # a zero on a grid point counts as positive: the line that runs along the grid is not lost
+    positive, finite = surface >= 0, np.isfinite(surface)
+    crossed = finite[:-1] & finite[1:] & (positive[:-1] != positive[1:]) & (where[:-1] | where[1:])
+    columns, rows = np.nonzero(crossed.T)
+    below, above = surface[rows, columns], surface[rows + 1, columns]
+    heights = (over[rows] + below / (below - above) * (over[rows + 1] - over[rows])).tolist()
+    counts = np.bincount(columns, minlength=along.size).tolist()
     branches: dict[int, tuple[list[float], list[float]]] = {}
     pieces: list[tuple[list[float], list[float]]] = []
-    for column, position in enumerate(along):
-        values, allowed = surface[:, column], where[:, column]
-        finite = np.isfinite(values[:-1]) & np.isfinite(values[1:])
-        # a zero on a grid point counts as positive: the line that runs along the grid is not lost
-        rows = np.nonzero(finite & ((values[:-1] >= 0) != (values[1:] >= 0)) & (allowed[:-1] | allowed[1:]))[0]
-        for rank in [r for r in branches if r >= rows.size]:
+    first = 0
+    for position, count in zip(along.tolist(), counts, strict=True):
+        for rank in [r for r in branches if r >= count]:
             pieces.append(branches.pop(rank))
-        for rank, row in enumerate(rows):
-            share = values[row] / (values[row] - values[row + 1])
+        for rank in range(count):
             a, b = branches.setdefault(rank, ([], []))
-            a.append(float(position))
-            b.append(float(over[row] + share * (over[row + 1] - over[row])))
+            a.append(position)
+            b.append(heights[first + rank])
+        first += count
     return [p for p in (*pieces, *branches.values()) if len(p[0]) > 1]
 
 

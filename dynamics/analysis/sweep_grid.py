@@ -32,7 +32,7 @@ Array = NDArray[np.float64]
 Coordinates = Mapping[str, tuple[Array, Mapping[str, Any]]]
 logger = logging.getLogger(__name__)
 
-CELLS = (4096, 65536)
+CELLS = (8192, 65536)
 SEARCHES = (512, 8192)
 FEW_CELLS = (64, 1024)
 CHUNKS = 64
