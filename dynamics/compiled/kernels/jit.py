@@ -113,7 +113,9 @@ class Kernel:
 
         # an engine needs a module, although all code is in the object file
         empty = binding.parse_assembly(f'target triple = "{target.triple}"\n')
-        self._engine = binding.create_mcjit_compiler(empty, _machine(target))
+        # one block of memory for code and constants: in two they can lie further apart than addresses relative to the code
+        # reach, and LLVM then ends the process
+        self._engine = binding.create_mcjit_compiler(empty, _machine(target), use_lmm=True)
         self._engine.add_object_file(binding.ObjectFileRef.from_data(code))
         self._engine.finalize_object()
 

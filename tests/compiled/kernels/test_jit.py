@@ -112,3 +112,37 @@ def test_faults_are_sentences(monkeypatch):
     with pytest.raises(IntegrationError, match="'llvmlite', which is not installed"):
         jit.native_target()
     jit.native_target.cache_clear()
+
+
+CROWDED = '''
+import ctypes, os
+from sympy import Symbol, sin
+from dynamics.compiled.kernels import flow_code, jit
+from dynamics.compiled.kernels.flow_problems import FlowProblem
+
+y = Symbol("y")
+problem, target = FlowProblem((y,), (), (sin(y),)), jit.native_target()
+code = jit._object_code(flow_code.flow_text(problem, "tsit5", target.width, False), target, True)
+memory = ctypes.CDLL(None)
+address, size, number = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int
+memory.mmap.restype, memory.mmap.argtypes = address, [address, size, number, number, number, ctypes.c_long]
+memory.munmap.argtypes = [address, size]
+for pages in (1, 2, 3):
+    child = os.fork()
+    if not child:
+        taken = memory.mmap(None, 8 << 30, 0, 0x4022, -1, 0)
+        while (page := memory.mmap(None, 4096, 0, 0x4022, -1, 0)) > taken:
+            pass  # gaps above
+        memory.munmap(page, 4096)
+        memory.munmap(taken + (8 << 30) - 64*4096, pages*4096)
+        jit.Kernel(code, target)
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0, f"ended by signal with {pages} free pages"
+'''
+
+
+@pytest.mark.skipif(sys.platform != "linux" or sys.maxsize < 2**32, reason="places memory as Linux does")
+def test_a_kernel_loads_where_little_memory_is_free_near_by():
+    # eight gigabytes of addresses are taken but for a hole of few pages: constants must not lie far from the code
+    done = subprocess.run([sys.executable, "-c", CROWDED], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
