@@ -16,7 +16,7 @@ from dynamics.analysis.fixed_point_equations import FixedPointEquations
 from dynamics.analysis.normal_coefficients import pair_coefficient, zero_coefficients
 from dynamics.errors import DerivationError
 
-__all__ = ["CURVES", "ENDS", "base_kind", "coefficients", "polished_point", "tests_at"]
+__all__ = ["CURVES", "ENDS", "base_kind", "coefficients", "is_generalized_hopf", "polished_point", "tests_at"]
 
 Array = NDArray[np.float64]
 # kinds of curve, the points looked for on them, by time
@@ -26,6 +26,7 @@ CURVES = {"continuous": {"fold": ("cusp", "bogdanov_takens", "zero_hopf"),
                        "period_doubling": ("resonance_1_2", "fold_flip"),
                        "neimark_sacker": ("resonance_1_1", "resonance_1_2", "resonance_1_3", "resonance_1_4")}}
 ENDS = ("bogdanov_takens", "resonance_1_1", "resonance_1_2")  # where a complex pair becomes two real eigenvalues
+LEAST_SQUARE = 1e-12  # of the frequency, next to the squares of the derivatives: below, it is rounding
 _COSINES = {"resonance_1_1": 1.0, "resonance_1_2": -1.0, "resonance_1_3": -0.5, "resonance_1_4": 0.0}
 
 
@@ -84,11 +85,15 @@ def _smallest(factors: Sequence[float]) -> float:
 
 
 def lyapunov_at(equations: FixedPointEquations, place: Array) -> float:
-    """First Lyapunov coefficient on a Hopf curve; nan where it is singular."""
+    """First Lyapunov coefficient on a Hopf curve; nan where it is singular or the frequency is lost in rounding."""
+    n = equations.dimension
     try:
         with np.errstate(all="ignore"):
-            return pair_coefficient(equations.expansion(place, 3), equations.dimension, complex(0, math.sqrt(place[-1])),
-                                    False, equations.defining(place, 2) if equations.conserved else None)
+            expansion = equations.expansion(place, 3)
+            if place[-1] <= LEAST_SQUARE * float(np.sum(expansion.first[:, :n] ** 2)):
+                return math.nan
+            return pair_coefficient(expansion, n, complex(0, math.sqrt(place[-1])), False,
+                                    equations.defining(place, 2) if equations.conserved else None)
     except (np.linalg.LinAlgError, ValueError):
         return math.nan
 
@@ -247,6 +252,18 @@ def coefficients(equations: FixedPointEquations, kind: str, place: Array) -> tup
         return {}, str(error)
 
 
+def is_generalized_hopf(equations: FixedPointEquations, place: Array, around: float) -> bool:
+    """Whether the first Lyapunov coefficient is zero also in many digits, next to its size ``around`` this place.
+
+    Towards a Bogdanov-Takens point terms that grow as the frequency falls cancel, and rounding decides the sign.
+    """
+    try:
+        (l1,) = _in_many_digits(equations, place, "hopf")
+    except DerivationError:
+        return True
+    return abs(l1) <= max(1e-2 * around, 1e-10)
+
+
 def _in_many_digits(equations: FixedPointEquations, place: Array, kind: str) -> tuple[float, ...]:
     """Coefficients by power series in multiple precision."""
     import mpmath
@@ -262,5 +279,6 @@ def _in_many_digits(equations: FixedPointEquations, place: Array, kind: str) -> 
         if kind == "bogdanov_takens":
             return tuple(float(x) for x in bogdanov_takens_coefficients(local, matrix))
         value = mpmath.mpc(0, mpmath.sqrt(mpmath.mpf(float(place[-1]))))
-        return (float((pair_coefficients(local, matrix, value, "continuous", 5)[1] / value.imag).real),)
+        order = 3 if kind == "hopf" else 5
+        return (float((pair_coefficients(local, matrix, value, "continuous", order)[-1] / value.imag).real),)
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dynamics.analysis.arclength import CurvePoint, CurveProblem, StepControl, corrected
-from dynamics.analysis.codimension_two import CURVES, coefficients, polished_point, tests_at
+from dynamics.analysis.codimension_two import CURVES, coefficients, is_generalized_hopf, polished_point, tests_at
 from dynamics.analysis.critical_tests import Sample
 from dynamics.analysis.defining_systems import Bordered, Polished, bordered_at
 from dynamics.analysis.fixed_point_equations import FixedPointEquations
@@ -117,7 +117,7 @@ def _located(curve: Curve, a: Row, b: Row, name: str, control: StepControl) -> R
             slack = 0.05 if count < 5 else 0.5
             aside = float(np.linalg.norm(offset - share * chord))
             near = -slack <= share <= 1 + slack and aside <= 0.3 * np.linalg.norm(chord) + 1e-9
-            if near and _genuine(curve, name, place):
+            if near and _genuine(curve, name, place, min(abs(a.tests[name]), abs(b.tests[name]))):
                 whole = at + min(1.0, max(0.0, share)) * (to - at)
                 length = a.point.arclength + whole * (b.point.arclength - a.point.arclength)
                 return _described(curve, name, solved, low, length)
@@ -138,12 +138,12 @@ def _located(curve: Curve, a: Row, b: Row, name: str, control: StepControl) -> R
     return None
 
 
-def _genuine(curve: Curve, name: str, place: Array) -> bool:
-    """Whether the critical pair is one: a fold with a neutral saddle is no zero-Hopf point."""
+def _genuine(curve: Curve, name: str, place: Array, around: float) -> bool:
+    """Whether the critical pair is one (a fold with a neutral saddle is no zero-Hopf point), and no product of rounding."""
     n = curve.equations.dimension
     if name in ("zero_hopf", "hopf_hopf"):
         return bool(np.all(place[n + 2:] > 1e-9))
-    return True
+    return name != "generalized_hopf" or is_generalized_hopf(curve.equations, place, around)
 
 
 def _described(curve: Curve, name: str, solved: Polished, near: Row, length: float) -> Row:

@@ -101,6 +101,24 @@ def test_bazykin_from_a_bogdanov_takens_point_to_the_generalised_hopf_point():
     assert any(end.startswith("bogdanov_takens") for end in hopf.ends)
 
 
+@pytest.mark.parametrize("d", [0.10009, 0.10018])
+def test_rounding_beside_a_bogdanov_takens_point_makes_no_generalised_hopf_point(d):
+    # another start puts the first point where the frequency is 1e-9 and the coefficient nothing but rounding
+    system = system_of(reference.BAZYKIN, a=0.5, d=d)
+    bounds, box = {"a": (0.05, 1.5 + 50*(d - 0.1)), "d": (1e-4, 0.4)}, {"x": (0.01, 200), "y": (0.01, 200)}
+    branch = dy.continue_fixed_points(system, "a", (0.05, 1.5), {"x": 2, "y": 2}, box=box)
+    folds = dy.continue_curve(system, branch["LP1"], ("a", "d"), bounds, box=box)
+    small = min((p for p in folds.special_points if p.kind == "bogdanov_takens"), key=lambda p: p.parameters["d"])
+    hopf = dy.continue_curve(system, small, ("a", "d"), bounds, box=box)
+    assert sorted(p.kind for p in hopf.special_points) == ["bogdanov_takens", "generalized_hopf"]
+    known = hopf.table["l1"][np.isfinite(hopf.table["l1"]) & (hopf.table["a"] < 0.956)]
+    assert (known > 0).all()
+    # Kuznetsov's formula in 60 digits: l1 = 0.0268 at a = 0.88, 1.59 at 0.862, 96302 at 0.8607053
+    order = np.argsort(hopf.table["a"])
+    logarithm = np.interp(0.88, hopf.table["a"][order], np.log(np.abs(hopf.table["l1"][order])))
+    assert math.exp(logarithm) == pytest.approx(0.0267286807, rel=0.1)
+
+
 def test_brusselator_hopf_curve_is_its_closed_form():
     system = system_of(reference.BRUSSELATOR)
     start = dy.continue_fixed_points(system, "B", (0.1, 5), {"x": 1, "y": 2})["HB1"]
