@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dynamics.analysis.ensemble_runs import EnsembleRun, Lanes, ensemble_run
 from dynamics.analysis.field_edges import events_at_edges
-from dynamics.analysis.lane_points import LanePoints, lane_points
+from dynamics.analysis.lane_points import LanePoints, followed_points, lane_points
 from dynamics.analysis.ramps import RAMP_DURATION, RAMP_SIZE
 from dynamics.compiled.functions import SystemFunctions, functions_of
 from dynamics.compiled.lanes import LaneResult
@@ -93,10 +93,9 @@ class Ensemble:
             self.start = np.repeat(flat[:, None], lanes, axis=1)
             for name, value in initial_state.items():
                 self.start[self.functions.names.index(name)] = value
-        elif self.points is None:
-            raise DerivationError(f"the fixed points of '{system.name}' have no closed form, so trajectories cannot start "
-                                  "from them at many parameter sets; give initial_state")
         else:
+            if self.points is None:
+                self.points = followed_points(system, self.p)
             self.start = self.points.state
 
     # ---- shocks and durations ----------------------------------------------------------------------------------------

@@ -1,20 +1,22 @@
-"""Fixed points and their stability at many parameter sets at once: closed forms evaluated over arrays."""
+"""Fixed points and their stability at many parameter sets at once: closed forms evaluated over arrays, or followed there."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sympy import Symbol
 
 from dynamics.analysis.closed_forms import Candidate, known_candidates
+from dynamics.analysis.continued_points import carried, starting_rests
 from dynamics.compiled.functions import functions_of
 from dynamics.errors import DerivationError
 from dynamics.systems import System
 
-__all__ = ["BORDER", "LanePoints", "lane_points"]
+__all__ = ["BORDER", "LanePoints", "followed_points", "lane_points"]
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -30,12 +32,13 @@ class LanePoints:
     state : ndarray, shape (dimension, lanes)
         nan where there is none.
     which : ndarray of int, shape (lanes,)
-        Index of the candidate, -1 for none.
+        Index of the candidate or of the fixed point that was followed, -1 for none.
     growth : ndarray, shape (lanes,)
         Largest real part of the eigenvalues (structural zeros left out); for maps log of the largest modulus.
     slowest : ndarray, shape (lanes,)
         Smallest absolute real part.
     candidates : tuple of Candidate
+        Empty where points were followed from the current parameters.
     complete : bool
         Whether these are all fixed points; False: some regime has no closed forms, and there may be more.
     """
@@ -51,6 +54,13 @@ class LanePoints:
     def stable(self) -> Flags:
         """Whether the point exists and is stable."""
         return (self.which >= 0) & (self.growth < -NEUTRAL)
+
+    @property
+    def extent(self) -> str:
+        """Which fixed points these are, in words."""
+        if self.complete:
+            return "all"
+        return "those in closed form" if self.candidates else "those that continue the ones at the current parameters"
 
 
 def lane_points(system: System, p: Array, varied: tuple[str, ...] | None = None) -> LanePoints:
@@ -71,29 +81,51 @@ def lane_points(system: System, p: Array, varied: tuple[str, ...] | None = None)
     """
     functions = functions_of(system)
     known = known_candidates(system, varied)
-    found = known.points
-    if not found:
+    if not known.points:
         raise DerivationError(known.reason or f"'{system.name}' has no fixed points; give initial_state")
-    lanes = p.shape[1]
-    start = functions.initial_state(system)
-    zero = np.zeros(lanes)
-    best = LanePoints(np.full((functions.dimension, lanes), np.nan), np.full(lanes, -1), np.full(lanes, np.inf),
-                      np.full(lanes, np.nan), found)
-    state, which, growth, slowest = best.state, best.which, best.growth, best.slowest
-    for number, candidate in enumerate(found):
-        at = np.repeat(start[:, None], lanes, axis=1)
-        point = functions.lane_function(list(candidate.state.values()))(zero, at, p)
-        inside = np.all(np.isfinite(point), axis=0) & _within(system, point) & ~_ended(system, functions, point, p)
-        if candidate.conditions:
-            margins = functions.lane_function(list(candidate.conditions))(zero, point, p)
-            inside &= np.all(margins >= -BORDER, axis=0)
+    zero, start = np.zeros(p.shape[1]), np.repeat(functions.initial_state(system)[:, None], p.shape[1], axis=1)
+
+    def offered() -> Iterator[tuple[Candidate, Array, Flags]]:
+        for candidate in known.points:
+            point = functions.lane_function(list(candidate.state.values()))(zero, start, p)
+            inside = np.ones(p.shape[1], dtype=bool)
+            if candidate.conditions:
+                inside &= np.all(functions.lane_function(list(candidate.conditions))(zero, point, p) >= -BORDER, axis=0)
+            yield candidate, point, inside
+
+    return _best(system, p, offered(), known.points, known.complete)
+
+
+def followed_points(system: System, p: Array) -> LanePoints:
+    """Return what ``lane_points`` does where nothing has a closed form: of the fixed points at the current parameters,
+    followed to those of each lane.
+
+    Raises
+    ------
+    DerivationError
+        If none was found at the current parameters.
+    """
+    whole = Candidate({Symbol(name): Symbol(name) for name in system.states}, (), (), tuple(system.field.values()), "")
+    rests = starting_rests(system)
+    everywhere = np.ones(p.shape[1], dtype=bool)
+    return _best(system, p, ((whole, carried(system, rest, p), everywhere) for rest in rests), (), False)
+
+
+def _best(system: System, p: Array, offered: Iterable[tuple[Candidate, Array, Flags]], candidates: tuple[Candidate, ...],
+          complete: bool) -> LanePoints:
+    """Of the points that are admissible, in each lane the most stable one."""
+    functions, lanes = functions_of(system), p.shape[1]
+    state, which = np.full((functions.dimension, lanes), np.nan), np.full(lanes, -1)
+    growth, slowest = np.full(lanes, np.inf), np.full(lanes, np.nan)
+    for number, (candidate, point, known) in enumerate(offered):
+        inside = known & np.all(np.isfinite(point), axis=0) & _within(system, point) & ~_ended(system, functions, point, p)
         if not inside.any():
             continue
         largest, smallest = _spectrum(system, functions, candidate, point, p, inside)
         better = inside & ((which < 0) | (largest < growth))
         state[:, better], which[better], growth[better], slowest[better] = \
             point[:, better], number, largest[better], smallest[better]
-    return LanePoints(state, which, growth, slowest, found, known.complete)
+    return LanePoints(state, which, growth, slowest, candidates, complete)
 
 
 def _within(system: System, point: Array) -> Flags:

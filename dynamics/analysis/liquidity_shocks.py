@@ -80,7 +80,7 @@ def liquidity_shock(
     SpecificationError
         For unknown names, or losses outside [0, 1).
     DerivationError
-        A flow's fixed points have no closed form.
+        A flow has no fixed points at its current parameters, or none in closed form and none that was found.
 
     Notes
     -----

@@ -90,7 +90,8 @@ def phase_diagram(system: System | Process, x: tuple[str, Sequence[float]], y: t
         sales never stop; not_settled; no_fixed_point; invalid; not_run: stopped by Ctrl-C before), ``status``,
         ``growth_rate`` (largest real part of the eigenvalues), ``end_time``, measures; with ``refine`` also ``evaluated``.
         ``attrs["boundaries"]``: lines of the closed-form conditions, regime by regime; ``attrs["trajectories"]``;
-        ``attrs["fixed_points"]``: "all", or "those in closed form", when there may be others that algebra does not find.
+        ``attrs["fixed_points"]``: "all"; or "those in closed form", or "those that continue the ones at the current
+        parameters", when there may be others.
 
     Raises
     ------
@@ -148,7 +149,7 @@ def phase_diagram(system: System | Process, x: tuple[str, Sequence[float]], y: t
         absolute_tolerance=absolute_tolerance, event=event, boundaries=_boundaries(system, axes),
         shock=next((n[6:] for n in grid if n.startswith("shock:")), shock),
         magnitude=None if "shock:" in x_name + y_name or shock is None else magnitude,
-        fixed_points=None if corner.points is None else "all" if corner.points.complete else "those in closed form",
+        fixed_points=None if corner.points is None else corner.points.extent,
         trajectories=x_values.size * y_values.size)
     coordinates = {name: (values, described(system, name)) for name, values in grid.items()}
     if refine:

@@ -335,7 +335,7 @@ class _Search:
         return high, None
 
     def _scan(self, magnitudes: Array) -> list[str]:
-        """Outcomes of many shocks at once; one after the other where the fixed points have no closed form."""
+        """Outcomes of many shocks at once; one after the other where no fixed points are known."""
         from dynamics.analysis.ensembles import Ensemble
         from dynamics.results import STATUS
 
