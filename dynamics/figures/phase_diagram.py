@@ -51,7 +51,8 @@ def plot_phase_diagram(diagram: xr.Dataset, ax: Axes | None = None, *, measure: 
     Notes
     -----
     An axis whose values have equal ratios is logarithmic. The simulated regimes and the analytic boundaries are
-    independent of each other: where they agree, each confirms the other.
+    independent of each other: where they agree, each confirms the other. Where no boundary is known in closed form, the
+    line on which the growth rate of the fixed points is zero is drawn instead (numeric).
 
     Examples
     --------
@@ -90,7 +91,8 @@ def plot_phase_diagram(diagram: xr.Dataset, ax: Axes | None = None, *, measure: 
             ax.figure.colorbar(mesh, ax=ax, label=labels.data_label(regime, measure))
         handles: list[Any] = [Patch(facecolor=colors[values.index(v)], edgecolor="0.4", linewidth=0.4,
                                     label=_described(meanings[values.index(v)], diagram)) for v in present]
-        handles += _boundaries(ax, diagram.attrs.get("boundaries") or [])
+        handles += _boundaries(ax, diagram.attrs.get("boundaries") or []) or (
+            _zero_growth(ax, diagram, x_name, y_name) if measure is None else [])
         plain_ticks(ax)
         ax.set(xlabel=labels.swept_label(diagram, x_name), ylabel=labels.swept_label(diagram, y_name))
         legend_above(ax, handles)
@@ -173,6 +175,23 @@ def _boundaries(ax: Axes, boundaries: Any) -> list[Any]:
         ax.plot(x, y, **style, zorder=3, path_effects=[withStroke(linewidth=3.0, foreground="white")])
         handles.setdefault((label, kind), Line2D([], [], **style))
     return list(handles.values())
+
+
+def _zero_growth(ax: Axes, diagram: xr.Dataset, x_name: str, y_name: str) -> list[Any]:
+    """The line on which fixed points change stability, from the growth rates of the cells."""
+    from matplotlib.lines import Line2D
+    from matplotlib.patheffects import withStroke
+
+    if "growth_rate" not in diagram:
+        return []
+    growth = diagram["growth_rate"].transpose(y_name, x_name).values
+    finite = np.isfinite(growth)
+    if min(growth.shape) < 2 or not (growth[finite] < 0).any() or not (growth[finite] > 0).any():
+        return []
+    lines = ax.contour(diagram[x_name].values, diagram[y_name].values, np.ma.masked_invalid(growth), levels=[0.0],
+                       colors=BLACK, linewidths=1.3, linestyles="-", zorder=3)
+    lines.set_path_effects([withStroke(linewidth=3.0, foreground="white")])
+    return [Line2D([], [], color=BLACK, linewidth=1.3, label="Growth rate 0 (numeric)")]
 
 
 def plain_ticks(ax: Axes) -> None:

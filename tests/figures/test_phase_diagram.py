@@ -81,6 +81,23 @@ def test_boundaries_are_the_given_lines_over_the_cells() -> None:
     assert {"Hopf", "Venue limit"} <= {t.get_text() for t in ax.get_legend().get_texts()}
 
 
+def test_without_boundaries_the_line_of_zero_growth_is_drawn() -> None:
+    x, y = np.linspace(0.1, 1.0, 30), np.linspace(1.0, 5.0, 20)
+    growth = x[None, :] * y[:, None] - 1
+    diagram = xr.Dataset(
+        {"regime": (("y", "x"), (growth > 0).astype(int), {"flag_values": [0, 1], "flag_meanings": "stable unstable"}),
+         "growth_rate": (("y", "x"), growth)}, coords={"x": x, "y": y})
+    ax = dy.plot_phase_diagram(diagram)
+    words = [" ".join(text.get_text().split()) for text in ax.get_legend().get_texts()]
+    assert words == ["Stable", "Unstable", "Growth rate 0 (numeric)"]
+    (line,) = [c for c in ax.collections if hasattr(c, "levels")]
+    places = np.concatenate([path.vertices for path in line.get_paths()])
+    assert np.abs(places[:, 0] * places[:, 1] - 1).max() < 0.01
+    diagram.attrs["boundaries"] = [{"label": "hopf", "kind": "hopf", "x": [0.2, 1.0], "y": [5.0, 1.0]}]
+    words = [text.get_text() for text in dy.plot_phase_diagram(diagram).get_legend().get_texts()]
+    assert words == ["Stable", "Unstable", "Hopf"]
+
+
 def test_given_axes_are_used() -> None:
     import matplotlib.pyplot as plt
 
