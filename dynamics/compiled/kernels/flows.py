@@ -17,6 +17,7 @@ from dynamics.errors import SpecificationError
 __all__ = ["FlowProblem", "integrate_flows"]
 
 Array = NDArray[np.float64]
+APART = 256  # doubles
 
 
 def integrate_flows(
@@ -141,7 +142,9 @@ def _filled(problem: FlowProblem, layout: Layout, width: int, initial_state: Arr
             f"initial_time {origin.shape} do not have the same number of lanes (their last axis)") from None
     if not (length >= 0.0).all():
         raise SpecificationError("integrate_flows: duration must not be negative; to go back in time negate the field")
-    data = np.zeros((layout.size, -(-max(lanes, 1) // width) * width))
+    columns = -(-max(lanes, 1) // width) * width
+    # rows that are a power of two apart would all want the same few lines of the cache
+    data = np.zeros((layout.size, columns + width * (columns % APART == 0)))
     data[layout.row("time"), :lanes] = origin
     data[layout.rows("state"), :lanes] = state
     data[layout.row("stop"), :lanes] = origin + length
