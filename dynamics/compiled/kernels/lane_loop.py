@@ -257,28 +257,26 @@ class LaneLoop:
                   before_rates: Sequence[Value], after: Sequence[Value], after_rates: Sequence[Value]) -> None:
         """Bring maxima, minima and falls up to date, turning points inside the step included."""
         build, rows = self.build, self.rows
-        need, turns = build.lift(0, build.mask), []
         for k, (q0, d0, q1, d1) in enumerate(zip(before, before_rates, after, after_rates, strict=True)):
             earlier, low, fall = rows.get("maximum", k), rows.get("minimum", k), rows.get("fall", k)
             high, low = build.select(good & (q1 > earlier), q1, earlier), build.select(good & (q1 < low), q1, low)
             fall = build.select(good & (high - q1 > fall), high - q1, fall)
             for name, value in (("maximum", high), ("minimum", low), ("fall", fall)):
                 rows.set(name, value, k)
-            # a smooth curve stays below its tangents at the ends of an arch
-            from_start, from_end = build.fma(size, d0, q0), build.fma(-size, d1, q1)
-            top = good & (d0 > 0.0) & (d1 < 0.0) & (build.minimum(from_start, from_end) > high)
+            # a smooth curve stays below its tangents at the ends of an arch, and below where they meet
+            from_start, from_end, arch = build.fma(size, d0, q0), build.fma(-size, d1, q1), 0.25 * size * (d0 - d1)
+            top = good & (d0 > 0.0) & (d1 < 0.0) & (
+                build.minimum(build.minimum(from_start, from_end), build.maximum(q0, q1) + arch) > high)
             # a minimum that is no record may still be the deepest fall
             depth = build.maximum(low, earlier - fall)
-            bottom = good & (d0 < 0.0) & (d1 > 0.0) & (build.maximum(from_start, from_end) < depth)
-            need = need | top | bottom
-            turns.append((k, Cubic(q0, d0 * size, q1, d1 * size), top, bottom, earlier, q1))
-        with build.when(build.any(need)):
-            for k, cubic, top, bottom, earlier, after_it in turns:
-                where = cubic.turning()
+            bottom = good & (d0 < 0.0) & (d1 > 0.0) & (
+                build.maximum(build.maximum(from_start, from_end), build.minimum(q0, q1) + arch) < depth)
+            with build.when(build.any(top | bottom)):
+                where = Cubic(q0, d0 * size, q1, d1 * size).turning()
                 place = self.places.at(build.fma(where, size, time), tried.state_at(where), keep=False)
                 (value,) = place.values([self.problem.running[k]])
                 high, low, fall = (rows.get(name, k) for name in ("maximum", "minimum", "fall"))
-                deep = build.select(top, value - after_it, build.select(bottom, earlier - value, fall))
+                deep = build.select(top, value - q1, build.select(bottom, earlier - value, fall))
                 rows.set("fall", build.select(deep > fall, deep, fall), k)
                 rows.set("maximum", build.select(top & (value > high), value, high), k)
                 rows.set("minimum", build.select(bottom & (value < low), value, low), k)
