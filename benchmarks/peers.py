@@ -39,10 +39,10 @@ PEERS: dict[str, tuple[str, str | None, tuple[str, ...], str, tuple[str, ...]]] 
     "rk45": ("SciPy RK45, loop", None, (), "scipy_loop", ("RK45",)),
 }
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
-SAMPLE, ROUNDS, SECONDS, WANTED = 256, 5, 0.4, 5e-7
+SAMPLE, ROUNDS, SECONDS, WANTED = 256, 9, 0.4, 5e-7
 EARLY, LATE = 2.0, 50.0
 PEER_LADDER = [10.0 ** (-k / 2) for k in range(7, 25)]
-OUR_LADDER = [10.0 ** (-k / 4) for k in range(14, 45)]
+OUR_LADDER = [10.0 ** (-k / 8) for k in range(28, 89)]
 
 
 class Engine:
@@ -134,7 +134,7 @@ def compare(ours: Engine, peer: Engine, title: str, model: str, exact: dict[floa
     mine = next((t for t in OUR_LADDER if ours.error(model, t, exact) <= bound), OUR_LADDER[-1])
     both = ((ours, mine), (peer, theirs))
     wrong = [int(np.sum(e.results(model, t, LATE)[0] != exact[LATE][0])) for e, t in both]
-    counts = [SAMPLE * max(1, min(64, round(SECONDS * e.rate(model, t) / SAMPLE))) for e, t in both]
+    counts = [SAMPLE * max(1, min(256, round(SECONDS * e.rate(model, t) / SAMPLE))) for e, t in both]
     rates: list[list[float]] = [[], []]
     for number in range(ROUNDS):
         for k, (engine, tolerance) in enumerate(both):
