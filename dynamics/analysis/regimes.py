@@ -5,9 +5,10 @@ from __future__ import annotations
 import time as _time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import xarray as xr  # with this module, while the collector rests: every result is a Dataset
 from numpy.typing import NDArray
 
 from dynamics.analysis.boundaries import boundaries
@@ -22,9 +23,6 @@ from dynamics.errors import DerivationError, SpecificationError, did_you_mean
 from dynamics.results import provenance
 from dynamics.results.labelled import labelled
 from dynamics.systems import Process, System
-
-if TYPE_CHECKING:
-    import xarray as xr
 
 __all__ = ["REGIMES", "phase_diagram"]
 

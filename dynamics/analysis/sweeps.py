@@ -6,9 +6,10 @@ import math
 import time as _time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import xarray as xr  # with this module, while the collector rests: every result is a Dataset
 from numpy.typing import NDArray
 
 from dynamics import results
@@ -28,9 +29,6 @@ from dynamics.analysis.sweep_grid import Filled, axes_record, check_same, filled
 from dynamics.errors import DerivationError, SpecificationError
 from dynamics.results import STATUS, provenance
 from dynamics.systems import Process, System
-
-if TYPE_CHECKING:
-    import xarray as xr
 
 __all__ = ["sweep"]
 
