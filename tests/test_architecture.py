@@ -235,3 +235,11 @@ def test_public_functions_are_documented(function):
     source = ast.parse(textwrap.dedent(inspect.getsource(function)))
     if any(isinstance(node, ast.Raise) for node in ast.walk(source)):
         assert "Raises" in found
+
+
+@pytest.mark.parametrize(("before", "on"), [("", True), ("gc.disable()", False), ("gc.freeze()", True)])
+def test_loading_leaves_the_garbage_collector_as_it_was(before, on):
+    code = (f"import gc\n{before}\nfrozen = gc.get_freeze_count()\nimport dynamics as dy\ndy.phase_diagram\n"
+            "print(gc.isenabled(), gc.get_freeze_count() == frozen)")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [str(on), "True"]
