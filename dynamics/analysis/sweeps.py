@@ -97,7 +97,7 @@ def sweep(system: System | Process, over: Mapping[str, Sequence[float]], measure
     -------
     xarray.Dataset
         One dim per axis: the measures, ``status`` (flags), ``end_time``. After Ctrl-C the cells that were not computed
-        have the status not_run.
+        have the status not_run. ``attrs["fixed_points"]`` as in ``phase_diagram``, where cells start from them.
 
     Raises
     ------
@@ -138,9 +138,9 @@ def sweep(system: System | Process, over: Mapping[str, Sequence[float]], measure
                "longest_period": int(longest_period), "seed": int(seed), **engine_record(engine), "measures": list(measures),
                "axes": axes_record(axes), **process_record(system)}
     plan = Plan(system, tuple(axes), measures, options)
-    _check_start(plan, axes)
     attributes = provenance(
-        "sweep", system, method=_method(plan), options=options, relative_tolerance=relative_tolerance,
+        "sweep", system, fixed_points=_starting_points(plan, axes), method=_method(plan), options=options,
+        relative_tolerance=relative_tolerance,
         absolute_tolerance=absolute_tolerance, trajectories=math.prod(len(v) for v in axes.values()),
         seed=None if isinstance(system, System) else int(seed))
     path = store_path(store)
@@ -172,11 +172,11 @@ def _message(found: Filled) -> str:
     return "; ".join(f"{n} of {status.size} cells {what}" for n, what in counted if n) or "every cell completed"
 
 
-def _check_start(plan: Plan, axes: Mapping[str, Array]) -> None:
-    """Faults that every cell would have are raised before any is computed."""
+def _starting_points(plan: Plan, axes: Mapping[str, Array]) -> str | None:
+    """Which fixed points cells start from, None where from elsewhere; faults of every cell are raised before any is run."""
     system = plan.system
     if not isinstance(system, System):
-        return
+        return None
     if plan.special and (system.indices or one_by_one(plan)):
         raise SpecificationError(f"measure '{plan.special[0]}' needs scalar states and events that assign nothing; "
                                  "use system.expand(), or measures of single trajectories")
@@ -185,9 +185,12 @@ def _check_start(plan: Plan, axes: Mapping[str, Array]) -> None:
     if system.time == "continuous" and not system.indices:
         first = Job(plan, {name: values[:1] for name, values in axes.items()}, np.zeros(1, dtype=np.int64))
         try:
-            ensemble_of(plan, first)
+            points = ensemble_of(plan, first).points
         except DerivationError as error:
             raise SpecificationError(str(error)) from None
+        if points is not None and plan.options["fixed_points"] and not plan.options["initial_state"]:
+            return points.extent
+    return None
 
 
 def _method(plan: Plan) -> str:

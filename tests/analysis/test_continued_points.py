@@ -64,7 +64,10 @@ def test_a_phase_diagram_without_closed_forms_has_the_growth_of_the_fixed_points
 def test_thresholds_of_the_core_with_smooth_margin_calls():
     hill = dy.models.load("deleveraging", margin_call="hill")
     impacts = [0.25, 0.35]
-    found = dy.sweep(hill, {"price_impact": impacts}, "threshold")["threshold"].values
+    swept = dy.sweep(hill, {"price_impact": impacts}, "threshold")
+    assert swept.attrs["fixed_points"] == "those that continue the ones at the current parameters"
+    found = swept["threshold"].values
+    assert dy.sweep(dy.models.load("deleveraging"), {"price_impact": impacts}, "threshold").attrs["fixed_points"] == "all"
     for impact, threshold in zip(impacts, found, strict=True):
         system = hill.with_parameters(price_impact=impact)
         rest = next(p for p in dy.fixed_points(system) if p.admissible).values
