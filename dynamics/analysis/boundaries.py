@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sympy import Expr, Rational, Symbol
+from sympy import Expr, Symbol
 
 from dynamics.analysis.branch_points import zero_eigenvalue_kind
 from dynamics.analysis.closed_forms import Candidate, known_candidates
@@ -16,6 +16,7 @@ from dynamics.compiled.code import vector_function
 from dynamics.symbolic.radicals import denested
 from dynamics.symbolic.spectra import stability_of_matrix
 from dynamics.systems import System
+from dynamics.systems.numbers import exact
 
 __all__ = ["boundaries"]
 
@@ -46,7 +47,7 @@ def boundaries(system: System, x: str, x_values: Sequence[float], y: str, y_valu
     grid_x = _fine(np.asarray(x_values, dtype=float))
     grid_y = _fine(np.asarray(y_values, dtype=float))
     others = {s: v for s, v in system.exact_parameters.items() if s.name not in (x, y)}
-    start = {Symbol(n): Rational(repr(float(v))) for n, v in system.initial_state().items()}
+    start = {Symbol(n): exact(float(v), f"states.{n}.initial") for n, v in system.initial_state().items()}
     lines: list[dict[str, Any]] = []
     found = known_candidates(system, tuple(sorted({x, y} & {*system.parameters}))).points
     placed = [_in_plane(c, others, {s: start[s] for s in start if s.name in c.free}) for c in found]

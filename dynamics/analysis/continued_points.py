@@ -32,8 +32,8 @@ def starting_rests(system: System) -> tuple[tuple[float, ...], ...]:
     DerivationError
         If none was found.
     """
-    found = tuple(tuple(point.values.values()) for point in fixed_points(system)
-                  if not point.free and np.isfinite(list(point.values.values())).all())
+    points = [tuple(point.values[name] for name in system.states) for point in fixed_points(system) if not point.free]
+    found = tuple(point for point in points if np.isfinite(point).all())
     if not found:
         raise DerivationError(f"no fixed points of '{system.name}' were found at its current parameters, from which those at"
                               " others could be followed; give initial_state")

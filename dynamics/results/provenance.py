@@ -6,6 +6,7 @@ import functools
 import platform
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from dynamics.systems import DeclaredProcess, System
@@ -21,8 +22,6 @@ STATUS = {"completed": 0, "event": 1, "diverged": 2, "step_limit": 3, "invalid_s
 
 @functools.cache
 def _software() -> dict[str, str]:
-    from importlib.metadata import PackageNotFoundError, version
-
     found = {"python": platform.python_version()}
     for label, distribution in (("dynamics", "leverage-dynamics"), ("numpy", "numpy"), ("scipy", "scipy"),
                                 ("sympy", "sympy"), ("xarray", "xarray")):
