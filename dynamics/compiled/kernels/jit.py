@@ -1,7 +1,7 @@
 """From LLVM IR to functions that run: optimised for this processor, compiled once, kept on disk.
 
 Object code is kept under a name made from everything it depends on (text, processor, versions), so there is nothing
-to invalidate; a damaged entry is noticed by its checksum and made again.
+to invalidate; ``kept_code`` says whose code is taken from there.
 """
 
 from __future__ import annotations
@@ -10,27 +10,22 @@ import ctypes
 import hashlib
 import importlib.util
 import logging
-import os
 import platform
-import sys
-import tempfile
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
+from dynamics.compiled.kernels import kept_code
 from dynamics.errors import IntegrationError
 
-__all__ = ["ADDRESS", "Kernel", "Target", "available", "cache_directory", "compile_kernel", "native_target"]
+__all__ = ["ADDRESS", "Kernel", "Target", "available", "compile_kernel", "native_target"]
 
 LOG = logging.getLogger(__name__)
 ADDRESS = ctypes.c_void_p
-MOST_FILES = 1000          # object files kept on disk; the least recently made go first
 MOST_KERNELS = 128         # kernels kept in memory
-_MAGIC = b"dynamics kernel 1\n"
 _LOCK = threading.RLock()  # LLVM's global state and the table of kernels
 _KERNELS: OrderedDict[str, Kernel] = OrderedDict()
 
@@ -153,20 +148,18 @@ def compile_kernel(text: str, target: Target | None = None, *, clean: bool = Fal
         If llvmlite is not installed or LLVM refuses the text.
     """
     target = target or native_target()
-    key = hashlib.sha256("\0".join((_MAGIC.decode(), target.triple, target.cpu, target.features, target.version,
+    key = hashlib.sha256("\0".join((target.triple, target.cpu, target.features, target.version,
                                     str(clean), text)).encode()).hexdigest()
     with _LOCK:
         if key in _KERNELS:
             _KERNELS.move_to_end(key)
             return _KERNELS[key]
-        directory = cache_directory()
-        code = _read(directory / f"{key}.kernel") if directory else None
+        code = kept_code.read(key)
         kernel = _load(code, target) if code else None
         if kernel is None:
             code = _object_code(text, target, clean)
             kernel = Kernel(code, target)
-            if directory:
-                _write(directory, f"{key}.kernel", code)
+            kept_code.write(key, code)
         _KERNELS[key] = kernel
         if len(_KERNELS) > MOST_KERNELS:
             _KERNELS.popitem(last=False)
@@ -213,56 +206,3 @@ def _object_code(text: str, target: Target, clean: bool) -> bytes:
         passes.add_simplify_cfg_pass()
     passes.run(module, builder)
     return machine.emit_object(module)
-
-
-# ---- disk -----------------------------------------------------------------------------------------------------------
-
-def cache_directory() -> Path | None:
-    """Return where compiled kernels are kept, None if nowhere.
-
-    The environment variable DYNAMICS_CACHE names another directory; set to ``off`` nothing is kept.
-    """
-    chosen = os.environ.get("DYNAMICS_CACHE", "")
-    if chosen.lower() in ("off", "0", "no"):
-        return None
-    if chosen:
-        root = Path(chosen).expanduser()
-    elif sys.platform == "win32":
-        root = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "dynamics" / "Cache"
-    elif sys.platform == "darwin":
-        root = Path.home() / "Library" / "Caches" / "dynamics"
-    else:
-        root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dynamics"
-    return root / "kernels"
-
-
-def _read(path: Path) -> bytes | None:
-    try:
-        content = path.read_bytes()
-    except OSError:
-        return None
-    head = len(_MAGIC) + 32
-    code = content[head:]
-    if content[:len(_MAGIC)] == _MAGIC and hashlib.sha256(code).digest() == content[len(_MAGIC):head]:
-        return code
-    LOG.info("a kept kernel is damaged; it is made again")
-    return None
-
-
-def _write(directory: Path, name: str, code: bytes) -> None:
-    """Put a file in place whole or not at all; a cache that cannot be written is no error."""
-    try:
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)  # code that will be run: nobody else may write it
-        handle, temporary = tempfile.mkstemp(dir=directory, suffix=".part")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(_MAGIC + hashlib.sha256(code).digest() + code)
-            os.replace(temporary, directory / name)
-        except OSError:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-        kept = sorted(directory.glob("*.kernel"), key=lambda p: p.stat().st_mtime)
-        for old in kept[:-MOST_FILES]:
-            old.unlink(missing_ok=True)
-    except OSError as error:
-        LOG.info("a compiled kernel could not be kept (%s)", error)
