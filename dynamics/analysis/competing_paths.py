@@ -11,6 +11,8 @@ from dynamics import expressions
 from dynamics.analysis.feedback_loops import POLARITY, case_at, gain_at, gains_along, value_of, written_expressions
 from dynamics.analysis.linearization import needs_equations, place_of, scalar_system
 from dynamics.errors import DerivationError, SpecificationError, did_you_mean
+from dynamics.results import Records, provenance
+from dynamics.results.record import Record
 from dynamics.symbolic.influence import causal_graph, gain_of_cases, simple_paths, tidy
 from dynamics.symbolic.regimes import regimes
 from dynamics.symbolic.signs import sign_of
@@ -22,7 +24,7 @@ PORTS = ("net_flow", "price_change", "effective_impact")
 
 
 @dataclass(frozen=True)
-class InfluencePath:
+class InfluencePath(Record):
     """One of the paths on which a quantity acts on the equation of a state.
 
     Attributes
@@ -43,7 +45,7 @@ class InfluencePath:
     value: float | None = None
 
 
-def competing_paths(system: System, source: str, target: str, at: Any = None) -> tuple[InfluencePath, ...]:
+def competing_paths(system: System, source: str, target: str, at: Any = None) -> Records[InfluencePath]:
     """competing_paths(system, "net_flow", "equity_ratio"): all instantaneous paths from a quantity to a state's equation.
 
     Parameters
@@ -58,7 +60,7 @@ def competing_paths(system: System, source: str, target: str, at: Any = None) ->
 
     Returns
     -------
-    tuple of InfluencePath
+    Records of InfluencePath
         The short ones first. The sum of their gains is the derivative of the state's equation by the source.
 
     Raises
@@ -95,7 +97,7 @@ def competing_paths(system: System, source: str, target: str, at: Any = None) ->
         polarity = POLARITY[sign * back] if sign and back else "not determined"
         gain = gain_of_cases(cases) if place is None else gain_at(system, place, case_at(system, place, cases))
         found.append(InfluencePath(path, gain, polarity, None if place is None else value_of(system, gain, place)))
-    return tuple(found)
+    return Records(found, provenance("competing_paths", system, exactness="exact"))
 
 
 def _return_sign(system: System, source: str, target: str, written: dict[str, Expr]) -> int | None:

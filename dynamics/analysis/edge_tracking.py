@@ -22,6 +22,7 @@ from dynamics.analysis.paths import follow
 from dynamics.compiled.functions import functions_of
 from dynamics.errors import ConvergenceError, DerivationError, SpecificationError, did_you_mean
 from dynamics.results import FixedPoint, provenance
+from dynamics.results.record import Record
 from dynamics.results.record_text import edge_summary
 from dynamics.systems import System
 
@@ -41,7 +42,7 @@ ACCURATE = (1e-10, 1e-12)
 
 
 @dataclass(frozen=True, repr=False)
-class EdgeState:
+class EdgeState(Record):
     """The attractor of a basin boundary.
 
     Attributes

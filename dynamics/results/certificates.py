@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from dynamics.results.record import Record
+
 if TYPE_CHECKING:
     import xarray as xr
 
@@ -13,7 +15,7 @@ __all__ = ["Certificate", "CertifiedBox"]
 
 
 @dataclass(frozen=True)
-class CertifiedBox:
+class CertifiedBox(Record):
     """A part of the search box that holds exactly one fixed point, or that could not be decided.
 
     Attributes
@@ -48,7 +50,7 @@ class CertifiedBox:
 
 
 @dataclass(frozen=True)
-class Certificate:
+class Certificate(Record):
     """A proof about all fixed points in a box.
 
     Attributes

@@ -11,6 +11,7 @@ from sympy.logic.boolalg import Boolean
 
 from dynamics import expressions
 from dynamics.errors import SpecificationError
+from dynamics.results.record import Record
 
 __all__ = ["BifurcationCondition", "FeedbackLoop", "StabilityCondition", "condition_latex"]
 
@@ -25,7 +26,7 @@ def _words(text: str) -> str:
 
 
 @dataclass(frozen=True)
-class StabilityCondition:
+class StabilityCondition(Record):
     """One inequality of a stability region: stable where ``expression`` is positive.
 
     Attributes
@@ -95,7 +96,7 @@ class StabilityCondition:
 
 
 @dataclass(frozen=True)
-class BifurcationCondition:
+class BifurcationCondition(Record):
     """The zero set of a stability condition, solved for ``parameter`` where one was asked for.
 
     Attributes
@@ -150,7 +151,7 @@ class BifurcationCondition:
 
 
 @dataclass(frozen=True)
-class FeedbackLoop:
+class FeedbackLoop(Record):
     """A cycle of influences between states and definitions.
 
     Attributes

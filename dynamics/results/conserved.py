@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from sympy import Expr
 
 from dynamics import expressions
+from dynamics.results.record import Record
 
 __all__ = ["ConservedQuantity"]
 
 
 @dataclass(frozen=True)
-class ConservedQuantity:
+class ConservedQuantity(Record):
     """A function of the state that the dynamics keep constant.
 
     Attributes

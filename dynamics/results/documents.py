@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from sympy import Basic, Expr, Symbol
 from dynamics import expressions
 from dynamics.errors import SpecificationError
 from dynamics.results import arrays
+from dynamics.results.record import home_of, kind_of, record_class
 from dynamics.systems import Reference
 
 if TYPE_CHECKING:
@@ -20,43 +20,14 @@ if TYPE_CHECKING:
 
 __all__ = ["decode", "encode", "is_result"]
 
-
-@functools.cache
-def _records() -> dict[str, type]:
-    # on first use: an analysis that writes no file loads no other's records
-    from dynamics.results import (
-        certificates,
-        conditions,
-        conserved,
-        nonsmooth_records,
-        normal_forms,
-        records,
-        reproductions,
-    )
-
-    return {cls.__name__: cls for cls in (
-        records.FixedPoint, conditions.StabilityCondition, conditions.BifurcationCondition, normal_forms.Coefficient,
-        normal_forms.NormalForm, conditions.FeedbackLoop, records.SpecialPoint, records.Branch,
-        records.BifurcationDiagram, records.Threshold, certificates.Certificate,
-        certificates.CertifiedBox, conserved.ConservedQuantity,
-        reproductions.Claim, reproductions.Finding, reproductions.Reproduction, Reference,
-        nonsmooth_records.NonsmoothRegime, nonsmooth_records.BorderCollision, nonsmooth_records.BorderSide,
-        nonsmooth_records.Sliding, nonsmooth_records.PseudoEquilibrium, nonsmooth_records.Tangency)}
-
-
-@functools.cache
-def _sequences() -> dict[str, Any]:
-    from dynamics.results import records
-
-    return {cls.__name__: cls for cls in (records.Records, records.FixedPoints)}
+_REFERENCE = "Reference"
 
 
 def is_result(value: Any) -> bool:
     """Whether a value is a Dataset or a structured result of this package."""
     import xarray as xr
 
-    known = {**_records(), **_sequences()}
-    return isinstance(value, xr.Dataset) or known.get(type(value).__name__) is type(value)
+    return isinstance(value, xr.Dataset) or kind_of(value) is not None
 
 
 def encode(value: Any) -> Any:
@@ -80,14 +51,12 @@ def encode(value: Any) -> Any:
         return {"type": kind, "text": expressions.text(value), "names": sorted(s.name for s in value.free_symbols)}
     if isinstance(value, xr.Dataset):
         return _dataset_document(value)
-    if type(value).__name__ in _sequences():
-        return {"type": type(value).__name__, "items": [encode(v) for v in value],
-                "provenance": encode(value.provenance)}
-    if dataclasses.is_dataclass(value) and type(value).__name__ in _records():
-        items = {f.name: encode(getattr(value, f.name)) for f in dataclasses.fields(value)}
-        return {"type": type(value).__name__, **items}
+    if isinstance(value, Reference):
+        return {"type": _REFERENCE, **dataclasses.asdict(value)}
+    if kind_of(value) is not None:
+        return _record_document(value)
     if isinstance(value, Mapping):
-        return {"type": "mapping", "items": {str(k): encode(v) for k, v in value.items()}}
+        return _mapping_document(value)
     if isinstance(value, (list, tuple)):
         return {"type": "tuple" if isinstance(value, tuple) else "list", "items": [encode(v) for v in value]}
     if hasattr(value, "tolist") and not isinstance(value.tolist(), type(value)):
@@ -110,15 +79,42 @@ def decode(value: Any) -> Any:
         return expressions.parse(value["text"], names, where="result", conditions=True)
     if kind == "Dataset":
         return _dataset(value)
+    if kind == "mapping" and "pairs" in value:
+        return {decode(k): decode(v) for k, v in value["pairs"]}
     if kind == "mapping":
         return {k: decode(v) for k, v in value["items"].items()}
     if kind in ("tuple", "list"):
         return (tuple if kind == "tuple" else list)(decode(v) for v in value["items"])
-    if kind in _sequences():
-        return _sequences()[kind]([decode(v) for v in value["items"]], decode(value["provenance"]))
-    if kind in _records():
-        return _records()[kind](**{k: decode(v) for k, v in value.items() if k != "type"})
-    raise ValueError(f"unknown kind of result {kind!r}")
+    if kind == _REFERENCE:
+        return Reference(**{name: decode(entry) for name, entry in value.items() if name != "type"})
+    return _record(value)
+
+
+def _record_document(record: Any) -> dict[str, Any]:
+    """A record with its kind and its home: sequences by their items, the others by their fields."""
+    document = {"type": type(record).__name__, "home": home_of(type(record))}
+    if not dataclasses.is_dataclass(record):
+        return {**document, "items": [encode(item) for item in record], "provenance": encode(record.provenance)}
+    names = [field.name for field in dataclasses.fields(record) if field.init]
+    return {**document, "fields": {name: encode(getattr(record, name)) for name in names}}
+
+
+def _record(document: Mapping[str, Any]) -> Any:
+    made = record_class(str(document.get("type")), document.get("home"))
+    if not dataclasses.is_dataclass(made):
+        items = [decode(item) for item in document["items"]]
+        return made(items, decode(document["provenance"]))  # type: ignore[call-arg]
+    # files of schema version 1 have the fields beside the kind
+    old = {name: entry for name, entry in document.items() if name != "type"}
+    fields = document["fields"] if "home" in document else old
+    return made(**{name: decode(entry) for name, entry in fields.items()})
+
+
+def _mapping_document(mapping: Mapping[Any, Any]) -> dict[str, Any]:
+    if all(isinstance(key, str) for key in mapping):
+        return {"type": "mapping", "items": {key: encode(entry) for key, entry in mapping.items()}}
+    # keys that are no texts come back as what they are
+    return {"type": "mapping", "pairs": [[encode(key), encode(entry)] for key, entry in mapping.items()]}
 
 
 def _dataset_document(dataset: xr.Dataset) -> dict[str, Any]:

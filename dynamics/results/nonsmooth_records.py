@@ -9,13 +9,14 @@ from sympy import Expr, S, Symbol
 from sympy.logic.boolalg import Boolean
 
 from dynamics import expressions
+from dynamics.results.record import Record
 from dynamics.results.records import FixedPoint
 
 __all__ = ["BorderCollision", "BorderSide", "NonsmoothRegime", "PseudoEquilibrium", "Sliding", "Tangency"]
 
 
 @dataclass(frozen=True)
-class NonsmoothRegime:
+class NonsmoothRegime(Record):
     """A regime: the smooth equations of one sign pattern of the switches, and their fixed points.
 
     Attributes
@@ -45,7 +46,7 @@ class NonsmoothRegime:
 
 
 @dataclass(frozen=True)
-class BorderSide:
+class BorderSide(Record):
     """One side of a border collision, in the limit at the collision.
 
     Attributes
@@ -77,7 +78,7 @@ class BorderSide:
 
 
 @dataclass(frozen=True)
-class BorderCollision:
+class BorderCollision(Record):
     """A fixed point meets the border of its regime.
 
     Attributes
@@ -158,7 +159,7 @@ class BorderCollision:
 
 
 @dataclass(frozen=True)
-class PseudoEquilibrium:
+class PseudoEquilibrium(Record):
     """A zero of the sliding field.
 
     Attributes
@@ -190,7 +191,7 @@ class PseudoEquilibrium:
 
 
 @dataclass(frozen=True)
-class Tangency:
+class Tangency(Record):
     """Where the field of one side is tangent to the border: the edge of a sliding region.
 
     Attributes
@@ -216,7 +217,7 @@ class Tangency:
 
 
 @dataclass(frozen=True)
-class Sliding:
+class Sliding(Record):
     """Sliding on the border of one switch (Filippov).
 
     Attributes

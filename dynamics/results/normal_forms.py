@@ -10,12 +10,13 @@ from sympy.logic.boolalg import Boolean
 
 from dynamics import expressions
 from dynamics.errors import SpecificationError, did_you_mean
+from dynamics.results.record import Record
 
 __all__ = ["Coefficient", "NormalForm"]
 
 
 @dataclass(frozen=True)
-class Coefficient:
+class Coefficient(Record):
     """A normal-form coefficient: symbolic where possible, always with a value.
 
     Attributes
@@ -67,7 +68,7 @@ class Coefficient:
 
 
 @dataclass(frozen=True)
-class NormalForm:
+class NormalForm(Record):
     """The normal form at a bifurcation: its kind and coefficients by name (``form["l1"]``).
 
     Attributes

@@ -15,6 +15,7 @@ from sympy.logic.boolalg import Boolean
 from dynamics import expressions
 from dynamics.errors import SpecificationError, did_you_mean
 from dynamics.results.branch_text import branch_summary, diagram_summary
+from dynamics.results.record import Record
 from dynamics.results.record_text import formulas, threshold_line
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ LABELS = {"fold": "LP", "hopf": "HB", "branch_point": "BP", "transcritical": "BP
 _OTHER_STEMS = {"H": "HB", "TR": "NS", "TC": "BP", "PF": "BP", "PT": "BP"}
 
 
-class Records(Sequence[Item]):
+class Records(Sequence[Item], Record):
     """An immutable sequence of records with one table."""
 
     def __init__(self, items: Sequence[Item] = (), provenance: Mapping[str, Any] | None = None) -> None:
@@ -72,7 +73,7 @@ class Records(Sequence[Item]):
 
 
 @dataclass(frozen=True)
-class FixedPoint:
+class FixedPoint(Record):
     """A fixed point of a flow or map.
 
     Attributes
@@ -173,7 +174,7 @@ class FixedPoints(Records[FixedPoint]):
 
 
 @dataclass(frozen=True, eq=False)
-class SpecialPoint:
+class SpecialPoint(Record):
     """A located bifurcation, polished on its defining system.
 
     Attributes
@@ -236,7 +237,7 @@ def _labelled(points: Sequence[SpecialPoint], label: str) -> SpecialPoint:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Branch:
+class Branch(Record):
     """A curve of solutions: a table with dim ``step``, and its special points by label (``branch["HB1"]``)."""
 
     table: xr.Dataset
@@ -274,7 +275,7 @@ class Branch:
 
 
 @dataclass(frozen=True, repr=False)
-class BifurcationDiagram:
+class BifurcationDiagram(Record):
     """All branches of a system over one parameter."""
 
     branches: tuple[Branch, ...]
@@ -293,7 +294,7 @@ class BifurcationDiagram:
 
 
 @dataclass(frozen=True, repr=False)
-class Threshold:
+class Threshold(Record):
     """A critical shock: beyond ``value`` the event happens.
 
     Attributes

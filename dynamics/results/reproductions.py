@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dynamics.errors import SpecificationError, did_you_mean
+from dynamics.results.record import Record
 from dynamics.systems import Reference
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ VERDICTS = ("agrees", "differs", "not determined", "regression")
 
 
 @dataclass(frozen=True)
-class Claim:
+class Claim(Record):
     """A number or a statement that a paper makes, and how closely it should come out.
 
     Attributes
@@ -103,7 +104,7 @@ class Claim:
 
 
 @dataclass(frozen=True, eq=False)
-class Finding:
+class Finding(Record):
     """A claim with what was computed for it.
 
     Attributes
@@ -181,7 +182,7 @@ def judged(claim: Claim, computed: float, uncertainty: float = 0.0) -> tuple[str
 
 
 @dataclass(frozen=True, repr=False)
-class Reproduction:
+class Reproduction(Record):
     """What became of the claims of a paper.
 
     Attributes
