@@ -17,6 +17,7 @@ from dynamics.analysis.fixed_point_equations import FixedPointEquations, equatio
 from dynamics.analysis.fixed_point_search import fixed_points_over
 from dynamics.analysis.special_points import branch_directions
 from dynamics.analysis.starting_points import checked_bounds, checked_box
+from dynamics.analysis.treatability import treat
 from dynamics.errors import ConvergenceError, DynamicsError
 from dynamics.results import BifurcationDiagram, Branch, SpecialPoint, provenance
 from dynamics.results.branches import numbered, renumbered
@@ -48,7 +49,8 @@ class _Search:
 
 def bifurcation_diagram(system: System, parameter: str, bounds: tuple[float, float], cycles: bool = True, *,
                         box: Mapping[str, tuple[Any, Any]] | None = None, longest_period: int = 16,
-                        most_branches: int = 60, largest_step: float = 0.02, most_steps: int = 5000) -> BifurcationDiagram:
+                        most_branches: int = 60, largest_step: float = 0.02, most_steps: int = 5000,
+                        ignore: str | Sequence[str] = ()) -> BifurcationDiagram:
     """bifurcation_diagram(system, "mu", (0, 1)): all branches over a parameter, with their bifurcations, numbered.
 
     Parameters
@@ -64,7 +66,7 @@ def bifurcation_diagram(system: System, parameter: str, bounds: tuple[float, flo
     longest_period : int
         Of periodic points of maps.
     most_branches : int
-    largest_step, most_steps
+    largest_step, most_steps, ignore
         As for `continue_fixed_points`.
 
     Returns
@@ -98,7 +100,8 @@ def bifurcation_diagram(system: System, parameter: str, bounds: tuple[float, flo
     """
     began = _time.perf_counter()
     purpose = "bifurcation_diagram"
-    system = prepared(system, (parameter,), purpose)
+    treated = treat(system, purpose, ignore)
+    system = prepared(treated.system, (parameter,), purpose)
     pair = checked_bounds(system, parameter, bounds, purpose)
     limits_given = checked_box(system, box, purpose)
     control = control_of(largest_step, most_steps)
@@ -127,7 +130,7 @@ def bifurcation_diagram(system: System, parameter: str, bounds: tuple[float, flo
         branches += _cycles(system, parameter, pair, branches)
     seconds = _time.perf_counter() - began
     for item in branches:
-        item.table.attrs["wall_time_s"] = seconds
+        treated.marked(item).table.attrs["wall_time_s"] = seconds
     return BifurcationDiagram(tuple(branches))
 
 

@@ -11,6 +11,7 @@ from sympy import Expr, Pow, Symbol
 
 from dynamics.analysis.equilibria import fixed_points
 from dynamics.analysis.linearization import scalar_system
+from dynamics.analysis.treatability import drift_note
 from dynamics.errors import DerivationError, SpecificationError, did_you_mean
 from dynamics.results import Certificate, CertifiedBox, FixedPoint, provenance
 from dynamics.symbolic.coordinates import Axis, cleared
@@ -106,7 +107,9 @@ def certified_fixed_points(system: System, parameters: Mapping[str, Any] | None 
     status = "undecided" if any(b.status == "undecided" for b in boxes) else "complete" if boxes else "none"
     attributes = provenance(
         "certified_fixed_points", system, exactness="certified", method="interval Krawczyk, branch and prune",
-        smallest=smallest, most_boxes=most_boxes, boxes_examined=found.examined, wall_time_s=_time.perf_counter() - started)
+        smallest=smallest, most_boxes=most_boxes,
+        note=drift_note(system, "certified_fixed_points"), boxes_examined=found.examined,
+        wall_time_s=_time.perf_counter() - started)
     return Certificate(status, tuple(boxes), {name: _outer(*pair) for name, pair in limits.items()}, precision.name,
                        found.examined, agrees, message, attributes)
 

@@ -13,6 +13,7 @@ from sympy import Add, Expr, Mul, Rational, S, Symbol
 
 from dynamics import expressions
 from dynamics.analysis.linearization import scalar_system
+from dynamics.analysis.treatability import drift_note
 from dynamics.compiled.functions import functions_of
 from dynamics.errors import DerivationError
 from dynamics.results import ConservedQuantity, Records, provenance
@@ -70,7 +71,8 @@ def conserved_quantities(system: System, parameters: Mapping[str, Any] | None = 
         resolved = system.resolve(expression)
         declared.append(ConservedQuantity(name, resolved, _proved(system, name, resolved)))
     found = [ConservedQuantity("", e, "numeric") for e in _search(system) if not _among(system, e, declared)]
-    return Records([*declared, *found], provenance("conserved_quantities", system))
+    return Records([*declared, *found], provenance("conserved_quantities", system,
+                                                     note=drift_note(system, "conserved_quantities")))
 
 
 def _change(system: System, expression: Expr) -> Expr:

@@ -21,6 +21,7 @@ from dynamics.analysis.fixed_point_continuation import control_of
 from dynamics.analysis.fixed_point_equations import FixedPointEquations, equations_of, limits_of, prepared
 from dynamics.analysis.linearization import needs_equations
 from dynamics.analysis.starting_points import checked_bounds, checked_box, start_values
+from dynamics.analysis.treatability import treat
 from dynamics.errors import ConvergenceError, DerivationError, SpecificationError
 from dynamics.results import Branch, SpecialPoint, provenance
 from dynamics.results.branches import branch, numbered
@@ -39,7 +40,7 @@ _BORDER = "border between regimes"
 def continue_curve(system: System, start: SpecialPoint, parameters: Sequence[str] = (),
                    bounds: Mapping[str, tuple[float, float]] | Sequence[tuple[float, float]] | None = None, *,
                    kind: str | None = None, box: Mapping[str, tuple[Any, Any]] | None = None, largest_step: float = 0.02,
-                   most_steps: int = 5000) -> Branch:
+                   most_steps: int = 5000, ignore: str | Sequence[str] = ()) -> Branch:
     """continue_curve(system, branch["HB1"], ("a", "b"), {"a": (0, 1), "b": (0, 2)}): a bifurcation in two parameters.
 
     Parameters
@@ -58,7 +59,7 @@ def continue_curve(system: System, start: SpecialPoint, parameters: Sequence[str
         at generalized Hopf points of flows also "fold_of_cycles".
     box : mapping of str to (lower, upper), optional
         Bounds of states.
-    largest_step, most_steps
+    largest_step, most_steps, ignore
         As for `continue_fixed_points`.
 
     Returns
@@ -70,7 +71,7 @@ def continue_curve(system: System, start: SpecialPoint, parameters: Sequence[str
     Raises
     ------
     SpecificationError
-        For a start or names that do not fit.
+        For a start or names that do not fit, or noise, jumps and resets.
     ConvergenceError
         If the start is no such bifurcation.
 
@@ -96,6 +97,8 @@ def continue_curve(system: System, start: SpecialPoint, parameters: Sequence[str
     """
     began, purpose = _time.perf_counter(), "continue_curve"
     needs_equations(system, purpose)
+    treated = treat(system, purpose, ignore)
+    system = treated.system
     if not isinstance(start, SpecialPoint):
         raise SpecificationError(f"{purpose}: start must be a SpecialPoint, such as branch['HB1'], not a "
                                  f"{type(start).__name__}")
@@ -106,11 +109,12 @@ def continue_curve(system: System, start: SpecialPoint, parameters: Sequence[str
         from dynamics.analysis.cycle_curves import continue_cycle_curve  # collocation is loaded only for cycles
 
         limits_of_cycles = _bounds(system, parameters, bounds, start, purpose)
-        return continue_cycle_curve(system, start, parameters, dict(zip(parameters, limits_of_cycles, strict=True)),
-                                    largest_step=2.5 * largest_step, most_steps=min(most_steps, 400))
+        limits_by_name = dict(zip(parameters, limits_of_cycles, strict=True))
+        return treated.marked(continue_cycle_curve(system, start, parameters, limits_by_name,
+                                                   largest_step=2.5 * largest_step, most_steps=min(most_steps, 400)))
     if (start.kind, kind, getattr(system, "time", "")) == ("generalized_hopf", "fold_of_cycles", "continuous"):
-        return _folds_of_cycles(system, start, parameters, _bounds(system, parameters, bounds, start, purpose), box,
-                                largest_step, most_steps)
+        pairs = _bounds(system, parameters, bounds, start, purpose)
+        return treated.marked(_folds_of_cycles(system, start, parameters, pairs, box, largest_step, most_steps))
     period = 1 if start.period != start.period else int(start.period)
     system = prepared(system, parameters, purpose, period)
     known = [*CURVES[system.time], "border_collision"]
@@ -147,7 +151,7 @@ def continue_curve(system: System, start: SpecialPoint, parameters: Sequence[str
         points, ends = [*backward[:-1], *points], ends[::-1]
     rows = rows_of(curve, points, control)
     ends = [_end_name(end, row) for end, row in zip(ends, (rows[0], rows[-1]), strict=False)]
-    return _as_branch(curve, rows, ends, system, (parameters[0], parameters[1]), began)
+    return treated.marked(_as_branch(curve, rows, ends, system, (parameters[0], parameters[1]), began))
 
 
 def _folds_of_cycles(system: System, point: SpecialPoint, parameters: Sequence[str], pairs: Sequence[tuple[float, float]],

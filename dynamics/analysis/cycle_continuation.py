@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time as _time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from dynamics.analysis.cycle_starts import Start, at_bifurcation, at_hopf, at_st
 from dynamics.analysis.cycle_steps import StepSizes
 from dynamics.analysis.cycle_walks import Walk
 from dynamics.analysis.linearization import needs_equations
+from dynamics.analysis.treatability import treat
 from dynamics.errors import SpecificationError, did_you_mean
 from dynamics.results import Branch, SpecialPoint, provenance
 from dynamics.results.branches import branch
@@ -32,7 +33,7 @@ SWITCHING = ("period_doubling", "branch_point_of_cycles")
 def continue_cycles(system: System, start: SpecialPoint | Mapping[str, float] | xr.Dataset, parameter: str | None = None,
                     bounds: tuple[float, float] | None = None, *, max_period: float | None = None, max_steps: int = 400,
                     step: float = 0.02, largest_step: float = 0.25, fineness: float = 0.4, collocation_points: int = 4,
-                    direction: str = "both") -> Branch:
+                    direction: str = "both", ignore: str | Sequence[str] = ()) -> Branch:
     """continue_cycles(system, start, "price_impact", (0.1, 1)): a branch of limit cycles, stable and unstable.
 
     Parameters
@@ -60,6 +61,8 @@ def continue_cycles(system: System, start: SpecialPoint | Mapping[str, float] | 
     direction : {"both", "forward", "backward"}
         From an orbit: both ways, or first towards larger or smaller values of the parameter. Branches that are born (at a
         Hopf point, a period doubling) have one direction.
+    ignore : sequence of str
+        Parts to leave out that are not treated: "noise", "jumps", "resets" of events; recorded in the result.
 
     Returns
     -------
@@ -74,7 +77,7 @@ def continue_cycles(system: System, start: SpecialPoint | Mapping[str, float] | 
     Raises
     ------
     SpecificationError
-        For an unknown parameter, bounds that do not contain the start, or a start that is none.
+        For an unknown parameter, bounds that do not contain the start, a start that is none, or noise, jumps and resets.
     DerivationError
         For maps, systems that depend on time, indexed systems.
     ConvergenceError
@@ -104,6 +107,8 @@ def continue_cycles(system: System, start: SpecialPoint | Mapping[str, float] | 
     """
     started = _time.perf_counter()
     needs_equations(system, "continue_cycles")
+    treated = treat(system, "continue_cycles", ignore)
+    system = treated.system
     if not 2 <= collocation_points <= 7:
         raise SpecificationError(f"collocation_points must lie between 2 and 7, not {collocation_points!r}")
     if direction not in ("both", "forward", "backward"):
@@ -121,7 +126,7 @@ def continue_cycles(system: System, start: SpecialPoint | Mapping[str, float] | 
         walk = Walk(fields, name, (low, high), longest, max_steps, sizes)
         walk.run(first, sense)
         walks.append(walk)
-    return _assembled(system, name, first, walks, (low, high), started, sizes, collocation_points)
+    return treated.marked(_assembled(system, name, first, walks, (low, high), started, sizes, collocation_points))
 
 
 # ---- arguments -----------------------------------------------------------------------------------------------------------

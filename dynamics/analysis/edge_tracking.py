@@ -19,6 +19,7 @@ from dynamics.analysis.boundary_search import BoundarySearch
 from dynamics.analysis.equilibria import fixed_points
 from dynamics.analysis.linearization import needs_equations
 from dynamics.analysis.paths import follow
+from dynamics.analysis.treatability import treat
 from dynamics.compiled.functions import functions_of
 from dynamics.errors import ConvergenceError, DerivationError, SpecificationError, did_you_mean
 from dynamics.results import FixedPoint, provenance
@@ -99,7 +100,7 @@ class EdgeState(Record):
 def edge_state(system: System, safe: Mapping[str, float] | None = None, other: Mapping[str, float] | None = None, *,
                shock: str | None = None, event: str | None = None, parameters: Mapping[str, Any] | None = None,
                bracket: tuple[float, float] | None = None, duration: float | None = None,
-               tolerance: float = 1e-9) -> EdgeState:
+               tolerance: float = 1e-9, ignore: str | Sequence[str] = ()) -> EdgeState:
     """edge_state(system, shock="price", event="insolvency"): the unstable state that separates two outcomes.
 
     Parameters
@@ -122,6 +123,8 @@ def edge_state(system: System, safe: Mapping[str, float] | None = None, other: M
         Time after which an outcome is judged. None: 200, or 20 times the slowest time scale of the fixed point.
     tolerance : float
         Of the critical shock, and of the first pair (as a fraction of the segment).
+    ignore : sequence of str
+        Parts to leave out that are not treated: "noise", "jumps", "resets" of events; recorded in the result.
 
     Returns
     -------
@@ -130,7 +133,7 @@ def edge_state(system: System, safe: Mapping[str, float] | None = None, other: M
     Raises
     ------
     SpecificationError
-        For unknown names, or two states with the same outcome.
+        For unknown names, two states with the same outcome, or noise, jumps and resets.
     DerivationError
         For maps, Processes and systems that depend on time.
     ConvergenceError
@@ -150,6 +153,8 @@ def edge_state(system: System, safe: Mapping[str, float] | None = None, other: M
     """
     started = _time.perf_counter()
     needs_equations(system, "edge_state")
+    treated = treat(system, "edge_state", ignore)
+    system = treated.system
     if system.time != "continuous" or not system.autonomous:
         raise DerivationError("edge_state needs an autonomous flow; a map has no trajectories in time")
     for name, known, what in ((shock, system.shocks, "shock"), (event, system.events, "event")):
@@ -174,7 +179,10 @@ def edge_state(system: System, safe: Mapping[str, float] | None = None, other: M
     else:
         low, high = tracker.bisected(start, functions.initial_state(system, other), tolerance)
     path = tracker.along(low, high)
-    return _result(system, tracker, path, critical, limits, started)
+    found = _result(system, tracker, path, critical, limits, started)
+    if treated.ignored:
+        found.track.attrs["ignored"] = treated.ignored
+    return found
 
 
 class _Tracker:

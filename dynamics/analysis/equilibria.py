@@ -9,6 +9,7 @@ from typing import Any
 from sympy import And, Expr, S, Symbol
 
 from dynamics.analysis.linearization import fields_of, scalar_system
+from dynamics.analysis.treatability import drift_note
 from dynamics.errors import DerivationError, SpecificationError, did_you_mean
 from dynamics.results import FixedPoint, FixedPoints, provenance
 from dynamics.symbolic.elimination import Solution, solve_numeric
@@ -92,7 +93,8 @@ def fixed_points(system: System, parameters: Mapping[str, Any] | None = None,
     ordered = _without_repetitions(found)
     # a regime that was searched may hide points even where none was found
     weakest = _weakest(methods | {p.exactness for p in ordered})
-    return FixedPoints(ordered, provenance("fixed_points", system, exactness=weakest))
+    return FixedPoints(ordered, provenance("fixed_points", system, exactness=weakest,
+                                           note=drift_note(system, "fixed_points")))
 
 
 def _regimes(system: System, fields: Sequence[Expr], bounds: dict[Symbol, Any]) -> tuple[tuple[Regime, ...], set[str]]:

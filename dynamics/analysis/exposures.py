@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from dynamics.analysis.ensembles import Ensemble
 from dynamics.analysis.lane_thresholds import OUTCOMES, lane_thresholds
 from dynamics.analysis.tail_risk import exceedance
+from dynamics.analysis.treatability import treat
 from dynamics.errors import SpecificationError, did_you_mean
 from dynamics.results import provenance, status_attributes
 from dynamics.systems import System
@@ -42,6 +43,7 @@ def exposure(
     bootstrap: int = 2000,
     confidence: float = 0.95,
     seed: int = 0,
+    ignore: str | Sequence[str] = (),
 ) -> xr.Dataset:
     """exposure(system, along={"target_leverage": array}, returns=returns): how far to go for a given cascade probability.
 
@@ -69,6 +71,8 @@ def exposure(
         Spread the shock over this time; 0 is instantaneous (the cautious reading of an observed fall).
     block, bootstrap, confidence, seed
         Of the intervals, as in ``exceedance``.
+    ignore : sequence of str
+        Parts to leave out that are not treated: "noise", "jumps", "resets" of events; recorded in the result.
 
     Returns
     -------
@@ -83,7 +87,7 @@ def exposure(
     Raises
     ------
     SpecificationError
-        For unknown names, or numbers that cannot be.
+        For unknown names, numbers that cannot be, and noise, jumps and resets of the model.
     DataError
         The returns are not a finite series.
 
@@ -105,6 +109,8 @@ def exposure(
     import xarray as xr
 
     started = _time.perf_counter()
+    treated = treat(system, "exposure", ignore)
+    system = treated.system
     path = _path(system, along, shock, event)
     if not (0 < probability < 1 and np.isfinite(periods) and periods > 0):
         raise SpecificationError(f"exposure: probability must lie between 0 and 1 and periods be positive, not "
@@ -132,7 +138,8 @@ def exposure(
     variables["verdict"] = ("criterion", np.array(verdicts, dtype=np.int8), status_attributes(VERDICTS))
     return xr.Dataset(
         variables, coords={first: (first, path[first], about[first]), "criterion": ["estimate", "cautious"]},
-        attrs=provenance("exposure", system, method="critical shocks against observed falls", probability=probability,
+        attrs=provenance("exposure", system, ignored=treated.ignored,
+                         method="critical shocks against observed falls", probability=probability,
                          periods=periods, shock=shock, event=event, ramp=ramp, confidence=confidence, bootstrap=bootstrap,
                          seed=seed, trajectories=market.trajectories, wall_time_s=_time.perf_counter() - started))
 

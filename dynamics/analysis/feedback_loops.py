@@ -11,6 +11,7 @@ from sympy import Expr, Float, S, Symbol
 
 from dynamics import expressions
 from dynamics.analysis.linearization import Place, place_of, scalar_system
+from dynamics.analysis.treatability import drift_note
 from dynamics.errors import SpecificationError
 from dynamics.results import FeedbackLoop, Records, provenance
 from dynamics.symbolic.influence import GainCase, causal_graph, cycles, gain_cases, gain_of_cases, tidy
@@ -88,7 +89,7 @@ def feedback_loops(system: System, at: Any = None, parameters: Mapping[str, Any]
         gain = gain_at(system, place, case)
         polarity = _polarity(case, gain, system.bounds(), place.known)
         loops.append(FeedbackLoop(cycle, polarity, gain, definition, value_of(system, gain, place)))
-    return Records(loops, provenance("feedback_loops", system, exactness="exact"))
+    return Records(loops, provenance("feedback_loops", system, exactness="exact", note=drift_note(system, "feedback_loops")))
 
 
 def loop_dominance(system: System, trajectory: xr.Dataset) -> xr.Dataset:

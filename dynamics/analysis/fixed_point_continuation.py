@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time as _time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from dynamics.analysis.branch_following import Followed, follow, to_branch
 from dynamics.analysis.fixed_point_equations import equations_of, limits_of, prepared
 from dynamics.analysis.special_points import branch_directions
 from dynamics.analysis.starting_points import checked_bounds, checked_box, regular, start_values, started
+from dynamics.analysis.treatability import treat
 from dynamics.errors import DerivationError, SpecificationError
 from dynamics.results import Branch, SpecialPoint, provenance
 from dynamics.results.branches import numbered
@@ -23,7 +24,7 @@ __all__ = ["as_branch", "continue_fixed_points", "control_of"]
 
 def continue_fixed_points(system: System, parameter: str, bounds: tuple[float, float], start: Any = None, *,
                           period: int = 1, box: Mapping[str, tuple[Any, Any]] | None = None, largest_step: float = 0.02,
-                          most_steps: int = 5000) -> Branch:
+                          most_steps: int = 5000, ignore: str | Sequence[str] = ()) -> Branch:
     """continue_fixed_points(system, "mu", (0, 1)): the branch of fixed points through a start, with its bifurcations.
 
     Parameters
@@ -45,6 +46,8 @@ def continue_fixed_points(system: System, parameter: str, bounds: tuple[float, f
         In units of the bounds' width and of relative changes of the states.
     most_steps : int
         In either direction.
+    ignore : sequence of str
+        Parts to leave out that are not treated: "noise", "jumps", "resets" of events; recorded in the result.
 
     Returns
     -------
@@ -55,7 +58,7 @@ def continue_fixed_points(system: System, parameter: str, bounds: tuple[float, f
     Raises
     ------
     SpecificationError
-        For unknown names, or bounds and starts that do not fit.
+        For unknown names, bounds and starts that do not fit, or noise, jumps and resets.
     ConvergenceError
         If there is no fixed point near the start.
     DerivationError
@@ -84,7 +87,8 @@ def continue_fixed_points(system: System, parameter: str, bounds: tuple[float, f
     """
     began = _time.perf_counter()
     purpose = "continue_fixed_points"
-    system = prepared(system, (parameter,), purpose, period)
+    treated = treat(system, purpose, ignore)
+    system = prepared(treated.system, (parameter,), purpose, period)
     pair = checked_bounds(system, parameter, bounds, purpose)
     limits_given = checked_box(system, box, purpose)
     control = control_of(largest_step, most_steps)
@@ -109,7 +113,7 @@ def continue_fixed_points(system: System, parameter: str, bounds: tuple[float, f
     doubled = isinstance(start, SpecialPoint) and start.kind == "period_doubling" and period == 2 * start.period
     followed = follow(regimes, equations, z, direction, limits, control, both=not doubled,
                       first_end=f"{start.label or 'start'}: period doubling" if doubled else "start")
-    return as_branch(followed, system, parameter, began)
+    return treated.marked(as_branch(followed, system, parameter, began))
 
 
 def control_of(largest_step: float, most_steps: int, first: float | None = None) -> StepControl:

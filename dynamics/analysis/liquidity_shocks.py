@@ -14,6 +14,7 @@ from dynamics.analysis.fixed_point_continuation import continue_fixed_points
 from dynamics.analysis.lane_thresholds import OUTCOMES, lane_thresholds
 from dynamics.analysis.orbits import iterate
 from dynamics.analysis.trajectories import integrate
+from dynamics.analysis.treatability import treat
 from dynamics.errors import DerivationError, SpecificationError, did_you_mean
 from dynamics.results import provenance, status_attributes
 from dynamics.systems import System
@@ -41,6 +42,7 @@ def liquidity_shock(
     shock: str = "price",
     event: str = "insolvency",
     tolerance: float = 1e-6,
+    ignore: str | Sequence[str] = (),
 ) -> xr.Dataset:
     """liquidity_shock(system, losses): critical loss of depth, amplification, recovery time, width of hysteresis.
 
@@ -62,6 +64,8 @@ def liquidity_shock(
         Of flows.
     tolerance : float
         Width of the brackets of critical losses and critical shocks.
+    ignore : sequence of str
+        Parts to leave out that are not treated: "noise", "jumps", "resets" of events; recorded in the result.
 
     Returns
     -------
@@ -78,7 +82,7 @@ def liquidity_shock(
     Raises
     ------
     SpecificationError
-        For unknown names, or losses outside [0, 1).
+        For unknown names, losses outside [0, 1), and noise, jumps and resets.
     DerivationError
         A flow has no fixed points at its current parameters, or none in closed form and none that was found.
 
@@ -99,6 +103,8 @@ def liquidity_shock(
     started = _time.perf_counter()
     if not isinstance(system, System):
         raise SpecificationError(f"liquidity_shock needs a System, not {type(system).__name__}")
+    treated = treat(system, "liquidity_shock", ignore)
+    system = treated.system
     name = _depth(system, depth)
     share = DEFAULT_LOSSES if losses is None else np.asarray(losses, dtype=float)
     if share.ndim != 1 or not share.size or not np.all((share >= 0) & (share < 1)):
@@ -117,7 +123,8 @@ def liquidity_shock(
         variables, message = _flow(_Market(system, name, shock, event), share, float(magnitude), tolerance)
     return xr.Dataset(
         variables, coords={"loss": ("loss", share, {"units": "1", "long_name": "share of market depth lost"})},
-        attrs=provenance("liquidity_shock", system, method="bisection of trajectories" if event else "continuation",
+        attrs=provenance("liquidity_shock", system, ignored=treated.ignored,
+                         method="bisection of trajectories" if event else "continuation",
                          depth=name, lasting=name in system.parameters, magnitude=magnitude if event else None,
                          shock=shock or None, event=event or None, tolerance=tolerance, message=message or None,
                          wall_time_s=_time.perf_counter() - started))

@@ -7,7 +7,7 @@ so the scatter of their averages measures the statistical error.
 from __future__ import annotations
 
 import time as _time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from dynamics.analysis.linearization import needs_equations
 from dynamics.analysis.tangent_frames import TangentFrames
+from dynamics.analysis.treatability import treat
 from dynamics.errors import DerivationError, SpecificationError
 from dynamics.results import provenance
 from dynamics.systems import System
@@ -33,7 +34,8 @@ DEFAULT_DURATION = {"continuous": 200.0, "discrete": 2000.0}
 def lyapunov_exponents(system: System, duration: float | None = None, *, count: int | None = None,
                        initial_state: Mapping[str, Any] | None = None, parameters: Mapping[str, Any] | None = None,
                        transient: float | None = None, trajectories: int = 128, relative_tolerance: float = 1e-7,
-                       absolute_tolerance: float = 1e-9, seed: int = 0) -> xr.Dataset:
+                       absolute_tolerance: float = 1e-9, seed: int = 0,
+                       ignore: str | Sequence[str] = ()) -> xr.Dataset:
     """lyapunov_exponents(system, duration=200): mean exponential rates of separation, with standard errors.
 
     Parameters
@@ -56,6 +58,8 @@ def lyapunov_exponents(system: System, duration: float | None = None, *, count: 
         Of the steps of flows.
     seed : int
         Of the small differences between initial states.
+    ignore : sequence of str
+        Parts to leave out that are not treated: "noise", "jumps", "resets" of events; recorded in the result.
 
     Returns
     -------
@@ -67,7 +71,7 @@ def lyapunov_exponents(system: System, duration: float | None = None, *, count: 
     Raises
     ------
     SpecificationError
-        For options out of range.
+        For options out of range, and for noise, jumps and resets, which change the exponents.
     DerivationError
         For systems with indices, or that depend on time.
     IntegrationError
@@ -93,6 +97,8 @@ def lyapunov_exponents(system: System, duration: float | None = None, *, count: 
     """
     started = _time.perf_counter()
     needs_equations(system, "lyapunov_exponents")
+    treated = treat(system, "lyapunov_exponents", ignore)
+    system = treated.system
     if system.indices:
         raise DerivationError("lyapunov_exponents needs a System without indices; use system.expand()")
     if not system.autonomous:
@@ -120,7 +126,7 @@ def lyapunov_exponents(system: System, duration: float | None = None, *, count: 
     exponents, errors, means = mean_and_error(blocks)
     order = np.argsort(-exponents, kind="stable")
     return _dataset(system, exponents[order], errors[order], means[:, order], {
-        "method": frames.method,
+        "method": frames.method, "ignored": treated.ignored,
         "duration": duration, "transient": transient, "trajectories": trajectories, "seed": seed,
         "relative_tolerance": relative_tolerance, "absolute_tolerance": absolute_tolerance,
         "wall_time_s": _time.perf_counter() - started})

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dynamics.analysis.treatability import drift_note
 from dynamics.compiled.functions import functions_of
 from dynamics.errors import ConvergenceError, DerivationError, SpecificationError
 from dynamics.results import provenance
@@ -109,6 +110,7 @@ def extremal_fixed_points(system: System, lower: Mapping[str, Any], upper: Mappi
         counts.append(count)
         residuals.append(length)
     attributes = provenance("extremal_fixed_points", system, method="monotone iteration", tolerance=tolerance,
+                            note=drift_note(system, "extremal_fixed_points"),
                             exactness="numeric", status="completed",
                             unique=bool(np.linalg.norm(found[1] - found[0]) < 1000*tolerance),
                             wall_time_s=_time.perf_counter() - started)

@@ -12,6 +12,7 @@ from sympy.logic.boolalg import Boolean
 from dynamics import expressions
 from dynamics.analysis.equilibria import fixed_points
 from dynamics.analysis.linearization import fields_of, scalar_system
+from dynamics.analysis.treatability import drift_note
 from dynamics.errors import DerivationError, SpecificationError, did_you_mean
 from dynamics.results import Records, provenance
 from dynamics.results.nonsmooth_records import BorderCollision, BorderSide, NonsmoothRegime
@@ -94,7 +95,8 @@ def nonsmooth_regimes(system: System, parameters: Mapping[str, Any] | None = Non
             switches=pattern, equations=dict(zip(system.states, regime.expressions, strict=True)),
             valid_where=And(*(condition >= 0 for condition in regime.conditions)),
             fixed_points=tuple(point for point in points if dict(point.regime) == pattern)))
-    return Records(found, provenance("nonsmooth_regimes", system, exactness=points.provenance["exactness"]))
+    return Records(found, provenance("nonsmooth_regimes", system, exactness=points.provenance["exactness"],
+                                     note=drift_note(system, "nonsmooth_regimes")))
 
 
 def border_collisions(system: System, parameter: str | None = None,
@@ -165,7 +167,8 @@ def border_collisions(system: System, parameter: str | None = None,
                                                   and record.solutions == known.solutions for known in found):
                     found.append(record)
     weakest = "numeric" if any(record.exactness == "numeric" for record in found) else "exact"
-    return Records(found, provenance("border_collisions", system, exactness=weakest))
+    return Records(found, provenance("border_collisions", system, exactness=weakest,
+                                     note=drift_note(system, "border_collisions")))
 
 
 def _parameter_bounds(system: System) -> _Bounds:

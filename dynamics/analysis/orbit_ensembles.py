@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dynamics.analysis.treatability import treat
 from dynamics.compiled.functions import functions_of
 from dynamics.errors import SpecificationError, did_you_mean
 from dynamics.results import STATUS, provenance, status_attributes
@@ -24,8 +25,8 @@ BLOCK = 4096  # steps whose random numbers are drawn at once
 
 def orbit_ensemble(system: System, steps: int, *, discard: int = 0, over: Mapping[str, Sequence[float]] | None = None,
                    cases: Mapping[str, Sequence[float]] | None = None, trajectories: int = 1, spread: float = 0.0,
-                   innovations: Sequence[str] = (), seed: int = 0, initial_state: Mapping[str, float] | None = None
-                   ) -> xr.Dataset:
+                   innovations: Sequence[str] = (), seed: int = 0, initial_state: Mapping[str, float] | None = None,
+                   ignore: str | Sequence[str] = ()) -> xr.Dataset:
     """orbit_ensemble(system, steps=300, over={"memory": array}): whole orbits, all at once.
 
     Parameters
@@ -51,6 +52,8 @@ def orbit_ensemble(system: System, steps: int, *, discard: int = 0, over: Mappin
         An orbit's numbers depend on it and on the orbit's place alone (in its case).
     initial_state : mapping of str to float, optional
         Replaces declared initial values by name.
+    ignore : sequence of str
+        Parts to leave out that are not treated: "noise", "jumps", "resets" of events; recorded in the result.
 
     Returns
     -------
@@ -61,7 +64,7 @@ def orbit_ensemble(system: System, steps: int, *, discard: int = 0, over: Mappin
     Raises
     ------
     SpecificationError
-        For a flow, indexed states, unknown names, or numbers that cannot be.
+        For a flow, indexed states, noise, jumps, resets, unknown names, or numbers that cannot be.
 
     Examples
     --------
@@ -74,6 +77,8 @@ def orbit_ensemble(system: System, steps: int, *, discard: int = 0, over: Mappin
     """
     started = _time.perf_counter()
     _checked(system, steps, discard, trajectories, spread)
+    treated = treat(system, "orbit_ensemble", ignore)
+    system = treated.system
     axes = {name: np.asarray(values, dtype=float) for name, values in (over or {}).items()}
     together = _cases(cases, axes)
     functions = functions_of(system)
@@ -102,7 +107,7 @@ def orbit_ensemble(system: System, steps: int, *, discard: int = 0, over: Mappin
     drawn = [functions.parameter_names.index(name) for name in innovations]
     orbit = _followed(system, state, p, steps, discard, drawn, streams)
     return _dataset(system, orbit, axes, together, shape, {
-        "discard": discard, "seed": seed, "spread": spread, "innovations": " ".join(innovations),
+        "ignored": treated.ignored, "discard": discard, "seed": seed, "spread": spread, "innovations": " ".join(innovations),
         "wall_time_s": _time.perf_counter() - started})
 
 

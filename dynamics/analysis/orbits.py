@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time as _time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from dynamics.analysis.process_orbits import process_orbit
 from dynamics.analysis.trajectories import dataset_of
 from dynamics.analysis.trajectory_measures import measures_of_orbit
+from dynamics.analysis.treatability import treat
 from dynamics.compiled.functions import functions_of
 from dynamics.errors import IntegrationError, SpecificationError
 from dynamics.results import provenance
@@ -23,7 +24,7 @@ __all__ = ["iterate"]
 
 
 def iterate(system: System | Process, steps: int, initial_state: Mapping[str, Any] | None = None,
-            parameters: Mapping[str, Any] | None = None, seed: int = 0) -> xr.Dataset:
+            parameters: Mapping[str, Any] | None = None, seed: int = 0, *, ignore: str | Sequence[str] = ()) -> xr.Dataset:
     """iterate(system, steps): the orbit of a map, with its observables and events.
 
     Parameters
@@ -36,6 +37,8 @@ def iterate(system: System | Process, steps: int, initial_state: Mapping[str, An
     parameters : mapping of str to float, optional
     seed : int
         Of the generator a Process steps with: ``numpy.random.default_rng(SeedSequence(seed))``.
+    ignore : sequence of str
+        Parts to leave out that are not treated: "noise", "jumps", "resets" of events; recorded in the result.
 
     Returns
     -------
@@ -46,7 +49,7 @@ def iterate(system: System | Process, steps: int, initial_state: Mapping[str, An
     Raises
     ------
     SpecificationError
-        For a flow (use ``integrate``), or names that do not exist.
+        For a flow (use ``integrate``), names that do not exist, or a map with noise or jumps, which are not drawn.
     IntegrationError
         When a state is no longer finite, or the step of a Process fails in its arithmetic; ``.partial`` has the orbit
         before.
@@ -70,6 +73,8 @@ def iterate(system: System | Process, steps: int, initial_state: Mapping[str, An
         return process_orbit(process, int(steps), initial_state, np.random.SeedSequence(seed), seed)
     if system.time != "discrete":
         raise SpecificationError(f"'{system.name}' is a flow (time = 'continuous'); use integrate(system, duration)")
+    treated = treat(system, "iterate", ignore)
+    system = treated.system
     if parameters:
         system = system.with_parameters(parameters)
     functions = functions_of(system)
@@ -103,6 +108,7 @@ def iterate(system: System | Process, steps: int, initial_state: Mapping[str, An
     attributes = provenance("trajectory", system, initial_state={n: np.asarray(v).tolist() for n, v in
                                                                  functions.split(orbit[0]).items()},
                             method="iteration", steps=int(steps), status=status, message=message,
+                            ignored=treated.ignored,
                             wall_time_s=_time.perf_counter() - started)
     result = dataset_of(system, grid, np.array(orbit).T, happenings, attributes)
     measured = measures_of_orbit(system, np.array(orbit).T, p)

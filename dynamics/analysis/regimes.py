@@ -19,6 +19,7 @@ from dynamics.analysis.sweep_arguments import described, engine_record
 from dynamics.analysis.sweep_cells import Job, Plan, columns_of, compute, ensemble_of
 from dynamics.analysis.sweep_grid import Filled, ProgressBar, axes_record, filled, finished, store_path
 from dynamics.analysis.sweeps import sweep
+from dynamics.analysis.treatability import treat
 from dynamics.errors import DerivationError, SpecificationError, did_you_mean
 from dynamics.results import provenance
 from dynamics.results.labelled import labelled
@@ -36,7 +37,7 @@ def phase_diagram(system: System | Process, x: tuple[str, Sequence[float]], y: t
                   measures: Sequence[str] = (), parameters: Mapping[str, Any] | None = None,
                   relative_tolerance: float = 1e-6, absolute_tolerance: float = 1e-9, refine: bool = False,
                   executor: Any = None, store: str | Path | None = None, engine: str = "auto", progress: bool = False,
-                  seed: int = 0) -> xr.Dataset:
+                  seed: int = 0, ignore: str | Sequence[str] = ()) -> xr.Dataset:
     """phase_diagram(system, x=("price_impact", array), y=("target_leverage", array)): regimes over a plane.
 
     Each cell starts at its own admissible fixed point, is shocked, and is followed until the event, or until it has settled.
@@ -78,6 +79,8 @@ def phase_diagram(system: System | Process, x: tuple[str, Sequence[float]], y: t
         Show a progress bar with rate and remaining time.
     seed : int
         Of a Process with ``step``; every cell has its own stream, by its number.
+    ignore : sequence of str
+        Parts to leave out that are not treated: "noise", "jumps", "resets" of events; recorded in the result.
 
     Returns
     -------
@@ -94,7 +97,7 @@ def phase_diagram(system: System | Process, x: tuple[str, Sequence[float]], y: t
     Raises
     ------
     SpecificationError
-        For unknown names or axes.
+        For unknown names or axes, and for noise, jumps and resets.
     DataError
         If ``store`` holds another result; the message says what differs.
 
@@ -108,6 +111,8 @@ def phase_diagram(system: System | Process, x: tuple[str, Sequence[float]], y: t
     """
     started = _time.perf_counter()
     check_executor(executor)
+    treated = treat(system, "phase_diagram", ignore)
+    system = treated.system
     path = store_path(store)
     if path is not None and (refine or path.suffix != ".zarr"):
         raise SpecificationError("store: a phase diagram is continued in a .zarr directory, and not with refine=True; "
@@ -143,7 +148,8 @@ def phase_diagram(system: System | Process, x: tuple[str, Sequence[float]], y: t
     if corner.points is not None:
         plan = Plan(system, tuple(grid), ("regime", "growth_rate", *measures), options)
     attributes = provenance(
-        "phase_diagram", system, method="lanes", relative_tolerance=relative_tolerance, options=options,
+        "phase_diagram", system, ignored=treated.ignored, method="lanes",
+        relative_tolerance=relative_tolerance, options=options,
         absolute_tolerance=absolute_tolerance, event=event, boundaries=_boundaries(system, axes),
         shock=next((n[6:] for n in grid if n.startswith("shock:")), shock),
         magnitude=None if "shock:" in x_name + y_name or shock is None else magnitude,

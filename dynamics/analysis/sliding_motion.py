@@ -9,6 +9,7 @@ from typing import Any
 from sympy import And, Expr, S, Symbol
 
 from dynamics.analysis.linearization import fields_of, scalar_system
+from dynamics.analysis.treatability import drift_note
 from dynamics.errors import DerivationError
 from dynamics.results import Records, provenance
 from dynamics.results.nonsmooth_records import PseudoEquilibrium, Sliding, Tangency
@@ -81,7 +82,8 @@ def sliding(system: System, parameters: Mapping[str, Any] | None = None) -> Reco
     bounds = {Symbol(name): part.bounds for name, part in system.parameters.items()}
     found = [_sliding(_Setting(system, border, states, bounds)) for border in borders(fields_of(system), bounds)
              if is_continuous(border, states, bounds) is not True]
-    return Records([item for item in found if item is not None], provenance("sliding", system, exactness="exact"))
+    return Records([item for item in found if item is not None], provenance("sliding", system, exactness="exact",
+                                                                      note=drift_note(system, "sliding")))
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from dynamics.analysis.branch_points import zero_eigenvalue_kind
 from dynamics.analysis.closed_forms import candidates
 from dynamics.analysis.level_sets import neutral_by_structure
 from dynamics.analysis.linearization import Place, jacobian_at, place_of, scalar_system
+from dynamics.analysis.treatability import drift_note
 from dynamics.errors import DerivationError, SpecificationError, did_you_mean
 from dynamics.results import BifurcationCondition, Records, StabilityCondition
 from dynamics.symbolic.conditions import inequality, solve_for
@@ -61,7 +62,7 @@ def stability_conditions(system: System, at: Any) -> Records[StabilityCondition]
     >>> [c.bifurcation for c in dy.stability_conditions(system, dy.fixed_points(system)[0])]
     ['hopf']
     """
-    system = scalar_system(system, "stability_conditions")
+    system = _autonomous(system, "stability_conditions")
     place, bounds = place_of(system, at), _bounds(system)
     conditions = _conditions(system, place, bounds)
     kinds = {c.expression: _kind(system, place, c, bounds) for c in conditions}
@@ -70,7 +71,7 @@ def stability_conditions(system: System, at: Any) -> Records[StabilityCondition]
     here = _numbers(system, place)
     return Records([StabilityCondition(
         expression=c.expression, bifurcation=kinds[c.expression], boundary=_boundary(c.expression), valid_where=valid,
-        value=_value(c.expression, here), symbols=spelled) for c in conditions])
+        value=_value(c.expression, here), symbols=spelled) for c in conditions], _noted(system, "stability_conditions"))
 
 
 def region(system: System, at: Any, parameter: str | None = None) -> Boolean:
@@ -101,7 +102,7 @@ def region(system: System, at: Any, parameter: str | None = None) -> Boolean:
     >>> stable.xreplace(system.exact_parameters)
     True
     """
-    system = scalar_system(system, "region")
+    system = _autonomous(system, "region")
     place, bounds = place_of(system, at), _bounds(system)
     symbol = _parameter(system, parameter)
     parts = [inequality(c.expression, bounds, symbol) for c in _conditions(system, place, bounds)]
@@ -137,7 +138,7 @@ def bifurcation_conditions(system: System, at: Any, parameter: str | None = None
     >>> hopf.kind, [round(value, 12) for value in hopf.values]
     ('hopf', [11.0])
     """
-    system = scalar_system(system, "bifurcation_conditions")
+    system = _autonomous(system, "bifurcation_conditions")
     place, bounds = place_of(system, at), _bounds(system)
     symbol = _parameter(system, parameter)
     conditions = [c for c in _conditions(system, place, bounds) if c.kind and not c.expression.is_number]
@@ -160,7 +161,20 @@ def bifurcation_conditions(system: System, at: Any, parameter: str | None = None
             solutions=tuple(s for s, _ in solutions), valid_where=valid,
             values=tuple(v for v in (_value(s, here) for s, _ in solutions) if v is not None),
             expression=condition.expression, symbols=system.symbol_spellings()))
-    return Records(found)
+    return Records(found, _noted(system, "bifurcation_conditions"))
+
+
+def _autonomous(system: Any, purpose: str) -> System:
+    scalar = scalar_system(system, purpose)
+    if not scalar.autonomous:
+        raise DerivationError(f"{purpose}: '{scalar.name}' depends on time: it has no fixed points whose stability could be "
+                              "derived; make time a state, or integrate it")
+    return scalar
+
+
+def _noted(system: System, analysis: str) -> dict[str, Any] | None:
+    note = drift_note(system, analysis)
+    return {"note": note} if note else None
 
 
 def _conditions(system: System, place: Place, bounds: Mapping[Symbol, Any]) -> tuple[Condition, ...]:

@@ -26,6 +26,7 @@ from dynamics.analysis.sweep_arguments import (
 )
 from dynamics.analysis.sweep_cells import Job, Plan, ensemble_of, one_by_one
 from dynamics.analysis.sweep_grid import Filled, axes_record, check_same, filled, finished, store_path
+from dynamics.analysis.treatability import treat
 from dynamics.errors import DerivationError, SpecificationError
 from dynamics.results import STATUS, provenance
 from dynamics.systems import Process, System
@@ -40,7 +41,7 @@ def sweep(system: System | Process, over: Mapping[str, Sequence[float]], measure
           magnitude: float = 0.0, event: str | None = None, executor: Any = None, store: str | Path | None = None,
           relative_tolerance: float = 1e-6, absolute_tolerance: float = 1e-9, tolerance: float = 1e-8,
           discard: float | None = None, longest_period: int = 64, seed: int = 0, engine: str = "auto",
-          progress: bool = False) -> xr.Dataset:
+          progress: bool = False, ignore: str | Sequence[str] = ()) -> xr.Dataset:
     """sweep(system, over={"price_impact": array}, measure="max_leverage"): measures at every point of a grid.
 
     Parameters
@@ -92,6 +93,8 @@ def sweep(system: System | Process, over: Mapping[str, Sequence[float]], measure
         For flows: compiled code where it can be used ("auto"), always, or never.
     progress : bool
         Show a progress bar with rate and remaining time.
+    ignore : sequence of str
+        Parts to leave out that are not treated: "noise", "jumps", "resets" of events; recorded in the result.
 
     Returns
     -------
@@ -102,7 +105,8 @@ def sweep(system: System | Process, over: Mapping[str, Sequence[float]], measure
     Raises
     ------
     SpecificationError
-        For unknown names or values outside bounds, before anything is computed.
+        For unknown names or values outside bounds, and for noise, jumps and resets that are not treated, before anything
+        is computed.
     DataError
         If ``store`` holds a result of another system or other options; the message says what differs.
 
@@ -119,6 +123,8 @@ def sweep(system: System | Process, over: Mapping[str, Sequence[float]], measure
     if not isinstance(system, System) and not (isinstance(system, Process) and (
             callable(getattr(system, "step", None)) or callable(getattr(system, "solve", None)))):
         raise SpecificationError(f"sweep needs a System or a Process with step or solve, not {type(system).__name__}")
+    treated = treat(system, "sweep", ignore)
+    system = treated.system
     axes = {name: axis_of(system, name, values, initial_state) for name, values in over.items()}
     if not axes:
         raise SpecificationError("over: give at least one axis, for example over={'price_impact': [0.1, 0.2]}")
@@ -139,7 +145,8 @@ def sweep(system: System | Process, over: Mapping[str, Sequence[float]], measure
                "axes": axes_record(axes), **process_record(system)}
     plan = Plan(system, tuple(axes), measures, options)
     attributes = provenance(
-        "sweep", system, fixed_points=_starting_points(plan, axes), method=_method(plan), options=options,
+        "sweep", system, ignored=treated.ignored, fixed_points=_starting_points(plan, axes),
+        method=_method(plan), options=options,
         relative_tolerance=relative_tolerance,
         absolute_tolerance=absolute_tolerance, trajectories=math.prod(len(v) for v in axes.values()),
         seed=None if isinstance(system, System) else int(seed))
@@ -177,9 +184,11 @@ def _starting_points(plan: Plan, axes: Mapping[str, Array]) -> str | None:
     system = plan.system
     if not isinstance(system, System):
         return None
-    if plan.special and (system.indices or one_by_one(plan)):
-        raise SpecificationError(f"measure '{plan.special[0]}' needs scalar states and events that assign nothing; "
-                                 "use system.expand(), or measures of single trajectories")
+    if plan.special and system.indices:
+        raise SpecificationError(f"measure '{plan.special[0]}' needs scalar states; use system.expand(), or measures of "
+                                 "single trajectories")
+    if plan.special:
+        treat(system, "sweep of attractors", purpose=f"sweep of '{plan.special[0]}'")
     if "lyapunov" in plan.special and system.time == "continuous" and not system.autonomous:
         raise SpecificationError(f"measure 'lyapunov': '{system.name}' depends on time; make time a state")
     if system.time == "continuous" and not system.indices:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from dynamics.analysis.ensembles import Ensemble
 from dynamics.analysis.lane_thresholds import OUTCOMES, crossing_shocks, lane_thresholds
 from dynamics.analysis.linearization import needs_equations
+from dynamics.analysis.treatability import treat
 from dynamics.errors import SpecificationError, did_you_mean
 from dynamics.results import provenance, status_attributes
 from dynamics.systems import System
@@ -29,7 +30,8 @@ LONG_NAMES = {"threshold": "critical shock", "bracket_low": "largest shock witho
 
 def critical_shocks(system: System, parameter: str, values: Sequence[float], shock: str = "price", event: str = "insolvency",
                     *, ramp: float = 0.0, largest: float | None = None, duration: float | None = None,
-                    tolerance: float = 1e-5, parameters: Mapping[str, Any] | None = None) -> xr.Dataset:
+                    tolerance: float = 1e-5, parameters: Mapping[str, Any] | None = None,
+                    ignore: str | Sequence[str] = ()) -> xr.Dataset:
     """critical_shocks(system, "target_leverage", values): the cascade threshold at each value of a parameter.
 
     Parameters
@@ -48,6 +50,8 @@ def critical_shocks(system: System, parameter: str, values: Sequence[float], sho
     tolerance : float
         Width of the final brackets; thresholds below about 1e-7 belong to ``cascade_threshold``.
     parameters : mapping of str to float, optional
+    ignore : sequence of str
+        Parts to leave out that are not treated: "noise", "jumps", "resets" of events; recorded in the result.
 
     Returns
     -------
@@ -61,7 +65,7 @@ def critical_shocks(system: System, parameter: str, values: Sequence[float], sho
     Raises
     ------
     SpecificationError
-        For unknown names.
+        For unknown names, and for noise, jumps and resets.
 
     Examples
     --------
@@ -74,6 +78,8 @@ def critical_shocks(system: System, parameter: str, values: Sequence[float], sho
 
     started = _time.perf_counter()
     needs_equations(system, "critical_shocks")
+    treated = treat(system, "critical_shocks", ignore)
+    system = treated.system
     if parameters:
         system = system.with_parameters(parameters)
     for name, known, what in ((parameter, system.parameters, "parameter"), (shock, system.shocks, "shock"),
@@ -100,7 +106,8 @@ def critical_shocks(system: System, parameter: str, values: Sequence[float], sho
                                  for n, v in result.items() if n != "status"}
     variables["status"] = (parameter, result["status"], status_attributes(OUTCOMES))
     return xr.Dataset(variables, coords={parameter: coordinate}, attrs=provenance(
-        "critical_shocks", system, method="lanes", relative_tolerance=relative, shock=shock, event=event,
+        "critical_shocks", system, ignored=treated.ignored, method="lanes",
+        relative_tolerance=relative, shock=shock, event=event,
         ramp=ramp, tolerance=tolerance, limit=_limit(system, parameter), trajectories=search.trajectories,
         wall_time_s=_time.perf_counter() - started))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time as _time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,6 +16,7 @@ from dynamics.analysis.linearization import needs_equations
 from dynamics.analysis.paths import Path, follow
 from dynamics.analysis.ramps import RAMP_DURATION, RAMP_SIZE, ramped
 from dynamics.analysis.trajectory_measures import measures_of
+from dynamics.analysis.treatability import treat
 from dynamics.compiled.code import scalar_function
 from dynamics.compiled.functions import functions_of
 from dynamics.errors import SpecificationError, did_you_mean
@@ -40,7 +41,7 @@ def cascade_threshold(system: System, shock: str = "price", event: str = "insolv
                       initial_state: Mapping[str, float] | None = None, bracket: tuple[float, float] | None = None,
                       duration: float | None = None, tolerance: float = 1e-9, *,
                       parameters: Mapping[str, Any] | None = None, ramp: float = 0.0,
-                      both_directions: bool = True) -> Threshold:
+                      both_directions: bool = True, ignore: str | Sequence[str] = ()) -> Threshold:
     """cascade_threshold(system, shock="price"): the smallest shock after which ``event`` happens.
 
     Parameters
@@ -66,6 +67,8 @@ def cascade_threshold(system: System, shock: str = "price", event: str = "insolv
         Spread the shock over this time, at a constant rate; 0 is instantaneous.
     both_directions : bool
         Also look for a threshold of the opposite sign (a rise can bankrupt, too), to a bracket of 1e-6.
+    ignore : sequence of str
+        Parts to leave out that are not treated: "noise", "jumps", "resets" of events; recorded in the result.
 
     Returns
     -------
@@ -78,7 +81,7 @@ def cascade_threshold(system: System, shock: str = "price", event: str = "insolv
     Raises
     ------
     SpecificationError
-        For unknown names, or when several stable fixed points make the start ambiguous.
+        For unknown names, for noise and jumps, or when several stable fixed points make the start ambiguous.
 
     Examples
     --------
@@ -89,6 +92,8 @@ def cascade_threshold(system: System, shock: str = "price", event: str = "insolv
     """
     started = _time.perf_counter()
     _names(system, shock, event)
+    treated = treat(system, "cascade_threshold", ignore)
+    system = treated.system
     if parameters:
         system = system.with_parameters(parameters)
     if not (np.isfinite(ramp) and ramp >= 0):
@@ -97,7 +102,7 @@ def cascade_threshold(system: System, shock: str = "price", event: str = "insolv
         raise SpecificationError(f"tolerance must lie between 0 and 1, not {tolerance!r}")
     points = fixed_points(system)
     start, stable = _start(system, points, initial_state)
-    record = provenance("cascade_threshold", system, method="LSODA", tolerance=tolerance, **TIGHT)
+    record = provenance("cascade_threshold", system, ignored=treated.ignored, method="LSODA", tolerance=tolerance, **TIGHT)
     if start is None:
         return Threshold(0.0, (0.0, 0.0), "unstable", 0, shock, event, ramp=ramp, provenance=record,
                          message="the fixed point is unstable (from its eigenvalues): any shock is critical")

@@ -10,6 +10,7 @@ import numpy as np
 
 from dynamics.analysis.paths import follow, raise_for
 from dynamics.analysis.trajectory_measures import measures_of
+from dynamics.analysis.treatability import treat
 from dynamics.compiled.functions import functions_of
 from dynamics.errors import IntegrationError, SpecificationError, did_you_mean
 from dynamics.results import provenance
@@ -24,7 +25,8 @@ __all__ = ["apply_shock", "integrate"]
 
 def integrate(system: System, duration: float, initial_state: Mapping[str, Any] | None = None,
               parameters: Mapping[str, Any] | None = None, times: Sequence[float] | None = None, method: str = "LSODA",
-              relative_tolerance: float = 1e-8, absolute_tolerance: float = 1e-10) -> xr.Dataset:
+              relative_tolerance: float = 1e-8, absolute_tolerance: float = 1e-10, *,
+              ignore: str | Sequence[str] = ()) -> xr.Dataset:
     """integrate(system, duration): a trajectory with its observables, events and measures.
 
     Parameters
@@ -41,6 +43,8 @@ def integrate(system: System, duration: float, initial_state: Mapping[str, Any] 
         Output times within [0, duration]; 1001 equally spaced points and the times of the events when None.
     method : {"LSODA", "RK45", "RK23", "DOP853", "Radau", "BDF"}
     relative_tolerance, absolute_tolerance : float
+    ignore : sequence of str
+        Parts to leave out that are not treated: "noise", "jumps", "resets" of events; recorded in the result.
 
     Returns
     -------
@@ -51,7 +55,7 @@ def integrate(system: System, duration: float, initial_state: Mapping[str, Any] 
     Raises
     ------
     SpecificationError
-        For names that do not exist, or a system in discrete time (use ``iterate``).
+        For names that do not exist, a system in discrete time (use ``iterate``), or noise and jumps (use ``simulate``).
     IntegrationError
         When the trajectory diverges, becomes invalid or cannot be continued; ``.partial`` has the part before.
 
@@ -70,6 +74,8 @@ def integrate(system: System, duration: float, initial_state: Mapping[str, Any] 
     """
     started = _time.perf_counter()
     _continuous(system)
+    treated = treat(system, "integrate", ignore)
+    system = treated.system
     if parameters:
         system = system.with_parameters(parameters)
     duration = _positive(duration, "duration")
@@ -91,7 +97,7 @@ def integrate(system: System, duration: float, initial_state: Mapping[str, Any] 
     attributes = provenance(
         "trajectory", system, initial_state={n: _plain(v) for n, v in functions.split(start).items()}, method=method,
         relative_tolerance=relative_tolerance, absolute_tolerance=absolute_tolerance, duration=duration,
-        status=path.status, message=path.message, function_evaluations=path.field_evaluations,
+        status=path.status, message=path.message, ignored=treated.ignored, function_evaluations=path.field_evaluations,
         jacobian_evaluations=path.jacobian_evaluations, accepted_steps=len(path.times) - 1)
     result = dataset_of(system, grid, path.at(grid), [(h.name, h.time) for h in path.happenings], attributes)
     if path.status in ("completed", "event"):

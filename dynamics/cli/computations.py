@@ -11,6 +11,7 @@ import typer
 from dynamics.cli import output
 from dynamics.cli.options import (
     AsJson,
+    Ignore,
     Mechanism,
     ModelFile,
     Name,
@@ -73,6 +74,7 @@ def integrate(
     option: Option = None,
     shock: ShockSize = None,
     state: Start = None,
+    ignore: Ignore = None,
     save: Output = None,
     figure: Figure = None,
     json: AsJson = False,
@@ -92,7 +94,7 @@ def integrate(
                 f"--shock {shock}: this shock itself causes the event '{ended}', and no trajectory follows"
             )
     with output.working(f"integrating {system.name}"):
-        run = trajectories.integrate(system, duration, initial_state=start)
+        run = trajectories.integrate(system, duration, initial_state=start, ignore=ignore or ())
     document = {
         "system": system.name,
         "sha256": system.sha256,
@@ -107,7 +109,7 @@ def integrate(
         ],
         "measures": run.attrs.get("measures", {}),
     }
-    document |= _written(run, save, figure, _draw_trajectory)
+    document |= _left_out(run.attrs) | _written(run, save, figure, _draw_trajectory)
     if json:
         output.as_json(document)
     else:
@@ -141,6 +143,7 @@ def threshold(
     one_direction: Annotated[
         bool, typer.Option("--one-direction", help="Do not look for a rise that does it.")
     ] = False,
+    ignore: Ignore = None,
     save: Output = None,
     json: AsJson = False,
 ) -> None:
@@ -153,10 +156,17 @@ def threshold(
     check_name(event, system.events, "event", system)
     with output.working(f"searching the critical {shock} shock of {system.name}"):
         found = cascade_threshold(
-            system, shock, event, duration=duration, tolerance=tolerance, ramp=ramp, both_directions=not one_direction
+            system,
+            shock,
+            event,
+            duration=duration,
+            tolerance=tolerance,
+            ramp=ramp,
+            both_directions=not one_direction,
+            ignore=ignore or (),
         )
     document = {"system": system.name, "sha256": system.sha256, "parameters": system.parameter_values, **_record(found)}
-    document |= _written(found, save, None, None)
+    document |= _left_out(found.provenance) | _written(found, save, None, None)
     if json:
         output.as_json(document)
     else:
@@ -207,6 +217,7 @@ def phase_diagram(
     ] = None,
     state: Start = None,
     duration: Duration = None,
+    ignore: Ignore = None,
     save: Output = None,
     figure: Figure = None,
     json: AsJson = False,
@@ -223,7 +234,7 @@ def phase_diagram(
     if event is not None:
         check_name(event, system.events, "event", system)
     axes = [axis(x, "--x"), axis(y, "--y")]
-    chosen: dict[str, Any] = {"initial_state": _start(state, system) or None}
+    chosen: dict[str, Any] = {"initial_state": _start(state, system) or None, "ignore": ignore or ()}
     if shock is not None:
         chosen["shock"], chosen["magnitude"] = size_of_shock(shock, system)
     diagram = computed(system, axes[0], axes[1], event=event, duration=duration, progress=sys.stderr.isatty(), **chosen)
@@ -244,7 +255,7 @@ def phase_diagram(
         "message": diagram.attrs["message"],
         "boundaries": [{k: line.get(k) for k in ("label", "kind", "regime")} for line in diagram.attrs["boundaries"]],
     }
-    document |= _written(diagram, save, figure, _draw_phase_diagram)
+    document |= _left_out(diagram.attrs) | _written(diagram, save, figure, _draw_phase_diagram)
     if json:
         output.as_json(document)
         return
@@ -308,6 +319,15 @@ def _row(found: Any) -> list[Any]:
         found.status,
         found.message,
     ]
+
+
+def _left_out(attributes: Any) -> dict[str, Any]:
+    """What was ignored, said on stderr as well."""
+    ignored = attributes.get("ignored")
+    if not ignored:
+        return {}
+    output.note(f"left out: {', '.join(ignored)}")
+    return {"ignored": ignored}
 
 
 def _written(result: Any, save: Path | None, figure: Path | None, draw: Any) -> dict[str, str]:

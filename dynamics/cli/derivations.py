@@ -54,12 +54,15 @@ def _theory(system: Any, points: list[Any]) -> dict[str, Any]:
     from dynamics.analysis.equilibria import fixed_points
     from dynamics.analysis.feedback_loops import feedback_loops
     from dynamics.analysis.normal_forms import first_lyapunov_coefficient
+    from dynamics.analysis.treatability import drift_note
     from dynamics.errors import DynamicsError
     from dynamics.expressions import text
 
     found: dict[str, Any] = {"feedback_loops": [], "criticality": [], "assumptions": [
         "parameters are generic values inside their bounds; a lower bound of 0 means strictly positive",
         "conditions are derived regime by regime; each holds where its fixed point lies in its own regime"]}
+    if note := drift_note(system, "fixed_points"):
+        found["assumptions"].append(note)
     point, conditions = next(((p, c) for p, c in points if p.admissible), (None, None))
     if point is None:
         return found

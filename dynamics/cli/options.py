@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AsJson",
+    "Ignore",
     "Mechanism",
     "ModelFile",
     "Name",
@@ -56,6 +57,15 @@ Option = Annotated[
         metavar="NAME=VALUE",
         show_default=False,
         help="An option of the model, such as margin_call=hill; may be repeated.",
+    ),
+]
+Ignore = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--ignore",
+        metavar="PART",
+        show_default=False,
+        help="Leave out what the analysis cannot treat: noise, jumps or resets; may be repeated.",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Write one JSON document to stdout, and nothing else there.")]

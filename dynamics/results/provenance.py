@@ -17,7 +17,7 @@ SCHEMA, SCHEMA_VERSION = "dynamics/result", 1
 
 # One code for one fate, in sweeps and single runs alike.
 STATUS = {"completed": 0, "event": 1, "diverged": 2, "step_limit": 3, "invalid_state": 4, "step_underflow": 5,
-          "settled": 6, "not_settled": 7, "error": 8, "not_run": 9}
+          "settled": 6, "not_settled": 7, "error": 8, "not_run": 9, "events_accumulate": 10, "precision_lost": 11}
 
 
 @functools.cache

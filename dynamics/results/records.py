@@ -66,7 +66,8 @@ class Records(Sequence[Item], Record):
 
     def __repr__(self) -> str:
         lines = [f"  {number}. {item!r}" for number, item in enumerate(self._items, 1)]
-        return "\n".join([f"{type(self).__name__}: {len(self._items)}", *lines])
+        note = f" ({self.provenance['note']})" if self.provenance.get("note") else ""
+        return "\n".join([f"{type(self).__name__}: {len(self._items)}{note}", *lines])
 
     def _repr_latex_(self) -> str | None:
         return formulas(self._items)

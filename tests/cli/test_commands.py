@@ -190,3 +190,18 @@ def test_failed_computation_is_exit_code_one(call: Call, tmp_path: Path) -> None
     path = tmp_path / "explosion.toml"
     path.write_text(dy.System(name="explosion", time="continuous", states={"u": 1}, equations={"u": "u**2"}).to_toml())
     assert "time" in call("integrate", "--model-file", str(path), "--duration", "5", code=1).stderr
+
+
+def test_noise_is_refused_unless_it_is_left_out(call: Call) -> None:
+    commands = (("integrate", "deleveraging", "--duration", "5"),
+                ("threshold", "deleveraging", "--one-direction", "--tolerance", "1e-3"),
+                ("phase-diagram", "deleveraging", "--x", "price_impact=0.1:0.4:2", "--y", "target_leverage=2:5:2"))
+    for command in commands:
+        noisy = (*command, "--mechanism", "news")
+        assert "noise (news). Use simulate" in " ".join(call(*noisy, code=2).stderr.split())
+        left_out = call(*noisy, "--ignore", "noise", "--json")
+        assert json.loads(left_out.stdout)["ignored"] == ["noise"]
+        assert "left out: noise" in left_out.stderr
+        assert "ignored" not in json.loads(call(*command, "--json").stdout)
+    derived = json.loads(call("derive", "deleveraging", "--mechanism", "news", "--json").stdout)
+    assert "drift only: of the equations without noise (news)" in derived["assumptions"]
