@@ -32,7 +32,7 @@ from sympy import (
 from sympy import sign as signum
 
 from dynamics.compiled.kernels.ir import Operand, Value
-from dynamics.compiled.kernels.switches import pairs
+from dynamics.compiled.kernels.switches import gap, pairs
 from dynamics.compiled.kernels.tracing import Tracer
 from dynamics.errors import DerivationError
 from dynamics.expressions.functions import expm1, hill, log1p, logistic, softplus
@@ -84,7 +84,9 @@ class Direction:
         if isinstance(e, Pow):
             return self._power(e, *inner)
         if isinstance(e, Abs):
-            return t.choose(e.args[0], inner[0], -inner[0])
+            return t.choose(e.args[0], inner[0], -inner[0], 0.0)
+        if isinstance(e, gap):
+            return t.subtract(*inner)
         total = 0.0
         for argument, d in zip(self._partials(e), inner, strict=True):
             if not (isinstance(d, float) and d == 0.0):
@@ -116,7 +118,7 @@ class Direction:
         result, at = self.derivative(e.args[0]), t.value(e.args[0])
         for before, argument in pairs(e):
             value, other = t.value(argument), self.derivative(argument)
-            first = t.comparison(before, argument, at, value)
+            first = t.compare(">", before, argument, at, value)
             result = t._select(first, *((result, other) if isinstance(e, Max) else (other, result)))
             at = t._select(first, *((at, value) if isinstance(e, Max) else (value, at)))
         return result

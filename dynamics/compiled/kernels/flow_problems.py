@@ -72,8 +72,8 @@ class FlowProblem:
 
     @cached_property
     def switches(self) -> Switches:
-        """What decides between the cases of the field."""
-        return find_switches(self.field, (*self.states, TIME))
+        """What decides between the cases of the field and of the events."""
+        return find_switches((*self.field, *self.events), (*self.states, TIME))
 
     @cached_property
     def timed(self) -> bool:

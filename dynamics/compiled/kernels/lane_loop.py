@@ -8,7 +8,7 @@ from dataclasses import replace
 from dynamics.compiled.kernels.cubics import Cubic, quick_power, quick_reciprocal
 from dynamics.compiled.kernels.field_routines import FieldRoutine
 from dynamics.compiled.kernels.flow_problems import FlowProblem, Places
-from dynamics.compiled.kernels.ir import DOUBLE, INTEGER, POINTER, Module, Value, Variable
+from dynamics.compiled.kernels.ir import DOUBLE, FLAG, INTEGER, POINTER, Module, Value, Variable
 from dynamics.compiled.kernels.lane_rows import OPTIONS, RUNNING, STIFF, Layout, Rows
 from dynamics.compiled.kernels.runge_kutta import Attempt
 from dynamics.compiled.kernels.surfaces import MOST_TROUBLE, Surface, Watch
@@ -60,8 +60,8 @@ class LaneLoop:
         self._exchange()
         build.branch_if(self.live.get().equals(0), self.out, self.ready)
         build.enter(self.ready)
-        self._load()
-        build.branch(self.step)
+        again = self._load()
+        build.branch_if(again, self.ready, self.step)
         build.enter(self.step)
         self._advance()
         build.enter(self.leave)
@@ -108,8 +108,11 @@ class LaneLoop:
                 build.branch(done)
                 build.enter(done)
 
-    def _load(self) -> None:
-        """Take the lanes into variables; what follows from their states is computed again, to the same digits."""
+    def _load(self) -> Value:
+        """Take the lanes into variables; what follows from their states is computed again, to the same digits.
+
+        Returns whether that has to be done once more, in another case.
+        """
         build, rows, problem = self.build, self.rows, self.problem
         options = build.argument("options")
         self.option = {name: build.spread(build.load(build.at(options, k), DOUBLE)) for k, name in enumerate(OPTIONS)}
@@ -128,6 +131,8 @@ class LaneLoop:
         self.slope = [build.variable(k) for k in slope]
         watched, rates = place.along((*problem.surfaces, *problem.running), slope)
         self.watched, self.rates = [build.variable(x) for x in watched], [build.variable(x) for x in rates]
+        count = len(problem.surfaces)
+        return self.watch.decide(watched[:count], rates[:count]) if count else build.lift(0, FLAG)
 
     def _store(self) -> None:
         build, rows = self.build, self.rows
@@ -159,8 +164,9 @@ class LaneLoop:
             (*problem.surfaces, *problem.running), tried.slope)
         if problem.surfaces:
             surfaces = self._surfaces(before, before_rates, watched, rates)
-            with build.when(build.any(self.watch.alarm(surfaces, size, accepted.get()))):
-                self.watch.inspect(surfaces, size, whole, arrival, accepted, forced, moved)
+            usable = self.defined & self.active
+            with build.when(build.any(self.watch.alarm(surfaces, size, accepted.get(), usable))):
+                self.watch.inspect(surfaces, size, whole, arrival, accepted, usable, forced, moved)
         good, chosen = accepted.get(), forced.get()
         free = chosen < 0.0
         if problem.switches.quantities:

@@ -36,9 +36,9 @@ class Layout:
         return {
             # what changes
             "time": 1, "state": self.dimension, "step": 1, "error": 1, "steps": 1, "rejected": 1, "hits": 1, "stiffness": 1,
-            "status": 1, "event": 1, "resume": 1, "trials": 1, "trouble": 1, "bias": self.switches, "side": self.events,
-            "count": self.events, "first": self.events, "maximum": self.running, "minimum": self.running,
-            "fall": self.running, "last": self.running,
+            "status": 1, "event": 1, "resume": 1, "trials": 1, "trouble": 1, "fresh": 1, "bias": self.switches,
+            "side": self.events, "count": self.events, "first": self.events,
+            "maximum": self.running, "minimum": self.running, "fall": self.running, "last": self.running,
             # what does not
             "stop": 1, "parameter": self.parameters,
         }

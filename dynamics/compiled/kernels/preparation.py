@@ -9,7 +9,7 @@ from dynamics.compiled.kernels.field_routines import FieldRoutine
 from dynamics.compiled.kernels.flow_problems import FlowProblem, Places
 from dynamics.compiled.kernels.ir import DOUBLE, INTEGER, POINTER, Builder, Module, Operand, Value
 from dynamics.compiled.kernels.lane_rows import OPTIONS, RUNNING, Layout
-from dynamics.compiled.kernels.surfaces import FAR
+from dynamics.compiled.kernels.surfaces import FAR, PASSES
 from dynamics.compiled.lane_problems import LaneStatus
 
 __all__ = ["PREPARATION", "define_preparation"]
@@ -38,13 +38,17 @@ def define_preparation(module: Module, problem: FlowProblem, layout: Layout, rou
         place = places.at(time, state)
         slope = place.field()
         values, rates = place.along(problem.surfaces, slope)
+        at_border = build.lift(0, build.mask)
         for k, (value, rate) in enumerate(zip(values, rates, strict=True)):
-            below = (value < 0.0) | (value.equals(0.0) & (rate < 0.0))
-            side = build.select(below, -1.0, 1.0)
+            leading = build.select(value.equals(0.0), rate, value)
+            side = build.select(leading > 0.0, 1.0, build.select(leading < 0.0, -1.0, 0.0))
+            at_border = at_border | value.equals(0.0)
             if k < layout.switches:
                 put("bias", side * FAR, k)
             else:
                 put("side", side, k - layout.switches)
+        # on a border the rates depend on the case: they are looked at again in the case that was found
+        put("fresh", build.select(at_border, PASSES, 0.0))
         for k, value in enumerate(place.values(problem.running)):
             for name in ("maximum", "minimum", "last"):
                 put(name, value, k)

@@ -4,6 +4,10 @@ Within a step every lane keeps the case it started in, so the step is smooth eve
 watched quantity changes sign, the step is tried again, shortened to end there: the cubic through the values and slopes
 at both ends says where, and a second shortening leaves an error far below any tolerance. A quantity that comes close
 to zero and turns back is first followed to its turning point, so that two zeros within one step are not lost.
+
+A quantity may also be exactly zero and stay there: at rest on a border, or where it vanishes identically, as max(0, z)
+does. It is on no side then, its value of the moment decides, and the first step that leaves zero is made again on the side
+it goes to. To leave zero is no event; to reach it is one.
 """
 
 from __future__ import annotations
@@ -12,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dynamics.compiled.kernels.cubics import Cubic
-from dynamics.compiled.kernels.ir import Builder, Value, Variable
+from dynamics.compiled.kernels.ir import FLAG, Builder, Value, Variable
 from dynamics.compiled.kernels.lane_rows import Layout, Rows
 
 __all__ = ["Surface", "Watch"]
@@ -22,6 +26,7 @@ NEAR = 0.1        # of the way: a turning point this near to a surface is looked
 MOST_TRIALS = 12.0
 MOST_TROUBLE = 20.0
 FAR = 1e300       # a bias that holds a case whatever the quantity
+PASSES = 3.0      # a changed case may put another quantity on zero or off it, and that a third one; more go to and fro
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,7 @@ class Surface:
         -1, 0, 1: which crossings count.
     terminal : bool
     sign : Value
-        1 or -1: the side the lane is on; 0 where it is not watched.
+        1 or -1: the side the lane is on; 0 where the quantity stays at zero, or is not watched.
     before, before_slope, after, after_slope : Value
         Values and rates of change at the ends.
     """
@@ -57,6 +62,10 @@ class Surface:
         along = step * self.sign
         return Cubic(self.before * self.sign, self.before_slope * along, self.after * self.sign, self.after_slope * along)
 
+    def leaves_zero(self) -> Value:
+        """Whether it was at zero and is so no longer."""
+        return self.sign.equals(0.0) & (self.after.builder.absolute(self.after) > 0.0)
+
     def wanted(self) -> Value:
         """Whether leaving this side counts."""
         if self.direction == 0:
@@ -70,19 +79,22 @@ class Watch:
     def __init__(self, build: Builder, layout: Layout, rows: Rows) -> None:
         self.build, self.layout, self.rows = build, layout, rows
 
-    def alarm(self, surfaces: Sequence[Surface], step: Value, accepted: Value) -> Value:
+    def alarm(self, surfaces: Sequence[Surface], step: Value, accepted: Value, tried: Value) -> Value:
         """Whether in some lane a surface may have been met; a lane on its way to one is always looked at."""
         build = self.build
         alarm = self.rows.get("trials") > 0.0
+        leaving = build.lift(0, build.mask)
+        held = self.rows.get("trouble") <= MOST_TROUBLE
         for s in surfaces:
             c = s.cubic(step)
             back = (c.start_slope < 0.0) & (c.end_slope > 0.0)
             close = build.minimum(c.start, c.end) < 0.5 * build.maximum(-c.start_slope, c.end_slope)
             alarm = alarm | ((c.end <= 0.0) & s.sign.differs(0.0)) | (back & close)
-        return alarm & accepted
+            leaving = leaving | (s.leaves_zero() if s.event else s.leaves_zero() & held)
+        return (alarm & accepted) | (leaving & tried)
 
     def inspect(self, surfaces: Sequence[Surface], step: Value, whole: Value, arrival: Value, accepted: Variable,
-                forced: Variable, moved: Variable) -> None:
+                tried: Value, forced: Variable, moved: Variable) -> None:
         """Decide for every lane that met a surface: shorten the step, or end it there.
 
         Parameters
@@ -94,13 +106,16 @@ class Watch:
             Time at its end.
         accepted : Variable
             Lanes whose step is accepted; those to be shortened are taken out.
+        tried : Value
+            Lanes whose step has finite values, accepted or not.
         forced : Variable
             The next step where it is not left to the step-size control, else -1.
         moved : Variable
             Lanes that changed their side of a switching surface.
         """
         build, rows = self.build, self.rows
-        good = accepted.get()
+        departed = self._departed(surfaces, tried)
+        good = accepted.get() & ~departed
         trials = rows.get("trials")
         resume = build.select(trials > 0.0, rows.get("resume"), whole)
         first_time = trials.equals(0.0)
@@ -145,7 +160,8 @@ class Watch:
             any_reached = any_reached | here
             flip = here | (kept & negative & s.sign.differs(0.0))
             if s.event:
-                rows.set("side", build.select(flip, -s.sign, s.sign), s.number)
+                side = build.select(flip, -s.sign, s.sign)
+                rows.set("side", build.select(kept & s.leaves_zero(), build.copysign(1.0, s.after), side), s.number)
                 self._record(s, here & wanted, arrival, at_start, step)
             else:
                 bias = rows.get("bias", s.number)
@@ -155,10 +171,58 @@ class Watch:
         newton = kept & ~any_reached & (trials > 0.0) & (ahead < 0.5 * resume)
         on = build.select(short, nearest * step, build.select(newton, ahead, resume))
         forced.set(build.select(short | newton | at_start | (kept & (trials > 0.0)), on, forced.get()))
+        forced.set(build.select(departed, whole, forced.get()))
         rows.set("trials", build.select(short | newton, trials + 1.0, build.select(kept | at_start, 0.0, trials)))
         rows.set("resume", build.select(short | newton, resume, rows.get("resume")))
         if self.layout.switches:
             self._trouble(any_reached, kept)
+            rows.set("fresh", build.select(moved.get(), PASSES, rows.get("fresh")))
+        # what has left zero is not put back there because it starts at zero with no rate
+        moved.set(moved.get() | departed)
+
+    def _departed(self, surfaces: Sequence[Surface], tried: Value) -> Value:
+        """Put lanes whose quantities have left zero on the side they went to; their step is made again there."""
+        build, rows = self.build, self.rows
+        departed = build.lift(0, build.mask)
+        held = tried & (rows.get("trouble") <= MOST_TROUBLE)
+        for s in surfaces:
+            if not s.event:
+                leaves = held & s.leaves_zero()
+                bias = rows.get("bias", s.number)
+                rows.set("bias", build.select(leaves, build.copysign(FAR, s.after), bias), s.number)
+                departed = departed | leaves
+        return departed
+
+    def decide(self, watched: Sequence[Value], rates: Sequence[Value]) -> Value:
+        """Decide what is exactly zero in lanes whose case is new; return whether that changed the case of any.
+
+        Parameters
+        ----------
+        watched, rates : sequence of Value
+            Values and rates of change of the switching quantities, then of the events, in the case that is held.
+        """
+        build, rows, count = self.build, self.rows, self.layout.switches
+        again = build.variable(build.lift(0, FLAG))
+        with build.when(build.any(rows.get("fresh") > 0.0)):
+            fresh = rows.get("fresh")
+            held = (fresh > 0.0) & (rows.get("trouble") <= MOST_TROUBLE)
+            changed = build.lift(0, build.mask)
+            for k, (value, rate) in enumerate(zip(watched[:count], rates[:count], strict=True)):
+                bias = rows.get("bias", k)
+                # what a new case puts off zero by the rounding of a border goes where its rate takes it
+                rounding = build.absolute(value) <= CLOSE * build.absolute(rate * rows.get("step"))
+                off_zero = build.select(bias.equals(0.0) & ~rounding, build.copysign(FAR, value), bias)
+                free = value.equals(0.0) | (bias.equals(0.0) & rounding)
+                new = build.select(held, build.select(free, _side(build, rate, off_zero, FAR), off_zero), bias)
+                changed = changed | new.differs(bias)
+                rows.set("bias", new, k)
+            for k, (value, rate) in enumerate(zip(watched[count:], rates[count:], strict=True)):
+                side = rows.get("side", k)
+                settled = held & ~changed & value.equals(0.0)
+                rows.set("side", build.select(settled, _side(build, rate, side, 1.0), side), k)
+            rows.set("fresh", build.select(changed, fresh - 1.0, 0.0))
+            again.set(build.any(changed))
+        return again.get()
 
     def _record(self, s: Surface, here: Value, arrival: Value, at_start: Value, step: Value) -> None:
         build, rows = self.build, self.rows
@@ -178,3 +242,9 @@ class Watch:
         plain = trouble > MOST_TROUBLE
         for number in range(self.layout.switches):
             rows.set("bias", build.select(plain, 0.0, rows.get("bias", number)), number)
+
+
+def _side(build: Builder, rate: Value, otherwise: Value, size: float) -> Value:
+    """Return the side to which a quantity at zero goes; zero where it stays, ``otherwise`` where that is no number."""
+    moving = build.select(build.absolute(rate) > 0.0, build.copysign(size, rate), otherwise)
+    return build.select(rate.equals(0.0), 0.0, moving)

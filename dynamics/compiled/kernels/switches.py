@@ -1,14 +1,27 @@
-"""Where the formula of a field changes: the quantities whose signs decide between the cases of max, min and if."""
+"""Where the formula of a field changes: the quantities whose signs decide between the cases of max, min and if.
+
+A sign has three values: a quantity may be exactly zero, at a start on a border or in a region where it vanishes
+identically, and then ``<=`` holds and ``<`` does not.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from sympy import Abs, Expr, Heaviside, Max, Min, Piecewise, Symbol, preorder_traversal, sign
-from sympy.core.relational import Equality, Relational, Unequality
+from sympy import Abs, Expr, Function, Heaviside, Integer, Max, Min, Piecewise, Symbol, preorder_traversal, sign
+from sympy.core.relational import Relational
 
-__all__ = ["Switches", "find_switches", "normalised", "pairs"]
+__all__ = ["Switches", "find_switches", "gap", "normalised", "pairs"]
+
+
+class gap(Function):
+    """gap(a, b): a less b, each computed by itself, so that it is zero exactly where the two numbers are equal.
+
+    A simplified difference is not: 100*x - 57 is no zero at x = 0.57, and x - 0.57 is.
+    """
+
+    nargs = 2
 
 
 def normalised(difference: Expr) -> tuple[Expr, bool]:
@@ -37,19 +50,26 @@ def pairs(node: Expr) -> Iterator[tuple[Expr, Expr]]:
 
 @dataclass(frozen=True)
 class Switches:
-    """The switching quantities of some expressions; the case is decided by whether each is positive.
+    """The switching quantities of some expressions; their signs decide the case.
 
     Attributes
     ----------
     quantities : tuple of Expr
+        As they are computed: one side less the other.
+    forms : tuple of (Expr, bool)
+        One per quantity: what ``normalised`` makes of it, by which it is recognised.
     """
 
     quantities: tuple[Expr, ...] = ()
+    forms: tuple[tuple[Expr, bool], ...] = ()
 
     def place(self, difference: Expr) -> tuple[int, bool] | None:
         """Return the number of the quantity that decides a sign, and whether it is turned round; None for none."""
-        quantity, turned = normalised(difference)
-        return (self.quantities.index(quantity), turned) if quantity in self.quantities else None
+        form, turned = normalised(difference)
+        for number, (other, other_turned) in enumerate(self.forms):
+            if form == other:
+                return number, turned != other_turned
+        return None
 
 
 def find_switches(expressions: Sequence[Expr], varying: Iterable[Symbol]) -> Switches:
@@ -68,19 +88,35 @@ def find_switches(expressions: Sequence[Expr], varying: Iterable[Symbol]) -> Swi
     >>> find_switches([Max(Integer(0), a - x), Max(a, Integer(0))], [x]).quantities
     (a - x,)
     """
-    moving, found = frozenset(varying), dict[Expr, None]()
+    moving, found = frozenset(varying), dict[Expr, tuple[Expr, bool]]()
     for expression in expressions:
         for node in preorder_traversal(expression):
-            if isinstance(node, Max | Min):
-                differences = [a - b for a, b in pairs(node)]
-            elif isinstance(node, Relational) and not isinstance(node, Equality | Unequality):
-                differences = [node.lhs - node.rhs]
-            elif isinstance(node, Abs | sign | Heaviside):
-                differences = [node.args[0]]
-            else:
-                continue
-            found.update((normalised(d)[0], None) for d in differences if d.free_symbols & moving)
-    return Switches(tuple(found))
+            for one, other in _compared(node):
+                if not (one - other).free_symbols & moving:
+                    continue
+                form, turned = normalised(one - other)
+                found.setdefault(form, _quantity(one, other, turned))
+    return Switches(tuple(q for q, _ in found.values()), tuple((f, turned) for f, (_, turned) in found.items()))
+
+
+def _compared(node: Expr) -> list[tuple[Expr, Expr]]:
+    """Return the pairs of which a node needs to know the larger."""
+    if isinstance(node, Max | Min):
+        return list(pairs(node))
+    if isinstance(node, Relational):
+        return [(node.lhs, node.rhs)]
+    if isinstance(node, Abs | sign | Heaviside):
+        return [(node.args[0], Integer(0))]
+    return []
+
+
+def _quantity(one: Expr, other: Expr, turned: bool) -> tuple[Expr, bool]:
+    """Return one less other, or what is left where a side is zero, and whether that is turned round."""
+    if other.is_zero:
+        return one, turned
+    if one.is_zero:
+        return other, not turned
+    return gap(one, other), turned
 
 
 def has_switches(expression: Expr) -> bool:

@@ -6,16 +6,19 @@ of the loop over steps; above all divisions by parameters, which become multipli
 
 from __future__ import annotations
 
+import operator
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sympy import (
+    ITE,
     Abs,
     Add,
     And,
     Expr,
     Heaviside,
+    Integer,
     Max,
     Min,
     Mul,
@@ -38,13 +41,16 @@ from sympy.logic.boolalg import BooleanFalse, BooleanTrue
 
 from dynamics.compiled.kernels import mathematics
 from dynamics.compiled.kernels.ir import Builder, Operand, Value
-from dynamics.compiled.kernels.switches import Switches, pairs
+from dynamics.compiled.kernels.switches import Switches, gap, pairs
 from dynamics.errors import DerivationError
 from dynamics.expressions.functions import expm1, hill, log1p, logistic, softplus
 
 __all__ = ["Tracer", "count_operations"]
 
 MOST_FACTORS = 64  # whole powers up to this are products
+_RELATIONS = {StrictGreaterThan: ">", GreaterThan: ">=", StrictLessThan: "<", LessThan: "<=", Equality: "==",
+              Unequality: "!="}
+_COMPARED = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le, "==": operator.eq, "!=": operator.ne}
 _UNARY = {exp: "exp", log: "log", sin: "sin", cos: "cos", tanh: "tanh", atan: "atan", erf: "erf", log1p: "log1p",
           expm1: "expm1", logistic: "logistic"}
 
@@ -63,7 +69,8 @@ class Tracer:
         Quantities whose case is held fixed.
     biases : sequence of Value
         One per switch: far above zero where its quantity counts as positive, far below where as negative, and zero
-        where the sign of the moment decides. Other cases are always decided by the sign of the moment.
+        where its value of the moment decides, as it does where the quantity stays exactly zero. Other cases are always
+        decided by the value of the moment.
     fixed : dict of Expr to Value, optional
         Values of expressions in parameters alone, shared by the tracers of one function; new ones are added.
 
@@ -118,6 +125,13 @@ class Tracer:
         if isinstance(c, float) and c == 0.0:
             return self.multiply(a, b)
         return self.build.fma(a, b, c)
+
+    def subtract(self, a: Operand, b: Operand) -> Operand:
+        if isinstance(b, float) and b == 0.0:
+            return a
+        if isinstance(a, float) and a == 0.0:
+            return -b
+        return a - b
 
     def reciprocal(self, a: Operand) -> Operand:
         return 1.0 / a if isinstance(a, Value) or a else float("inf")
@@ -177,13 +191,15 @@ class Tracer:
             return self._extreme(e)
         if isinstance(e, Piecewise):
             return self._cases(e)
+        if isinstance(e, gap):
+            return self.subtract(self.value(e.args[0]), self.value(e.args[1]))
         if isinstance(e, Heaviside):
-            return self.choose(e.args[0], 1.0, 0.0)
+            return self.choose(e.args[0], 1.0, 0.0, self.value(e.args[1]))
         if isinstance(e, Abs):
             inner = self.value(e.args[0])
-            return self.choose(e.args[0], inner, -inner)
+            return self.choose(e.args[0], inner, -inner, 0.0)
         if isinstance(e, signum):
-            return self.choose(e.args[0], 1.0, -1.0)
+            return self.choose(e.args[0], 1.0, -1.0, 0.0)
         if isinstance(e, softplus):
             return self._softplus(e)
         if isinstance(e, hill):
@@ -272,21 +288,23 @@ class Tracer:
 
     # ---- cases ------------------------------------------------------------------------------------------------------
 
-    def positive(self, difference: Expr, value: Operand) -> Value | bool:
-        """Whether a quantity counts as positive, its value being known."""
-        if not isinstance(value, Value):
-            return value > 0.0
-        place = self._switches.place(difference)
+    def compare(self, relation: str, a: Expr, b: Expr, at_a: Operand, at_b: Operand) -> Value | bool:
+        """Whether a relation between two quantities holds, their values being known; in the case that is held."""
+        if not isinstance(at_a, Value) and not isinstance(at_b, Value):
+            return bool(_COMPARED[relation](at_a, at_b))
+        place = self._switches.place(a - b)
         if place is None:
-            return value > 0.0
+            return self.build.compare(relation, at_a, at_b)
         number, turned = place
-        if turned:
-            return value > self._biases[number]
-        return value > -self._biases[number]
+        bias = self._biases[number]
+        # a difference far beyond any border is the same as none: only a quantity that is not held can be zero
+        return self.build.compare(relation, self.subtract(at_a, at_b), bias if turned else -bias)
 
-    def choose(self, difference: Expr, a: Operand, b: Operand) -> Operand:
-        """Return a where a quantity counts as positive, else b."""
-        return self._select(self.positive(difference, self.value(difference)), a, b)
+    def choose(self, quantity: Expr, above: Operand, below: Operand, at_zero: Operand) -> Operand:
+        """Return what belongs to the sign of a quantity."""
+        value = self.value(quantity)
+        rest = self._select(self.compare("<", quantity, Integer(0), value, 0.0), below, at_zero)
+        return self._select(self.compare(">", quantity, Integer(0), value, 0.0), above, rest)
 
     def _select(self, condition: Value | bool, a: Operand, b: Operand) -> Operand:
         if isinstance(condition, bool):
@@ -299,17 +317,9 @@ class Tracer:
         result = self.value(e.args[0])
         for before, argument in pairs(e):
             other = self.value(argument)
-            first = self.comparison(before, argument, result, other)
+            first = self.compare(">", before, argument, result, other)
             result = self._select(first, *((result, other) if isinstance(e, Max) else (other, result)))
         return result
-
-    def comparison(self, a: Expr, b: Expr, at_a: Operand, at_b: Operand) -> Value | bool:
-        """Whether a - b counts as positive."""
-        if isinstance(at_b, float) and at_b == 0.0:
-            return self.positive(a - b, at_a)
-        if isinstance(at_a, float) and at_a == 0.0:
-            return self.positive(a - b, -at_b)
-        return self.positive(a - b, at_a - at_b)
 
     def _cases(self, e: Piecewise) -> Operand:
         result: Operand = float("nan")
@@ -336,25 +346,13 @@ class Tracer:
         if isinstance(e, Not):
             inner = self.condition(e.args[0])
             return not inner if isinstance(inner, bool) else ~inner
+        if isinstance(e, ITE):
+            # a comparison of something that has cases itself
+            asked, then, otherwise = e.args
+            return self.condition(Or(And(asked, then), And(Not(asked), otherwise)))
         if isinstance(e, Relational):
-            return self._relation(e)
+            return self.compare(_RELATIONS[type(e)], e.lhs, e.rhs, self.value(e.lhs), self.value(e.rhs))
         raise DerivationError(f"no vector instructions for the condition '{e}'")
-
-    def _relation(self, e: Relational) -> Value | bool:
-        left, right = self.value(e.lhs), self.value(e.rhs)
-        if isinstance(e, StrictGreaterThan):
-            return self.comparison(e.lhs, e.rhs, left, right)
-        if isinstance(e, StrictLessThan):
-            return self.comparison(e.rhs, e.lhs, right, left)
-        if isinstance(e, LessThan | GreaterThan):
-            big, small = (e.lhs, e.rhs) if isinstance(e, LessThan) else (e.rhs, e.lhs)
-            at_big, at_small = (left, right) if isinstance(e, LessThan) else (right, left)
-            opposite = self.comparison(big, small, at_big, at_small)
-            return not opposite if isinstance(opposite, bool) else ~opposite
-        if not isinstance(left, Value) and not isinstance(right, Value):
-            return (left == right) == isinstance(e, Equality)
-        relation = {Equality: "==", Unequality: "!="}[type(e)]
-        return self.build.compare(relation, left, right)
 
 
 def count_operations(expressions: Sequence[Expr]) -> int:
