@@ -23,14 +23,29 @@ from dynamics.errors import DerivationError, IntegrationError, MissingExtraError
 from dynamics.symbolic.polynomial import jacobian_matrix
 from dynamics.systems import TIME, System
 
-__all__ = ["ENGINES", "EnsembleRun", "Lanes", "ensemble_run"]
+__all__ = ["DIRECTIONS", "ENGINES", "EnsembleRun", "Event", "Lanes", "asked_events", "ensemble_run", "watched_events"]
 
 Array = NDArray[np.float64]
+Event = str | tuple[str, ...] | None
 LOG = logging.getLogger(__name__)
 ENGINES = ("auto", "kernel", "numpy")
-_DIRECTIONS = {"falling": -1, "rising": 1, "both": 0}
+DIRECTIONS = {"falling": -1, "rising": 1, "both": 0}
 # What is written out as compiled code: so many states and operations of the field compile in about a second.
 MOST_STATES, LARGEST_KERNEL = 32, 1500
+
+
+def asked_events(system: System, event: Event) -> tuple[str, ...]:
+    """Return the events that are asked for, in declared order; None: every terminal one."""
+    if event is None:
+        return tuple(name for name, part in system.events.items() if part.terminal)
+    asked = (event,) if isinstance(event, str) else event
+    return tuple(name for name in system.events if name in asked)
+
+
+def watched_events(system: System, event: Event) -> tuple[str, ...]:
+    """Return the events that end a trajectory, in declared order: the terminal ones, and those that are asked for."""
+    asked = asked_events(system, event)
+    return tuple(name for name, part in system.events.items() if part.terminal or name in asked)
 
 
 @dataclass(frozen=True)
@@ -72,8 +87,8 @@ class EnsembleRun:
     base : System
         Continuous time, scalar states.
     measures : sequence of str
-    event : str, optional
-        Ends a trajectory, beside the terminal events.
+    event : str or tuple of str, optional
+        Ends a trajectory, beside the terminal events; None: these alone.
     ramp_shock : str, optional
         A shock that is spread over time.
     extremes : bool
@@ -85,7 +100,7 @@ class EnsembleRun:
         the last rows of the states of ``Lanes``. No event is watched then.
     """
 
-    def __init__(self, base: System, measures: Sequence[str], event: str | None, ramp_shock: str | None, extremes: bool,
+    def __init__(self, base: System, measures: Sequence[str], event: Event, ramp_shock: str | None, extremes: bool,
                  settle: bool, tangent: bool = False) -> None:
         system = ramped(base, ramp_shock) if ramp_shock else base
         self.system, self.functions = system, functions_of(system)
@@ -95,14 +110,14 @@ class EnsembleRun:
         self.measures = tuple(measures)
         self.integrals = [n for n, r in reductions.items() if r == "integral"]
         self.reduced = [n for n, r in reductions.items() if r != "integral"]
-        self.event, self.extremes, self.settle, self.ramped = event, extremes, settle, ramp_shock is not None
-        self.watched = [n for n in system.events if (n == event or system.events[n].terminal) and not tangent]
+        self.extremes, self.settle, self.ramped = extremes, settle, ramp_shock is not None
+        self.watched = [] if tangent else list(watched_events(system, event))
         parsed = system._parsed
         self.states = tuple(Symbol(n) for n in self.names)
         self.field = (*(system.field[n] for n in self.names), *(system.resolve(parsed.measures[n]) for n in self.integrals))
         self.events = tuple(system.resolve(parsed.events[n][0]) for n in self.watched)
         self.running = (*(system.resolve(parsed.measures[n]) for n in self.reduced), *(self.states if extremes else ()))
-        self.directions = tuple(_DIRECTIONS[system.events[w].direction] for w in self.watched)
+        self.directions = tuple(DIRECTIONS[system.events[w].direction] for w in self.watched)
         self.beside = tuple(Symbol(f"_integral_{k}") for k in range(len(self.integrals)))
         if tangent:
             carried, rates = _tangent(self.states, self.field)
@@ -235,7 +250,7 @@ class EnsembleRun:
 
 
 @functools.lru_cache(maxsize=32)
-def ensemble_run(base: System, measures: tuple[str, ...], event: str | None, ramp_shock: str | None, extremes: bool,
+def ensemble_run(base: System, measures: tuple[str, ...], event: Event, ramp_shock: str | None, extremes: bool,
                  settle: bool, tangent: bool = False) -> EnsembleRun:
     """Return the ``EnsembleRun`` of these choices; chunks of a sweep and rounds of a search ask for the same one."""
     return EnsembleRun(base, measures, event, ramp_shock, extremes, settle, tangent)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dynamics.analysis.ensemble_runs import EnsembleRun, Lanes, ensemble_run
+from dynamics.analysis.ensemble_runs import DIRECTIONS, EnsembleRun, Event, Lanes, asked_events, ensemble_run, watched_events
 from dynamics.analysis.field_edges import events_at_edges
 from dynamics.analysis.lane_points import LanePoints, followed_points, lane_points
+from dynamics.analysis.lane_rests import falls_at, lanes_at_rest
 from dynamics.analysis.ramps import RAMP_DURATION, RAMP_SIZE
+from dynamics.analysis.start_sides import begins_beyond
 from dynamics.compiled.functions import SystemFunctions, functions_of
 from dynamics.compiled.lanes import LaneResult
 from dynamics.errors import DerivationError, SpecificationError
@@ -22,8 +24,12 @@ from dynamics.systems import MAGNITUDE, System
 __all__ = ["Ensemble", "Outcome"]
 
 Array = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 SETTLED = 1e-3
 NEAR = 1e-6
+SHORTEST, LONGEST = 200.0, 20_000.0  # durations given to lanes, whose slowest rates differ
+# An event whose level changes by a larger share between the state and its rest may still be met on the way there.
+CLEAR = 0.25
 
 
 @dataclass(frozen=True)
@@ -35,7 +41,13 @@ class Outcome:
     status : ndarray of int, shape (lanes,)
         Codes of ``dynamics.results.STATUS``: event, settled, not_settled, diverged, ...
     at_once : ndarray of bool, shape (lanes,)
-        The shock itself carried the state across the event.
+        The shock itself carried the state across an event, or the start lay beyond one.
+    first_event : ndarray of int, shape (lanes,)
+        Which of the system's events ended the trajectory, -1 for none. Of several crossed at once one that was asked for.
+    asked : ndarray of bool, shape (lanes,)
+        Whether that event is one of those asked for.
+    rest : ndarray, shape (dimension, lanes)
+        Where the trajectory settles; nan where nothing proves that it does.
     final_state : ndarray, shape (dimension, lanes)
     final_time : ndarray, shape (lanes,)
     measures : mapping of str to ndarray, shape (lanes,)
@@ -44,16 +56,19 @@ class Outcome:
     """
 
     status: NDArray[np.int64]
-    at_once: NDArray[np.bool_]
+    at_once: Flags
+    first_event: NDArray[np.int64]
+    asked: Flags
+    rest: Array
     final_state: Array
     final_time: Array
     measures: Mapping[str, Array]
     lowest: Array
 
     @property
-    def happened(self) -> NDArray[np.bool_]:
-        """Whether the event happened."""
-        return self.status == STATUS["event"]
+    def happened(self) -> Flags:
+        """Whether an event that was asked for ended the trajectory."""
+        return (self.status == STATUS["event"]) & self.asked
 
 
 class Ensemble:
@@ -71,10 +86,13 @@ class Ensemble:
     many : bool
         Whether there will be many ensembles that vary the same parameters of this system: fixed points are then derived
         with numbers for its other parameters.
+    derive : bool
+        Whether fixed points are derived beside a given initial state; they tell how long a lane needs, and where it may
+        stop. Without them rests are found where trajectories end.
     """
 
     def __init__(self, system: System, parameters: Mapping[str, Array], lanes: int,
-                 initial_state: Mapping[str, Any] | None = None, *, many: bool = False) -> None:
+                 initial_state: Mapping[str, Any] | None = None, *, many: bool = False, derive: bool = True) -> None:
         if system.time != "continuous" or not isinstance(system, System):
             raise SpecificationError("many trajectories at once need a System in continuous time; iterate maps instead")
         self.system, self.lanes = system, lanes
@@ -83,11 +101,12 @@ class Ensemble:
         current = system.parameter_values
         for row, name in enumerate(self.functions.parameter_names):
             self.p[row] = parameters.get(name, current[name])
-        self.points: LanePoints | None
-        try:
-            self.points = lane_points(system, self.p, tuple(sorted(parameters)) if many else None)
-        except DerivationError:
-            self.points = None
+        self.points: LanePoints | None = None
+        if derive or initial_state is None:
+            try:
+                self.points = lane_points(system, self.p, tuple(sorted(parameters)) if many else None)
+            except DerivationError:
+                self.points = None
         if initial_state is not None:
             flat = self.functions.initial_state(system, dict.fromkeys(initial_state, 0.0))
             self.start = np.repeat(flat[:, None], lanes, axis=1)
@@ -113,31 +132,31 @@ class Ensemble:
         """Value of an event expression in each lane."""
         return self.functions.lane_function([self.system._parsed.events[event][0]])(np.zeros(self.lanes), state, self.p)[0]
 
-    def at_once(self, event: str, state: Array) -> NDArray[np.bool_]:
+    def at_once(self, event: str, state: Array) -> Flags:
         """Whether going from the start to ``state`` crosses the event."""
         before, after = self.level(event, self.start), self.level(event, state)
         falls, rises = (before > 0) & (after <= 0), (before < 0) & (after >= 0)
         return {"falling": falls, "rising": rises, "both": falls | rises}[self.system.events[event].direction]
 
-    def durations(self, tolerance: float, shortest: float = 200.0, longest: float = 20_000.0) -> Array:
+    def durations(self, tolerance: float, shortest: float = SHORTEST, longest: float = LONGEST) -> Array:
         """Time each lane needs to settle to ``tolerance`` by its slowest eigenvalue."""
         if self.points is None:
             return np.full(self.lanes, shortest)
-        with np.errstate(divide="ignore"):
-            needed = np.log(1 / tolerance) / np.where(self.points.slowest > 0, self.points.slowest, np.nan)
-        return np.clip(np.nan_to_num(needed, nan=shortest), shortest, longest)
+        return _needed(self.points.slowest, tolerance, shortest, longest)
 
     # ---- running -----------------------------------------------------------------------------------------------------
 
-    def run(self, shock: str | None = None, magnitude: Any = 0.0, *, event: str | None = "insolvency", ramp: float = 0.0,
+    def run(self, shock: str | None = None, magnitude: Any = 0.0, *, event: Event = "insolvency", ramp: float = 0.0,
             duration: Any = None, measures: Sequence[str] = (), relative_tolerance: float = 1e-6,
             absolute_tolerance: float = 1e-9, lanes: NDArray[np.intp] | None = None,
             extremes: bool = False, settle: bool = True, progress: Callable[[int, int], None] | None = None,
             engine: str = "auto", threads: int | None = None) -> Outcome:
         """Run every lane (or those in ``lanes``) after a shock of its own magnitude.
 
-        ``engine`` is "auto" (compiled code where it can be used, else arrays), "kernel" or "numpy"; ``threads`` is how many
-        threads compiled code uses, None for one per processor. Neither changes which way a trajectory ends.
+        ``event`` names the event, or the events, asked for; None: every terminal one. Every terminal event ends a
+        trajectory, whatever is asked for. ``engine`` is "auto" (compiled code where it can be used, else arrays), "kernel"
+        or "numpy"; ``threads`` is how many threads compiled code uses, None for one per processor. Neither changes which
+        way a trajectory ends.
 
         Returns
         -------
@@ -150,27 +169,121 @@ class Ensemble:
                                            absolute_tolerance=absolute_tolerance, extremes=extremes,
                                            settle=settle, progress=progress, engine=engine, threads=threads)
         magnitude = np.broadcast_to(np.asarray(magnitude, dtype=float), (self.lanes,))
-        duration = self.durations(relative_tolerance) if duration is None else np.broadcast_to(duration, (self.lanes,))
+        timed = duration is not None
+        duration = np.broadcast_to(duration, (self.lanes,)) if timed else self.durations(relative_tolerance)
         state = self.start.copy() if shock is None or ramp else self.shocked(shock, magnitude)
-        at_once = np.zeros(self.lanes, dtype=bool) if event is None else self.at_once(event, state)
+        first_event = self._at_start(event, state, absolute_tolerance)
+        at_once = first_event >= 0
         status = np.full(self.lanes, STATUS["not_run"])
         final_state, final_time = state.copy(), np.zeros(self.lanes)
+        rest = np.full(state.shape, np.nan)
         values = {name: np.full(self.lanes, np.nan) for name in measures}
         status[at_once] = STATUS["event"]
         lowest = np.minimum(self.start, state) if extremes else np.empty((0, self.lanes))
         running = np.nonzero(~at_once & np.all(np.isfinite(state), axis=0))[0]
         if running.size:
-            work = ensemble_run(self.system, tuple(measures), event, shock if ramp else None, extremes, settle)
+            asked = event if event is None or isinstance(event, str) else tuple(event)
+            work = ensemble_run(self.system, tuple(measures), asked, shock if ramp else None, extremes, settle)
             lanes_run = self._lanes(work, running, state, magnitude, ramp, duration)
-            result = work.run(replace(lanes_run, relative_tolerance=relative_tolerance, engine=engine, threads=threads,
-                                      absolute_tolerance=absolute_tolerance, progress=progress))
-            status[running] = _codes(work, result, lanes_run.parameters)
+            lanes_run = replace(lanes_run, relative_tolerance=relative_tolerance, engine=engine, threads=threads,
+                                absolute_tolerance=absolute_tolerance, progress=progress)
+            result = work.run(lanes_run)
+            codes, ended_by = _codes(work, result, lanes_run.parameters)
+            if settle:
+                rest[:, running] = self._proved(work, lanes_run, result, codes, ended_by, running, timed)
+            status[running] = codes
+            first_event[running] = ended_by
             final_state[:, running], final_time[running] = result.final_state[: work.size], result.final_time
             for name, found in work.values(result, lanes_run.parameters).items():
                 values[name][running] = found
             if extremes:
                 lowest[:, running] = np.fmin(lowest[:, running], result.minimum[len(work.reduced):])
-        return Outcome(status, at_once, final_state, final_time, values, lowest)
+        names = list(self.system.events)
+        numbers = [names.index(name) for name in asked_events(self.system, event)]
+        return Outcome(status, at_once, first_event, np.isin(first_event, numbers), rest, final_state, final_time, values,
+                       lowest)
+
+    def _at_start(self, event: Event, state: Array, absolute_tolerance: float) -> NDArray[np.int64]:
+        """The event that a shock crosses, or that lies behind the start, in each lane; -1 for none.
+
+        One that was asked for goes before others, and then the one declared first.
+        """
+        found = np.full(self.lanes, -1)
+        watched = watched_events(self.system, event)
+        if not watched:
+            return found
+        levels = self.functions.lane_function([self.system._parsed.events[name][0] for name in watched])
+        directions = np.array([DIRECTIONS[self.system.events[name].direction] for name in watched])
+        crossed = begins_beyond(lambda y: levels(np.zeros(self.lanes), y, self.p), state, directions, absolute_tolerance)
+        asked, names = asked_events(self.system, event), list(self.system.events)
+        for name in sorted(watched, key=lambda n: n not in asked):
+            met = crossed[watched.index(name)] | self.at_once(name, state)
+            found[met & (found < 0)] = names.index(name)
+        return found
+
+    # ---- rests -------------------------------------------------------------------------------------------------------
+
+    def _proved(self, work: EnsembleRun, lanes: Lanes, result: LaneResult, codes: NDArray[np.int64],
+                ended_by: NDArray[np.int64], which: NDArray[np.intp], timed: bool) -> Array:
+        """Where lanes settle; their codes say settled where that is proved, and nowhere else.
+
+        Compiled code stops a lane in a box around its own fixed point. That is no proof where the basin is narrower than the
+        box, and lanes may go elsewhere: rests are then looked for where they ended. Lanes that were stopped too early, or
+        that need longer than they were given by default, are run again without a box.
+        """
+        rest = np.full((work.size, which.size), np.nan)
+        final = result.final_state[: work.size]
+        own = np.zeros(which.size, dtype=bool)
+        if self.points is not None:
+            boxed = np.flatnonzero(codes == STATUS["settled"])
+            points = self.points.of(which[boxed])
+            isolated = points.arriving(self.functions.names).all(axis=0)
+            sure = isolated & falls_at(final[:, boxed], points.state, points.jacobian, self.p[:, which[boxed]],
+                                       self.functions.lane_field)
+            sure &= self._clear_of_events(work, final[:, boxed], points.state, self.p[:, which[boxed]])
+            own[boxed[sure]] = True
+            rest[:, own] = points.state[:, sure]
+        ended = np.isin(codes, [STATUS["settled"], STATUS["not_settled"]]) & ~own & (result.final_time >= lanes.ramp)
+        looked = np.flatnonzero(ended)
+        early = codes[looked] == STATUS["settled"]
+        slowest, proved = self._looked_at(work, final, codes, rest, looked, which)
+        again, longer = self._again(lanes, looked, early, slowest, proved, timed)
+        if again.size:
+            lanes = replace(
+                lanes, state=lanes.state[:, again], parameters=lanes.parameters[:, again], duration=longer,
+                low=np.full((work.size, again.size), np.inf), high=np.full((work.size, again.size), -np.inf))
+            fresh = work.run(lanes)
+            for part in fields(LaneResult):
+                getattr(result, part.name)[..., again] = getattr(fresh, part.name)
+            codes[again], ended_by[again] = _codes(work, fresh, lanes.parameters)
+            still = again[codes[again] == STATUS["not_settled"]]
+            self._looked_at(work, final, codes, rest, still, which)
+        return rest
+
+    def _looked_at(self, work: EnsembleRun, final: Array, codes: NDArray[np.int64], rest: Array, looked: NDArray[np.intp],
+                   which: NDArray[np.intp]) -> tuple[Array, Flags]:
+        """Look for rests beside the ends of some lanes; slowest rates there, and whether they are proved."""
+        found = lanes_at_rest(self.system, final[:, looked], self.p[:, which[looked]], work.watched)
+        codes[looked] = np.where(found.proved, STATUS["settled"], STATUS["not_settled"])
+        rest[:, looked] = np.where(found.proved, found.state, np.nan)
+        return found.slowest, found.proved
+
+    def _again(self, lanes: Lanes, looked: NDArray[np.intp], early: Flags, slowest: Array, proved: Flags, timed: bool
+               ) -> tuple[NDArray[np.intp], Array]:
+        """Which lanes are run again, and for how long."""
+        given = lanes.duration[looked]
+        needed = given if timed else np.maximum(given, _needed(slowest, lanes.relative_tolerance, SHORTEST, LONGEST))
+        chosen = ~proved & (early | (needed > given))
+        return looked[chosen], needed[chosen]
+
+    def _clear_of_events(self, work: EnsembleRun, state: Array, rest: Array, p: Array) -> Flags:
+        """Whether no event lies between a state and its rest, nor just behind."""
+        if not work.events or not state.shape[1]:
+            return np.ones(state.shape[1], dtype=bool)
+        levels = self.functions.lane_function([self.system._parsed.events[name][0] for name in work.watched])
+        time = np.zeros(state.shape[1])
+        there = levels(time, rest, p)
+        return np.asarray(np.all(np.abs(levels(time, state, p) - there) <= CLEAR * np.abs(there), axis=0))
 
     def _lanes(self, work: EnsembleRun, which: NDArray[np.intp], state: Array, magnitude: Array, ramp: float,
                duration: Array) -> Lanes:
@@ -184,13 +297,12 @@ class Ensemble:
         points = self.points
         target = points.state[:, which] if points is not None else np.full((work.size, which.size), np.nan)
         stable = points.stable[which] if points is not None else np.zeros(which.size, dtype=bool)
-        free = set() if points is None else {n for c in points.candidates for n in c.free}
-        arriving = np.array([n not in free for n in self.functions.names])
+        arriving = np.ones(target.shape, dtype=bool) if points is None else points.of(which).arriving(self.functions.names)
         distance = _distance(state[:, which], target, arriving)
         reach = np.where(stable, np.maximum(NEAR, SETTLED * np.minimum(np.nan_to_num(distance, nan=1.0), 1.0)), -1.0)
         if ramp:
             reach = np.where(stable, SETTLED * 1e-1, -1.0)
-        margin = np.where(arriving[:, None], reach * (np.abs(target) + 0.01), np.inf)
+        margin = np.where(arriving, reach * (np.abs(target) + 0.01), np.inf)
         # where nothing is stable the box is empty, whichever states need not arrive
         margin = np.where(stable, margin, -1.0)
         return Lanes(state[:, which], p, target - margin, target + margin, np.asarray(duration)[which], 1e-6, 1e-9, ramp)
@@ -200,27 +312,32 @@ class Ensemble:
         twin.__dict__.update(self.__dict__)
         twin.lanes, twin.p, twin.start = len(lanes), self.p[:, lanes], self.start[:, lanes]
         if self.points is not None:
-            q = self.points
-            twin.points = replace(q, state=q.state[:, lanes], which=q.which[lanes], growth=q.growth[lanes],
-                                  slowest=q.slowest[lanes])
+            twin.points = self.points.of(lanes)
         return twin
 
 
-def _codes(work: EnsembleRun, result: LaneResult, p: Array) -> NDArray[np.int64]:
+def _codes(work: EnsembleRun, result: LaneResult, p: Array) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """How lanes ended, and by which of the system's events; a lane that only came to its end has not settled."""
     codes = result.status.astype(np.int64)
     codes[codes == STATUS["completed"]] = STATUS["not_settled"]
     functions, final = work.functions, result.final_state[: work.size]
     happened = events_at_edges(codes, result.final_time, final, p, functions.lane_field,
                                functions.lane_function(work.events), work.directions)
     codes[happened >= 0] = STATUS["event"]
-    if work.event is not None and work.watched:
-        # another terminal event ended the path without the one asked for
-        other = np.where(happened >= 0, happened, result.event_index) != work.watched.index(work.event)
-        codes[(codes == STATUS["event"]) & other] = STATUS["completed"]
-    return codes
+    watched = np.where(happened >= 0, happened, result.event_index)
+    names = list(work.system.events)
+    numbers = np.array([*(names.index(name) for name in work.watched), -1])
+    return codes, np.where(codes == STATUS["event"], numbers[watched], -1)
 
 
-def _distance(state: Array, target: Array, arriving: NDArray[np.bool_]) -> Array:
-    """Scaled distance to the target; nan where there is none."""
-    difference = np.abs(state - target)[arriving] / (np.abs(target)[arriving] + 0.01)
-    return np.asarray(np.max(difference, axis=0)) if difference.size else np.zeros(state.shape[1])
+def _needed(slowest: Array, tolerance: float, shortest: float, longest: float) -> Array:
+    """Time after which a displacement has fallen to ``tolerance`` at the slowest rate."""
+    with np.errstate(divide="ignore"):
+        needed = np.log(1 / tolerance) / np.where(slowest > 0, slowest, np.nan)
+    return np.clip(np.nan_to_num(needed, nan=shortest), shortest, longest)
+
+
+def _distance(state: Array, target: Array, arriving: Flags) -> Array:
+    """Scaled distance to the target, of the states that arrive; nan where there is none."""
+    difference = np.abs(state - target) / (np.abs(target) + 0.01)
+    return np.asarray(np.max(np.where(arriving, difference, 0.0), axis=0))

@@ -37,6 +37,8 @@ class LanePoints:
         Largest real part of the eigenvalues (structural zeros left out); for maps log of the largest modulus.
     slowest : ndarray, shape (lanes,)
         Smallest absolute real part.
+    jacobian : ndarray, shape (dimension, dimension, lanes)
+        At the point, in its own regime.
     candidates : tuple of Candidate
         Empty where points were followed from the current parameters.
     complete : bool
@@ -47,6 +49,7 @@ class LanePoints:
     which: NDArray[np.int64]
     growth: Array
     slowest: Array
+    jacobian: Array
     candidates: tuple[Candidate, ...]
     complete: bool = True
 
@@ -54,6 +57,20 @@ class LanePoints:
     def stable(self) -> Flags:
         """Whether the point exists and is stable."""
         return (self.which >= 0) & (self.growth < -NEUTRAL)
+
+    def arriving(self, names: Sequence[str]) -> Flags:
+        """Which states have a value to arrive at, shape (dimension, lanes): those that the lane's own point leaves free
+        have none."""
+        arriving = np.ones(self.state.shape, dtype=bool)
+        for number, candidate in enumerate(self.candidates):
+            rows = [row for row, name in enumerate(names) if name in candidate.free]
+            arriving[np.ix_(rows, self.which == number)] = False
+        return arriving
+
+    def of(self, lanes: NDArray[np.intp]) -> LanePoints:
+        """Return the points of some lanes."""
+        return LanePoints(self.state[:, lanes], self.which[lanes], self.growth[lanes], self.slowest[lanes],
+                          self.jacobian[:, :, lanes], self.candidates, self.complete)
 
     @property
     def extent(self) -> str:
@@ -117,15 +134,19 @@ def _best(system: System, p: Array, offered: Iterable[tuple[Candidate, Array, Fl
     functions, lanes = functions_of(system), p.shape[1]
     state, which = np.full((functions.dimension, lanes), np.nan), np.full(lanes, -1)
     growth, slowest = np.full(lanes, np.inf), np.full(lanes, np.nan)
+    jacobian = np.full((functions.dimension, functions.dimension, lanes), np.nan)
     for number, (candidate, point, known) in enumerate(offered):
         inside = known & np.all(np.isfinite(point), axis=0) & _within(system, point) & ~_ended(system, functions, point, p)
         if not inside.any():
             continue
-        largest, smallest = _spectrum(system, functions, candidate, point, p, inside)
+        matrix, largest, smallest = _spectrum(system, functions, candidate, point, p, inside)
         better = inside & ((which < 0) | (largest < growth))
-        state[:, better], which[better], growth[better], slowest[better] = \
-            point[:, better], number, largest[better], smallest[better]
-    return LanePoints(state, which, growth, slowest, candidates, complete)
+        state[:, better] = point[:, better]
+        which[better] = number
+        growth[better] = largest[better]
+        slowest[better] = smallest[better]
+        jacobian[:, :, better] = matrix[:, :, better]
+    return LanePoints(state, which, growth, slowest, jacobian, candidates, complete)
 
 
 def _within(system: System, point: Array) -> Flags:
@@ -152,22 +173,24 @@ def _ended(system: System, functions: Any, point: Array, p: Array) -> Flags:
 
 
 def _spectrum(system: System, functions: Any, candidate: Candidate, point: Array, p: Array, inside: Flags
-              ) -> tuple[Array, Array]:
-    """Largest and (in absolute value) smallest real part of the eigenvalues of each lane."""
+              ) -> tuple[Array, Array, Array]:
+    """Jacobians; largest and (in absolute value) smallest real part of the eigenvalues of each lane."""
     size, lanes = point.shape
-    matrix = functions.lane_function(list(candidate.jacobian))(np.zeros(lanes), point, p)
+    matrix = functions.lane_function(list(candidate.jacobian))(np.zeros(lanes), point, p).reshape(size, size, lanes)
     largest, smallest = np.full(lanes, np.nan), np.full(lanes, np.nan)
-    usable = inside & np.all(np.isfinite(matrix), axis=0)
+    usable = inside & np.all(np.isfinite(matrix), axis=(0, 1))
     if usable.any():
-        eigenvalues = _eigenvalues(matrix[:, usable].reshape(size, size, -1), candidate.blocks)
+        eigenvalues = _eigenvalues(matrix[:, :, usable], candidate.blocks)
         with np.errstate(divide="ignore"):
             rates = eigenvalues.real if system.time == "continuous" else np.log(np.abs(eigenvalues))
         if candidate.free:
             # those neutral by structure are left out
             distance = np.abs(eigenvalues - (0.0 if system.time == "continuous" else 1.0))
             rates = np.take_along_axis(rates, np.argsort(distance, axis=0)[len(candidate.free):], axis=0)
-        largest[usable], smallest[usable] = rates.max(axis=0), np.abs(rates).min(axis=0)
-    return largest, smallest
+        # where every state is free nothing grows, and nothing is slow
+        largest[usable] = rates.max(axis=0, initial=-np.inf)
+        smallest[usable] = np.abs(rates).min(axis=0, initial=np.inf)
+    return matrix, largest, smallest
 
 
 def _eigenvalues(matrix: Array, blocks: Sequence[Sequence[int]]) -> NDArray[np.complex128]:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from dynamics.analysis.dense_paths import Happening, Path
 from dynamics.analysis.field_edges import SHORT, at_an_edge, time_left
+from dynamics.analysis.start_sides import begins_beyond
 from dynamics.compiled.functions import RegimeFunctions, SystemFunctions, functions_of
 from dynamics.errors import IntegrationError, SpecificationError, did_you_mean
 from dynamics.systems import System
@@ -91,6 +92,8 @@ class _Follower:
         if not np.all(np.isfinite(self.functions.field(t, y, self.p))):
             path.status, path.message = "invalid_state", f"the equations have no finite value at time {t:g}"
             return path
+        if self._begins_ended(t, y):
+            return path
         regime = self._regime(t, y, None)
         restarts, last = 0, t
         while t < end:
@@ -105,6 +108,22 @@ class _Follower:
             restarts = restarts + 1 if t - last <= 1e-12 * max(1.0, abs(t)) else 0
             last = t
         return path
+
+    def _begins_ended(self, t: float, y: Array) -> bool:
+        """Whether a terminal event lies behind the start; the path is then at its end."""
+        ending = [row for row, name in zip(self.rows, self.event_names, strict=True) if name in self.terminal]
+        if not ending:
+            return False
+        names = list(self.system.events)
+        directions = np.array([_DIRECTIONS[self.system.events[names[row]].direction] for row in ending])
+        beyond = begins_beyond(lambda state: self.functions.events(t, state[:, 0], self.p)[ending][:, None], y[:, None],
+                               directions, self.absolute)
+        if not beyond.any():
+            return False
+        name = names[ending[int(np.argmax(beyond[:, 0]))]]
+        self.path.happenings.append(Happening(name, t, y))
+        self._ended("event", f"the start lies beyond the event '{name}'", t, y, None)
+        return True
 
     def _regime(self, t: float, y: Array, previous: RegimeFunctions | None) -> RegimeFunctions | None:
         """Return the regime that holds just after ``t``; on a border the one the flow goes into.

@@ -6,29 +6,58 @@ import numpy as np
 from numpy.typing import NDArray
 from sympy import Max, Piecewise, Symbol
 
+from dynamics.analysis.closed_forms import Candidate
 from dynamics.analysis.ensembles import Ensemble, Outcome
 from dynamics.analysis.lane_points import BORDER, LanePoints
 from dynamics.results import STATUS
 
 __all__ = ["REGIMES", "decided_without_trajectory", "regimes_of"]
 
+Array = NDArray[np.float64]
+
 REGIMES = {"stable": 0, "cascades_after_shock": 1, "unstable": 2, "insolvent_at_once": 3, "target_above_venue_limit": 4,
-           "not_settled": 5, "no_fixed_point": 6, "invalid": 7, "not_run": 8}
+           "not_settled": 5, "no_fixed_point": 6, "invalid": 7, "not_run": 8, "ended_by_other_event": 9,
+           "other_attractor": 10}
+# Scaled distance below which two rests are one (both are known almost to rounding), and the size below which a state
+# counts as small, as in the boxes of lanes.
+SAME, SIZE = 1e-6, 0.01
 
 
 def regimes_of(ensemble: Ensemble, outcome: Outcome) -> NDArray[np.int64]:
     """Return the regime of each lane, from how its trajectory ended and from its eigenvalues."""
     regime = np.full(ensemble.lanes, REGIMES["invalid"])
-    settled = np.isin(outcome.status, [STATUS["settled"], STATUS["completed"]])
+    settled = outcome.status == STATUS["settled"]
     regime[settled] = REGIMES["stable"]
+    regime[outcome.status == STATUS["event"]] = REGIMES["ended_by_other_event"]
     regime[outcome.status == STATUS["not_settled"]] = REGIMES["not_settled"]
     regime[outcome.happened] = REGIMES["cascades_after_shock"]
     regime[outcome.status == STATUS["diverged"]] = REGIMES["cascades_after_shock"]
     points = ensemble.points
     if points is not None:
         regime[settled & _called_for_ever(ensemble, points)] = REGIMES["target_above_venue_limit"]
-    decided = decided_without_trajectory(ensemble, outcome.at_once)
+        regime[settled & ~_at_own_rest(ensemble, points, outcome.rest)] = REGIMES["other_attractor"]
+    decided = decided_without_trajectory(ensemble, outcome.at_once & outcome.happened)
     return np.where(decided >= 0, decided, regime)
+
+
+def _at_own_rest(ensemble: Ensemble, points: LanePoints, rest: Array) -> NDArray[np.bool_]:
+    """Whether a rest is the lane's own fixed point, or one of a family of rests that the own one belongs to."""
+    own = np.all(np.abs(rest - points.state) <= SAME * (np.abs(points.state) + SIZE), axis=0)
+    for candidate in points.candidates:
+        if candidate.free:
+            both = [_is_member(ensemble, candidate, state) for state in (rest, points.state)]
+            own |= both[0] & both[1]
+    return np.asarray(own)
+
+
+def _is_member(ensemble: Ensemble, candidate: Candidate, state: Array) -> NDArray[np.bool_]:
+    """Whether states lie in a family: its other states are what the free ones make of them, in its own regime."""
+    functions, time = ensemble.functions, np.zeros(ensemble.lanes)
+    member = functions.lane_function(list(candidate.state.values()))(time, state, ensemble.p)
+    inside = np.all(np.abs(member - state) <= SAME * (np.abs(state) + SIZE), axis=0)
+    if candidate.conditions:
+        inside &= np.all(functions.lane_function(list(candidate.conditions))(time, state, ensemble.p) >= -SAME, axis=0)
+    return np.asarray(inside)
 
 
 def _called_for_ever(ensemble: Ensemble, points: LanePoints) -> NDArray[np.bool_]:

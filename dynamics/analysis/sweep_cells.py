@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dynamics.analysis.ensemble_runs import Lanes
-from dynamics.analysis.ensembles import Ensemble, Outcome
+from dynamics.analysis.ensembles import Ensemble
 from dynamics.analysis.lane_exponents import lane_exponents
 from dynamics.analysis.lane_orbits import attractors_of, orbits_of
 from dynamics.analysis.lane_thresholds import OUTCOMES, lane_thresholds
@@ -34,7 +34,6 @@ Report = Callable[[int, int], None]
 FLOW_MEASURES = ("regime", "growth_rate", "settled_state", "threshold", "lyapunov")
 MAP_MEASURES = ("lyapunov", "period", "settled_state")
 DURATION, STEPS, DISCARD = 200.0, 2000, 1000
-AT_REST = 1e-6
 logger = logging.getLogger(__name__)
 
 
@@ -299,7 +298,7 @@ def _exponents(plan: Plan, job: Job, ensemble: Ensemble) -> dict[str, NDArray[An
     outcome = ensemble.run(shock, size, event=o["event"] or _terminal(plan.system), duration=duration + discard,
                            settle=False, relative_tolerance=o["relative_tolerance"],
                            absolute_tolerance=o["absolute_tolerance"], engine=o["engine"], threads=job.threads)
-    status = np.where(outcome.status == STATUS["completed"], STATUS["event"], outcome.status)
+    status = outcome.status.copy()
     found = {"lyapunov": np.full(ensemble.lanes, np.nan), "lyapunov_standard_error": np.full(ensemble.lanes, np.nan),
              "status": status}
     magnitude = np.broadcast_to(np.asarray(size, dtype=float), (ensemble.lanes,))
@@ -337,18 +336,8 @@ def _trajectories(plan: Plan, job: Job, ensemble: Ensemble, settling: bool, prog
     if "regime" in plan.special:
         found["regime"] = regimes_of(ensemble, outcome)
     if "settled_state" in plan.special:
-        rest = _at_rest(ensemble, outcome)
-        found |= {f"settled_{n}": np.where(rest, row, np.nan)
-                  for n, row in zip(ensemble.functions.names, outcome.final_state, strict=True)}
+        found |= {f"settled_{n}": row for n, row in zip(ensemble.functions.names, outcome.rest, strict=True)}
     return found
-
-
-def _at_rest(ensemble: Ensemble, outcome: Outcome) -> NDArray[np.bool_]:
-    if ensemble.points is not None:
-        return outcome.status == STATUS["settled"]
-    speed = ensemble.functions.lane_field(outcome.final_time, outcome.final_state, ensemble.p)
-    scaled = np.max(np.abs(speed) / (np.abs(outcome.final_state) + 0.01), axis=0)
-    return (outcome.status == STATUS["not_settled"]) & (scaled < AT_REST)
 
 
 # ---- starts and shocks ---------------------------------------------------------------------------------------------------

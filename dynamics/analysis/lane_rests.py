@@ -1,0 +1,434 @@
+"""Whether trajectories have come to rest, many at once; ``rests`` asks the same of one state.
+
+A state has settled where a rest is shown to attract it: Newton's method finds a zero of the field beside the state; the
+eigenvalues there are stable, apart from zeros that belong to a whole family of rests; the quadratic form of Lyapunov's
+equation falls along the flow all around, on the level through the state and on one of twice its size; and no event lies
+within. A slow drift, a saddle and the ghost of a fold have no such point, however slowly they move.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dynamics.compiled.functions import SystemFunctions, functions_of
+from dynamics.systems import System
+
+__all__ = ["LaneRests", "falls_at", "lanes_at_rest"]
+
+Array = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+Lanes = NDArray[np.intp]
+BLOCK = 512               # lanes looked at together: samples around them fit into a cache
+NEUTRAL = 1e-9            # growth rates closer to zero than this are not told from zero, as for fixed points
+TURNS = 12                # of Newton's method: beside a rest it needs three or four
+ARRIVED = 1e-12           # relative length of a step of Newton's method that is rounding
+CLOSE = 0.05              # relative distance from its rest up to which a state is looked at
+FLOOR = 0.01              # size below which distances are absolute, as in the boxes of lanes
+SMALLEST = 1e-6           # relative size of the neighbourhood looked at where the state is closer than that
+ZERO_MODE = 1e-8          # singular value, by the largest, below which a direction may be one of a family
+ROUNDING = 64 * 2.0**-52  # of a rate, by the sizes of the terms it is the sum of
+CREEP = 1e-9              # share of its linear rate by which a form may rise: rounding, where one side of a border rests
+WIDER = 2.0               # size of the outer level, by that of the level through the state
+BALANCING = 6             # rounds, each of which leaves a share of what is out of balance
+CORRECTIONS = 4           # of a state beside a family of rests: and of its member: each leaves a share of the distance
+ALONG = 1e-4              # relative step along a family of rests to the next one
+SIDES = (1e-6, 1.0)       # share of the way from rest to state at which derivatives are taken: the side it comes from
+LARGEST_SOLVED = 6        # states up to which Lyapunov's equation is solved as one linear system
+DOUBLINGS = 60            # of the sum that solves it for more states: enough for rates that differ by 2**60
+
+
+@dataclass(frozen=True)
+class LaneRests:
+    """What is beside each state.
+
+    Attributes
+    ----------
+    proved : ndarray of bool, shape (lanes,)
+        The state is attracted by the rest; no event comes before.
+    state : ndarray, shape (dimension, lanes)
+        The rest that Newton's method goes to from there, stable by its eigenvalues; nan where it finds none.
+    slowest : ndarray, shape (lanes,)
+        Smallest rate of decay at that rest; inf where every direction is one of the family, nan without a rest.
+    """
+
+    proved: Flags
+    state: Array
+    slowest: Array
+
+
+Near = Callable[[Array, Array], Flags]
+
+
+def lanes_at_rest(system: System, state: Array, p: Array, events: Sequence[str] = ()) -> LaneRests:
+    """Say for each lane whether it has come to rest.
+
+    Parameters
+    ----------
+    system : System
+        Continuous time, scalar states.
+    state, p : ndarray, shape (dimension or parameters, lanes)
+    events : sequence of str
+        Those that end a trajectory.
+
+    Returns
+    -------
+    LaneRests
+        Nothing is proved where the equations depend on time.
+
+    Examples
+    --------
+    >>> import dynamics as dy, numpy as np
+    >>> wells = dy.System(name="wells", states={"x": 0}, equations={"x": "x - x**3"})
+    >>> found = lanes_at_rest(wells, np.array([[-1.001, 0.0, 0.3, 1.0]]), np.empty((0, 4)))
+    >>> found.proved.tolist()
+    [True, False, False, True]
+    >>> float(found.state[0, 0])
+    -1.0
+    """
+    functions, lanes = functions_of(system), state.shape[1]
+    found = LaneRests(np.zeros(lanes, dtype=bool), np.full(state.shape, np.nan), np.full(lanes, np.nan))
+    if not system.autonomous:
+        return found
+    near = _near_side(system, functions, events)
+    with np.errstate(all="ignore"):
+        for first in range(0, lanes, BLOCK):
+            part = slice(first, first + BLOCK)
+            found.proved[part], found.state[:, part], found.slowest[part] = \
+                _block(functions, state[:, part], p[:, part], near)
+    return found
+
+
+def falls_at(state: Array, rest: Array, jacobian: Array, p: Array, field: Callable[[Array, Array, Array], Array]) -> Flags:
+    """Whether the quadratic form of a rest falls, at the state and at its mirror image, at half its linear rate or faster.
+
+    Parameters
+    ----------
+    state, rest : ndarray, shape (dimension, lanes)
+    jacobian : ndarray, shape (dimension, dimension, lanes)
+        At the rest, whose eigenvalues are all stable.
+    p : ndarray, shape (parameters, lanes)
+    field : callable
+        Of times, states and parameters.
+
+    Returns
+    -------
+    ndarray of bool, shape (lanes,)
+    """
+    time = np.zeros(state.shape[1])
+    with np.errstate(all="ignore"):
+        away = state - rest
+        form = _form(jacobian.transpose(2, 0, 1))
+        pull = np.einsum("kij,jk->ik", form, away)
+        wanted = -0.5 * np.sum(away * away, axis=0)
+        ahead = 2.0 * np.sum(pull * field(time, state, p), axis=0)
+        behind = -2.0 * np.sum(pull * field(time, rest - away, p), axis=0)
+        return np.asarray((ahead <= wanted) & (behind <= wanted))
+
+
+# ---- one block of lanes --------------------------------------------------------------------------------------------------
+
+def _block(functions: SystemFunctions, x: Array, p: Array, near: Near) -> tuple[Flags, Array, Array]:
+    lanes = x.shape[1]
+    rest, arrived = _zeros(functions, x, p)
+    proved, stable = np.zeros(lanes, dtype=bool), np.zeros(lanes, dtype=bool)
+    slowest = np.full(lanes, np.nan)
+    for share in SIDES:
+        looked = np.flatnonzero(arrived & ~proved)
+        for which, modes in _members(functions, x, rest, p, looked, share):
+            holds = modes.stable & _is_family(functions, modes, x[:, which], rest[:, which], p[:, which])
+            stable[which] |= holds
+            slowest[which[holds]] = modes.slowest[holds]
+            chosen = np.flatnonzero(holds & _is_close(x[:, which], rest[:, which]))
+            if chosen.size:
+                there = which[chosen]
+                proved[there] = _attracted(functions, modes.take(chosen), x[:, there], rest[:, there], p[:, there], near)
+    return proved, np.where(stable, rest, np.nan), slowest
+
+
+def _zeros(functions: SystemFunctions, x: Array, p: Array) -> tuple[Array, Flags]:
+    """Newton's method from each state, along the directions in which the field changes."""
+    y = x.copy()
+    arrived = np.zeros(x.shape[1], dtype=bool)
+    going = _finite(x.T)
+    for _ in range(TURNS):
+        lanes = np.flatnonzero(going)
+        if not lanes.size:
+            break
+        rate = functions.lane_field(np.zeros(lanes.size), y[:, lanes], p[:, lanes])
+        matrix = _jacobian(functions, y[:, lanes], p[:, lanes])
+        usable = _finite(matrix) & _finite(rate.T)
+        step = np.full((len(y), lanes.size), np.nan)
+        for rank, members in _by_rank(matrix, usable):
+            step[:, members] = -_Modes(matrix[members], rank).inverted(rate[:, members])
+        usable &= _finite(step.T)
+        moved = lanes[usable]
+        y[:, moved] += step[:, usable]
+        size = np.abs(step) <= ARRIVED * (np.abs(y[:, lanes]) + np.abs(x[:, lanes] - y[:, lanes]) + FLOOR * ARRIVED)
+        ended = usable & size.all(axis=0)
+        arrived[lanes[ended]] = True
+        going[lanes[ended | ~usable]] = False
+    return y, arrived
+
+
+def _finite(values: Array) -> Flags:
+    """Whether everything is finite, for each entry of the first axis."""
+    return np.asarray(np.isfinite(values).all(axis=tuple(range(1, values.ndim))), dtype=bool)
+
+
+def _jacobian(functions: SystemFunctions, y: Array, p: Array) -> Array:
+    """Jacobians, shape (lanes, dimension, dimension)."""
+    return functions.lane_jacobian(np.zeros(y.shape[1]), y, p).transpose(2, 0, 1)
+
+
+def _is_close(x: Array, y: Array) -> Flags:
+    return np.asarray(np.all(np.abs(x - y) <= CLOSE * (np.abs(y) + FLOOR), axis=0))
+
+
+def _near_side(system: System, functions: SystemFunctions, events: Sequence[str]) -> Near:
+    """Whether states are on the near side of every event, whose two-sided ones take the side of a reference state."""
+    if not events:
+        return lambda y, p: np.ones(y.shape[1], dtype=bool)
+    level = functions.lane_function([system._parsed.events[name][0] for name in events])
+    directions = [system.events[name].direction for name in events]
+    falling = np.array([d == "falling" for d in directions])[:, None]
+    rising = np.array([d == "rising" for d in directions])[:, None]
+
+    def near(y: Array, p: Array) -> Flags:
+        value = level(np.zeros(y.shape[1]), y, p)
+        # samples come in groups, the state itself first
+        return np.asarray(np.all(np.where(falling, value > 0, np.where(rising, value < 0, value != 0)), axis=0))
+
+    return near
+
+
+# ---- modes of a Jacobian -------------------------------------------------------------------------------------------------
+
+def _by_rank(matrix: Array, usable: Flags) -> list[tuple[int, Lanes]]:
+    """Lanes by the number of directions in which the field changes."""
+    lanes = np.flatnonzero(usable)
+    if not lanes.size:
+        return []
+    values = np.linalg.svd(_balanced(matrix[lanes])[0], compute_uv=False)
+    ranks = np.sum(values > ZERO_MODE * values[:, :1], axis=1)
+    return [(int(rank), lanes[ranks == rank]) for rank in np.unique(ranks)]
+
+
+def _balanced(matrix: Array) -> tuple[Array, Array]:
+    """Matrices in units of the states in which rows and columns have like sizes, and these units."""
+    unit = np.ones(matrix.shape[:2])
+    scaled = matrix.copy()
+    inner = ~np.eye(matrix.shape[1], dtype=bool)
+    for _ in range(BALANCING):
+        row = np.abs(scaled * inner).sum(axis=2)
+        column = np.abs(scaled * inner).sum(axis=1)
+        ratio = row / np.where(column > 0, column, 1.0)
+        # the fourth root, since every state is rescaled at the same time
+        factor = np.where((row > 0) & (column > 0), np.sqrt(np.sqrt(ratio)), 1.0)
+        unit *= factor
+        scaled = matrix * unit[:, None, :] / unit[:, :, None]
+    return scaled, unit
+
+
+class _Modes:
+    """Jacobians J = F G of one rank, and what they do to the coordinates w = G z of a displacement z: w' = (G F) w.
+
+    The directions along which the field does not change are split off as the fast ones leave them: by the projection
+    that commutes with J, not by the shortest way.
+    """
+
+    def __init__(self, matrix: Array, rank: int) -> None:
+        scaled, unit = _balanced(matrix)
+        left, values, right = np.linalg.svd(scaled)
+        self.rank = rank
+        self.unit = unit
+        self.columns = left[:, :, :rank] * values[:, None, :rank]
+        self.rows = right[:, :rank]
+        self.along = right[:, rank:].transpose(0, 2, 1)
+        self.reduced = self.rows @ self.columns
+        rates = np.linalg.eigvals(self.reduced) if rank else np.empty((len(matrix), 0))
+        self.stable = np.all(rates.real < -NEUTRAL, axis=1)
+        self.slowest = np.min(-rates.real, axis=1, initial=np.inf)
+
+    def take(self, lanes: Lanes) -> _Modes:
+        twin = object.__new__(_Modes)
+        twin.rank = self.rank
+        for name in ("unit", "columns", "rows", "along", "reduced", "stable", "slowest"):
+            setattr(twin, name, getattr(self, name)[lanes])
+        return twin
+
+    def coordinates(self, z: Array) -> Array:
+        """G z, shape (lanes, rank), of displacements (or rates) of shape (dimension, lanes)."""
+        return np.einsum("kri,ik->kr", self.rows, z / self.unit.T)
+
+    def displaced(self, w: Array) -> Array:
+        """Displacements z within the range of J with G z = w."""
+        if not self.rank:
+            return np.zeros((self.unit.shape[1], len(w)))
+        parts = _solved(self.reduced, w)
+        return np.einsum("kir,kr->ik", self.columns, parts) * self.unit.T
+
+    def inverted(self, rate: Array) -> Array:
+        """The displacement within the range of J from which the linear flow has this rate."""
+        return self.displaced(_solved(self.reduced, self.coordinates(rate)))
+
+    def idle(self, rate: Array) -> Array:
+        """The part of rates that no displacement explains, in units of the states, shape (lanes, dimension)."""
+        explained = self.displaced(self.coordinates(rate))
+        return ((rate - explained) / self.unit.T).T
+
+
+def _solved(matrix: Array, right: Array) -> Array:
+    if not matrix.shape[-1]:
+        return right
+    try:
+        return np.asarray(np.linalg.solve(matrix, right[..., None])[..., 0])
+    except np.linalg.LinAlgError:
+        # a zero eigenvalue that is not simple: no projection exists
+        fine = np.abs(np.linalg.det(matrix)) > 0
+        found = np.full(right.shape, np.nan)
+        found[fine] = np.linalg.solve(matrix[fine], right[fine][..., None])[..., 0]
+        return found
+
+
+def _form(matrix: Array) -> Array:
+    """Solutions Q of J'Q + QJ = -1 for stable matrices of shape (lanes, n, n)."""
+    lanes, n = matrix.shape[:2]
+    if n > LARGEST_SOLVED:
+        return _summed(matrix)
+    pairs = [(i, j) for i in range(n) for j in range(i, n)]
+    number = {pair: k for k, pair in enumerate(pairs)}
+    system = np.zeros((lanes, len(pairs), len(pairs)))
+    right = np.array([-1.0 if i == j else 0.0 for i, j in pairs])
+    for (i, j), row in number.items():
+        for k in range(n):
+            system[:, row, number[min(k, j), max(k, j)]] += matrix[:, k, i]
+            system[:, row, number[min(i, k), max(i, k)]] += matrix[:, k, j]
+    found = _solved(system, np.broadcast_to(right, (lanes, len(pairs))))
+    form = np.empty((lanes, n, n))
+    for (i, j), row in number.items():
+        form[:, i, j] = found[:, row]
+        form[:, j, i] = found[:, row]
+    return form
+
+
+def _summed(matrix: Array) -> Array:
+    """The same by the doubled sum of Smith, whose work grows with the third power of the number of states."""
+    one = np.eye(matrix.shape[1])
+    shift = np.sqrt(np.sum(matrix**2, axis=(1, 2)))[:, None, None]
+    inverse = np.linalg.inv(shift * one - matrix)
+    turn = inverse @ (shift * one + matrix)
+    form = 2.0 * shift * inverse.transpose(0, 2, 1) @ inverse
+    for _ in range(DOUBLINGS):
+        more = turn.transpose(0, 2, 1) @ form @ turn
+        form = form + more
+        turn = turn @ turn
+        if not np.any(np.abs(more) > ROUNDING * np.abs(form).max(axis=(1, 2), keepdims=True)):
+            break
+    return form
+
+
+# ---- families and attraction ---------------------------------------------------------------------------------------------
+
+def _members(functions: SystemFunctions, x: Array, rest: Array, p: Array, looked: Lanes, share: float
+             ) -> Iterator[tuple[Lanes, _Modes]]:
+    """Lanes with the modes at their rests; one of a family becomes the member that the fast modes leave.
+
+    Newton's method may have gone to another member, where the directions are others.
+    """
+    for turn in range(CORRECTIONS):
+        y = rest[:, looked]
+        matrix = _jacobian(functions, y + share * (x[:, looked] - y), p[:, looked])
+        usable = _finite(matrix)
+        again = []
+        for rank, members in _by_rank(matrix, usable):
+            which = looked[members]
+            modes = _Modes(matrix[members], rank)
+            if rank == len(x) or turn == CORRECTIONS - 1:
+                yield which, modes
+                continue
+            away = x[:, which] - rest[:, which]
+            left = modes.displaced(modes.coordinates(away))
+            rest[:, which] = _corrected(functions, modes, x[:, which] - left, p[:, which])
+            again.append(which)
+        if not again:
+            return
+        looked = np.concatenate(again)
+
+
+def _corrected(functions: SystemFunctions, modes: _Modes, y: Array, p: Array) -> Array:
+    """A few steps of Newton's method within the range of the Jacobian, which is not made anew."""
+    for _ in range(CORRECTIONS):
+        y = y - modes.inverted(functions.lane_field(np.zeros(y.shape[1]), y, p))
+    return y
+
+
+def _is_family(functions: SystemFunctions, modes: _Modes, x: Array, y: Array, p: Array) -> Flags:
+    """Whether the field vanishes at the rest to rounding, and beside it along every direction without a rate of its own.
+
+    On the far side of a border, as at the edge of a deadband, the flow may lead back instead.
+    """
+    lanes = y.shape[1]
+    time = np.zeros(lanes)
+    good = _rests(functions, modes, y, p, np.abs(x - y))
+    for k in range(modes.along.shape[2]):
+        aside = (modes.along[:, :, k] * modes.unit).T
+        size = np.max(np.abs(aside) / (np.abs(y) + FLOOR), axis=0)
+        for sense in (ALONG, -ALONG):
+            step = sense * aside / size
+            there = _corrected(functions, modes, y + step, p)
+            rate = functions.lane_field(time, there, p)
+            back = np.sum((there - y) * rate / modes.unit.T**2, axis=0) < 0
+            good &= _rests(functions, modes, there, p, np.abs(step)) | back
+    return good
+
+
+def _rests(functions: SystemFunctions, modes: _Modes, y: Array, p: Array, reach: Array) -> Flags:
+    """Whether nothing moves but by rounding in the directions that the Jacobian does not explain.
+
+    ``reach`` is how far the states were moved to get to ``y``: the rounding of the way.
+    """
+    time = np.zeros(y.shape[1])
+    rate = functions.lane_field(time, y, p)
+    matrix = np.abs(_jacobian(functions, y, p))
+    terms = np.einsum("kij,jk->ki", matrix, np.abs(y) + reach) / modes.unit
+    slack = ROUNDING * terms.sum(axis=1, keepdims=True)
+    return np.asarray(np.all(np.abs(modes.idle(rate)) <= slack, axis=1) & np.isfinite(rate).all(axis=0))
+
+
+def _attracted(functions: SystemFunctions, modes: _Modes, x: Array, y: Array, p: Array, near: Near) -> Flags:
+    """Whether the form falls on the level through the state and on a wider one, and no event lies within."""
+    lanes, rank = x.shape[1], modes.rank
+    time = np.zeros(lanes)
+    good = near(x, p) & near(y, p)
+    if not rank:
+        return good
+    form = _form(modes.reduced)
+    good &= np.isfinite(form).all(axis=(1, 2))
+    form[~good] = np.eye(rank)
+    values, axes = np.linalg.eigh(form)
+    good &= values[:, 0] > 0
+    inner = np.einsum("kij,ki,kj->k", form, *(2 * [modes.coordinates(x - y)]))
+    least = modes.coordinates(SMALLEST * (np.abs(y) + FLOOR))
+    level = np.maximum(inner, values[:, 0] * np.sum(least**2, axis=1))
+    for direction in _directions(rank):
+        for size in (1.0, WIDER):
+            w = np.einsum("kij,j->ki", axes, direction) if rank == 1 else np.einsum(
+                "kij,kj->ki", axes, direction / np.sqrt(np.abs(values)))
+            w = w * (size * np.sqrt(level / np.einsum("kij,ki,kj->k", form, w, w)))[:, None]
+            there = y + modes.displaced(w)
+            rate = modes.coordinates(functions.lane_field(time, there, p))
+            rise = 2.0 * np.einsum("kij,ki,kj->k", form, w, rate)
+            good &= (rise <= CREEP * np.sum(w**2, axis=1)) & near(there, p)
+    return np.asarray(good)
+
+
+def _directions(rank: int) -> Array:
+    """Unit vectors along both senses of every axis, and others between them, the same ones always."""
+    axes = np.eye(rank)
+    others = np.random.default_rng(0).standard_normal((0 if rank == 1 else 4 * rank, rank))
+    others /= np.linalg.norm(others, axis=1, keepdims=True)
+    return np.concatenate([axes, -axes, others, -others])

@@ -1,0 +1,55 @@
+"""On which side of its terminal events a trajectory begins: beyond one of them it has ended before it starts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["begins_beyond"]
+
+Array = NDArray[np.float64]
+# A level this close to zero is on the surface, not beyond it: what rounding of the states, and a hundredth of their
+# absolute tolerance, can make of a zero.
+ROUNDING, SHARE = 16 * 2.0**-52, 0.01
+STEP = 1e-6  # relative step of the differences that say how much a level changes with each state
+
+
+def begins_beyond(levels: Callable[[Array], Array], state: Array, directions: Array, absolute_tolerance: float
+                  ) -> NDArray[np.bool_]:
+    """Say which events already lie behind a state: on the far side, by more than rounding.
+
+    Parameters
+    ----------
+    levels : callable
+        Levels of the events, shape (events, lanes), of states of shape (dimension, lanes).
+    state : ndarray, shape (dimension, lanes)
+    directions : ndarray, shape (events,)
+        -1 falling, 1 rising, 0 both: an event of both directions has no far side.
+    absolute_tolerance : float
+        Of the integration that would begin here.
+
+    Returns
+    -------
+    ndarray of bool, shape (events, lanes)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> begins_beyond(lambda y: y, np.array([[0.1, -0.1, -1e-17]]), np.array([-1]), 1e-9).tolist()
+    [[False, True, False]]
+    """
+    with np.errstate(all="ignore"):
+        value = levels(state)
+        far = np.asarray(directions)[:, None] * value > 0
+        if not far.any():
+            return np.asarray(far)
+        band = np.zeros(value.shape)
+        for row in range(len(state)):
+            moved = state.copy()
+            step = STEP * np.maximum(np.abs(state[row]), absolute_tolerance)
+            moved[row] += step
+            slope = np.abs(levels(moved) - value) / step
+            band += np.nan_to_num(slope) * (ROUNDING * np.abs(state[row]) + SHARE * absolute_tolerance)
+        return np.asarray(far & (np.abs(value) > band))
