@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sympy import Expr, Symbol
+from sympy import Expr, S, Symbol
 from sympy.utilities.iterables import strongly_connected_components
 
 from dynamics.analysis.equilibria import rest_at
@@ -108,5 +108,15 @@ def known_candidates(system: System, varied: tuple[str, ...] | None = None) -> C
             rest = rest_at({s: system._parsed.initial[s.name].xreplace(given) for s in states}, equations)
             solutions, reason = (() if rest is None else (rest,)), str(error)
         found += [Candidate(solution.values, tuple(s.name for s in solution.free), (*conditions, *solution.nonnegative),
-                            fields, regime.name) for solution in solutions]
+                            fields, regime.name) for solution in solutions
+                  if _defined(solution, (*fields, *conditions), system.exact_parameters)]
     return Candidates(tuple(found), not reason, reason)
+
+
+def _defined(solution: Solution, expressions: Sequence[Expr], numbers: Mapping[Symbol, Any]) -> bool:
+    """Whether fields and conditions have values at a solution: what divides by zero there is no rest."""
+    if any(value.has(S.NaN, S.ComplexInfinity) for value in solution.values.values()):
+        return False
+    # numbers before states as well: u**n/u has a value at u = 0 only once n is known
+    ways = (expressions, [e.xreplace(dict(numbers)) for e in expressions])
+    return any(not any(e.xreplace(solution.values).has(S.NaN, S.ComplexInfinity) for e in way) for way in ways)

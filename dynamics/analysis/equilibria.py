@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
-from sympy import And, Expr, S, Symbol
+from sympy import And, Expr, Rational, S, Symbol
 
+from dynamics.analysis.families import BORDER, Found, family_kind, merged, nearest_member, real_value
 from dynamics.analysis.linearization import fields_of, scalar_system
 from dynamics.analysis.treatability import drift_note
 from dynamics.errors import DerivationError, SpecificationError, did_you_mean
@@ -25,8 +25,8 @@ from dynamics.systems.numbers import exact
 
 __all__ = ["fixed_points", "rest_at"]
 
-BORDER = 1e-12
 NEUTRAL = 1e-11
+AHEAD = Rational(1, 10**9)  # a member of a family keeps this from terminal events: on one it would have ended
 
 
 def fixed_points(system: System, parameters: Mapping[str, Any] | None = None,
@@ -77,7 +77,7 @@ def fixed_points(system: System, parameters: Mapping[str, Any] | None = None,
     states = [Symbol(name) for name in system.states]
     bounds = {Symbol(name): part.bounds for name, part in system.parameters.items()}
     fields = fields_of(system)
-    found: list[FixedPoint] = []
+    found: list[Found] = []
     parts, methods = _regimes(system, fields, bounds)
     for regime in parts:
         equations = [e - s for e, s in zip(regime.expressions, states, strict=True)] if system.time == "discrete" \
@@ -87,10 +87,10 @@ def fixed_points(system: System, parameters: Mapping[str, Any] | None = None,
         method, solutions = _solutions(system, equations, states, bounds, regime, limits)
         methods.add(method)
         for solution, exactness in solutions:
-            point = _point(system, regime, matrix, solution, exactness, bounds)
-            if point is not None and _in_box(point, limits if box is not None else {}):
-                found.append(point)
-    ordered = _without_repetitions(found)
+            item = _point(system, regime, matrix, solution, exactness, bounds, limits)
+            if item is not None and (box is None or _in_box(item.point, limits)):
+                found.append(item)
+    ordered = merged(found, system.exact_parameters, {Symbol(name): part.bounds for name, part in system.states.items()})
     # a regime that was searched may hide points even where none was found
     weakest = _weakest(methods | {p.exactness for p in ordered})
     return FixedPoints(ordered, provenance("fixed_points", system, exactness=weakest,
@@ -197,11 +197,13 @@ def _vanish(equations: Sequence[Expr], state: Mapping[Symbol, Expr]) -> bool:
 
 
 def _point(system: System, regime: Regime, matrix: Any, solution: Solution, exactness: str,
-           bounds: dict[Symbol, Any]) -> FixedPoint | None:
+           bounds: dict[Symbol, Any], limits: Mapping[str, tuple[Any, Any]]) -> Found | None:
     state, free = solution.values, tuple(s.name for s in solution.free)
     numbers: dict[Symbol, Any] = dict(system.exact_parameters)
     start = system.initial_state()
-    numbers |= {Symbol(name): exact(start[name], f"states.{name}.initial") for name in free}
+    declared = {symbol: exact(start[symbol.name], f"states.{symbol.name}.initial") for symbol in solution.free}
+    member = nearest_member(_needed(system, regime, solution, limits), declared) if free else None
+    numbers |= declared if member is None else member
     values = {}
     for symbol, value in state.items():
         number = value.xreplace(numbers).evalf(30)
@@ -210,19 +212,16 @@ def _point(system: System, regime: Regime, matrix: Any, solution: Solution, exac
         values[symbol.name] = float(number)
         numbers[symbol] = number
     here = {**numbers, **{s: e.xreplace(numbers).evalf(30) for s, e in state.items()}}
-    if any(not _real(c, here) >= -BORDER for c in solution.nonnegative):
+    if any(not real_value(c, here) >= -BORDER for c in solution.nonnegative):
         return None  # a root in the equations would have to be negative at the current parameters
-    margins = [_real(c, here) for c in regime.conditions]
+    margins = [real_value(c, here) for c in regime.conditions]
     inside = all(m >= -BORDER for m in margins)
-    needed = [*regime.conditions, *solution.nonnegative] if exactness == "exact" else []
+    needed = [*regime.conditions, *solution.nonnegative] if exactness == "exact" or free else []
     valid = [reduce_condition(c.xreplace(state), bounds) for c in needed]
     if any(v.has(S.NaN, S.ComplexInfinity) for v in valid):
         return None  # the regime is not defined there, as a ratio to zero is not
-    valid_where = And(*(v >= 0 for v in valid)) if exactness == "exact" else (S.true if inside else S.false)
-    remarks = [] if inside else ["virtual: it lies outside the regime in which it was derived"]
-    remarks += _outside_bounds(system, values) + _ended(system, here)
-    if inside and any(abs(m) <= BORDER for m in margins):
-        remarks.append("on a border between regimes: derivatives are one-sided")
+    valid_where = And(*(v >= 0 for v in valid)) if exactness == "exact" or free else (S.true if inside else S.false)
+    remarks = _remarks(system, here, values, margins, None if not free else member == declared)
     admissible = inside and not any(r.startswith(("virtual", "outside", "the event")) for r in remarks)
     try:
         stability, kind, ordered = _classified(roots_numeric(matrix, here), system.time, len(free))
@@ -230,16 +229,50 @@ def _point(system: System, regime: Regime, matrix: Any, solution: Solution, exac
         # a root such as sqrt(u) at u = 0: the point rests, but nothing is linear around it
         stability, kind, ordered = "not determined", "degenerate", (complex("nan"),) * matrix.rows
         remarks.append("the Jacobian is not finite there")
-    return FixedPoint(
+    if free:
+        kind = family_kind(kind, stability, free, _same_everywhere(matrix, state, system.exact_parameters))
+    point = FixedPoint(
         state={s.name: e for s, e in state.items()}, values=values, eigenvalues=ordered, stability=stability, kind=kind,
         admissible=admissible, remark="; ".join(remarks), regime={switch.text: on for switch, on in regime.pattern},
         valid_where=valid_where, free=free, exactness=exactness, time=system.time)
+    return Found(point, tuple(valid))
 
 
-def _real(expression: Expr, here: Mapping[Symbol, Any]) -> float:
-    """Value of an expression, nan where it has no real one: neither inside a regime nor past an event."""
-    number = expression.xreplace(dict(here)).evalf(30)
-    return float(number) if number.is_real else float("nan")
+def _needed(system: System, regime: Regime, solution: Solution, limits: Mapping[str, tuple[Any, Any]]) -> list[Expr]:
+    """What must not be negative for a member of a family to be admissible, in its free states alone."""
+    conditions = [*regime.conditions, *solution.nonnegative]
+    bounds = [*((name, part.bounds) for name, part in system.states.items()), *limits.items()]
+    for name, (low, high) in bounds:
+        conditions += [] if low is None else [Symbol(name) - low]
+        conditions += [] if high is None else [high - Symbol(name)]
+    for name, event in system.events.items():
+        level = system.resolve(system._parsed.events[name][0])
+        if event.terminal and event.direction != "both":
+            conditions.append((level if event.direction == "falling" else -level) - AHEAD)
+    return [c.xreplace(solution.values).xreplace(system.exact_parameters) for c in conditions]
+
+
+def _remarks(system: System, here: Mapping[Symbol, Any], values: Mapping[str, float], margins: Sequence[float],
+             declared: bool | None) -> list[str]:
+    """Why a rest is not admissible, and what is special about it.
+
+    ``declared``: whether the member of a family is the declared initial state; None where there is no family.
+    """
+    inside = all(m >= -BORDER for m in margins)
+    outside = "it lies" if declared is None else "no member was found that does not lie"
+    remarks = [] if inside else [f"virtual: {outside} outside the regime in which it was derived"]
+    remarks += _outside_bounds(system, values) + _ended(system, here)
+    if declared is False and not remarks:
+        # that the nearest member lies on the edge says nothing of the family
+        remarks.append("the declared initial values are not in the family; shown is a member near them")
+    elif inside and any(abs(m) <= BORDER for m in margins):
+        remarks.append("on a border between regimes: derivatives are one-sided")
+    return remarks
+
+
+def _same_everywhere(matrix: Any, state: Mapping[Symbol, Expr], numbers: Mapping[Symbol, Any]) -> bool:
+    """Whether the Jacobian, and with it every eigenvalue, is the same at all members of a family."""
+    return not any(entry.xreplace(dict(state)).xreplace(dict(numbers)).cancel().free_symbols for entry in matrix)
 
 
 def _outside_bounds(system: System, values: Mapping[str, float]) -> list[str]:
@@ -258,7 +291,7 @@ def _ended(system: System, here: Mapping[Symbol, Any]) -> list[str]:
     for name, event in system.events.items():
         if not event.terminal:
             continue
-        value = _real(system.resolve(system._parsed.events[name][0]), here)
+        value = real_value(system.resolve(system._parsed.events[name][0]), here)
         past = {"falling": value <= BORDER, "rising": value >= -BORDER, "both": abs(value) <= BORDER}[event.direction]
         if past:
             remarks.append(f"the event '{name}' has happened there")
@@ -292,29 +325,10 @@ def _classified(eigenvalues: Sequence[complex], time: str, structural: int) -> t
 
 
 def _in_box(point: FixedPoint, limits: Mapping[str, tuple[Any, Any]]) -> bool:
+    if point.free and not point.admissible:
+        return False  # no member was found inside
     return all((low is None or point.values[n] >= float(low)) and (high is None or point.values[n] <= float(high))
                for n, (low, high) in limits.items())
-
-
-def _without_repetitions(points: Sequence[FixedPoint]) -> list[FixedPoint]:
-    """The same state from several regimes is one point; the copy inside its own regime stays. Admissible ones first."""
-    kept: list[FixedPoint] = []
-    for point in sorted(points, key=lambda p: (not p.admissible, p.remark.startswith("virtual"), bool(p.remark),
-                                            p.stability != "stable")):
-        twin = next((k for k in kept if all(abs(k.values[n] - v) <= 1e-12 * (1 + abs(v)) for n, v in point.values.items())),
-                    None)
-        if twin is None:
-            kept.append(point)
-        elif "border" in point.remark and "border" in twin.remark and point.regime != twin.regime \
-                and not _same_spectrum(point, twin):
-            kept.append(replace(point, remark=point.remark + "; the other side of the border"))
-    return kept
-
-
-def _same_spectrum(a: FixedPoint, b: FixedPoint) -> bool:
-    """A border that changes nothing (a switch within a branch that is not taken) has no sides."""
-    return len(a.eigenvalues) == len(b.eigenvalues) and all(
-        abs(v - w) <= 1e-12 * (1 + abs(v)) for v, w in zip(a.eigenvalues, b.eigenvalues, strict=True))
 
 
 def _weakest(found: set[str]) -> str:

@@ -264,9 +264,8 @@ def gain_at(system: System, place: Place, case: GainCase) -> Expr:
 
 
 def value_of(system: System, gain: Expr, place: Place) -> float | None:
-    """The number of a gain at the current parameters, free states at their start; None where it is not real."""
-    start = system.initial_state()
-    numbers: dict[Symbol, Any] = {**system.exact_parameters, **{Symbol(n): S.One * start[n] for n in place.free}}
+    """The number of a gain at the current parameters, free states where the place has them; None where it is not real."""
+    numbers: dict[Symbol, Any] = {**system.exact_parameters, **{Symbol(n): S.One * v for n, v in place.member.items()}}
     number = gain.xreplace(numbers).evalf(30)
     return float(number) if number.is_number and number.is_real else None
 

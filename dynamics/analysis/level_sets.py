@@ -18,12 +18,15 @@ NOTHING = 1e-20  # relative, of numbers with 50 digits
 
 
 def line_values(system: System, place: Place) -> dict[Symbol, Any]:
-    """Return the values, at the initial state, of the states that are free along a line of fixed points."""
+    """Return the values, at the initial state or near it, of the states that are free along a line of fixed points."""
     values: dict[Symbol, Any] = {}
+    start = system.initial_state()
     for name in place.free:
         initial = system._parsed.initial[name]
         number = initial.xreplace(system.exact_parameters) if isinstance(initial, Expr) else initial
-        values[Symbol(name)] = number if getattr(number, "is_Rational", False) else exact(system.initial_state()[name], name)
+        declared = number if getattr(number, "is_Rational", False) else exact(start[name], name)
+        member = place.member.get(name, start[name])
+        values[Symbol(name)] = declared if member == start[name] else exact(member, name)
     return values
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sympy import And, Expr, Ge, Matrix, Symbol
@@ -35,6 +35,7 @@ class Place:
     free: tuple[str, ...] = ()
     known: tuple[Expr, ...] = ()
     numeric: bool = False
+    member: Mapping[str, float] = field(default_factory=dict)  # free state to its value where numbers are asked for
 
 
 def needs_equations(system: Any, purpose: str) -> None:
@@ -101,7 +102,8 @@ def place_of(system: System, at: Any) -> Place:
             if {switch.text: on for switch, on in regime.pattern} == dict(at.regime):
                 known = tuple(c.xreplace(state) for c in regime.conditions)
                 known += _further(at, known, parameter_bounds)
-                return Place(state, regime.expressions, regime, at.free, known, at.exactness != "exact")
+                return Place(state, regime.expressions, regime, at.free, known, at.exactness != "exact",
+                             {name: at.values[name] for name in at.free})
         raise SpecificationError(f"the fixed point does not belong to '{system.name}': "
                                  "its regime is not one of the system's")
     if not isinstance(at, Mapping):

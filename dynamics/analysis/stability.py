@@ -218,8 +218,7 @@ def _boundary(expression: Expr) -> Any:
 
 
 def _numbers(system: System, place: Place) -> dict[Symbol, Any]:
-    start = system.initial_state()
-    return {**system.exact_parameters, **{Symbol(name): S(1) * start[name] for name in place.free}}
+    return {**system.exact_parameters, **{Symbol(name): S(1) * value for name, value in place.member.items()}}
 
 
 def _value(expression: Expr, numbers: Mapping[Symbol, Any]) -> float | None:

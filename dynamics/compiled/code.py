@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sympy import Expr, Symbol, lambdify
+from sympy import Expr, S, Symbol, lambdify
 from sympy.printing.numpy import NumPyPrinter
 
 __all__ = ["scalar_function", "vector_function"]
@@ -119,13 +119,19 @@ def _renamed(arguments: Sequence[Sequence[Symbol]]) -> tuple[dict[Symbol, Symbol
     return renaming, [tuple(renaming[s] for s in symbols) for symbols in arguments]
 
 
+def _coded(expression: Expr, renaming: dict[Symbol, Symbol]) -> Expr:
+    renamed = expression.xreplace(renaming)
+    # 1/0 has no value, whatever is done with it afterwards, and no spelling in code
+    return S.NaN if renamed.has(S.ComplexInfinity) else renamed
+
+
 def scalar_function(expressions: Sequence[Expr], arguments: Sequence[Sequence[Symbol]]) -> Callable[..., list[float]]:
     """Return a function of one tuple of floats for each group in ``arguments``; it returns a list of floats.
 
     Values that overflow are inf or nan; ZeroDivisionError and ValueError may be raised at poles.
     """
     renaming, groups = _renamed(arguments)
-    return lambdify(groups, [e.xreplace(renaming) for e in expressions], modules=[_SCALAR, "math"], cse=True)
+    return lambdify(groups, [_coded(e, renaming) for e in expressions], modules=[_SCALAR, "math"], cse=True)
 
 
 def vector_function(expressions: Sequence[Expr], arguments: Sequence[Sequence[Symbol]]) -> Callable[..., list[Any]]:
@@ -138,4 +144,4 @@ def vector_function(expressions: Sequence[Expr], arguments: Sequence[Sequence[Sy
     # named as a module, NumPy would be imported with its test tools and f2py; the printer fetches what is used
     printer = NumPyPrinter({"fully_qualified_modules": False, "inline": True, "allow_unknown_functions": True,
                             "user_functions": {name: name for name in functions}})
-    return lambdify(groups, [e.xreplace(renaming) for e in expressions], modules=[functions], printer=printer, cse=True)
+    return lambdify(groups, [_coded(e, renaming) for e in expressions], modules=[functions], printer=printer, cse=True)

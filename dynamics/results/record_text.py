@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["edge_summary", "formulas", "shown_values", "threshold_line"]
+from dynamics import expressions
 
+__all__ = ["edge_summary", "family_extent", "fixed_point_line", "formulas", "points_heading", "shown_values",
+           "threshold_line"]
+
+LONGEST = 160  # letters of a condition that is still read in one line
 NOISE = 1e-14  # what rounding leaves of a zero
 
 
@@ -19,6 +23,38 @@ def shown_values(values: Mapping[str, float], digits: int = 6) -> str:
     'x=0.5, y=0'
     """
     return ", ".join(f"{name}={0.0 if abs(value) < NOISE else value:.{digits}g}" for name, value in values.items())
+
+
+def family_extent(point: Any) -> str:
+    """Return "q free where 1 - q >= 0": along which states a family of rests extends, and how far."""
+    free = f"{', '.join(point.free)} free"
+    where = expressions.text(point.valid_where)
+    if where == "True":
+        return free
+    return f"{free} where {where if len(where) <= LONGEST else 'valid_where holds'}"
+
+
+def fixed_point_line(point: Any) -> str:
+    """Return one line for a fixed point or a family of rests: where, what kind, how it was found, why not admissible."""
+    place = ", ".join(f"{name}={value:.10g}" for name, value in point.values.items())
+    if point.free:
+        place = f"family of rests: {family_extent(point)}; at {place}"
+    # of a family the remark says which member is shown and what its edge does
+    remark = point.remark if point.free else ""
+    note = f"; {remark}" if remark else ""
+    if not point.admissible:
+        note = f"; not admissible: {point.remark}"
+    return f"FixedPoint({place}; {point.kind}; {point.exactness}{note})"
+
+
+def points_heading(points: Sequence[Any]) -> str:
+    """Return "2 isolated, 1 family of rests"; the bare number where there is no family."""
+    families = sum(bool(point.free) for point in points)
+    if not families:
+        return str(len(points))
+    isolated = len(points) - families
+    counted = f"{families} famil{'y' if families == 1 else 'ies'} of rests"
+    return f"{isolated} isolated, {counted}" if isolated else counted
 
 
 def formulas(items: Sequence[Any]) -> str | None:

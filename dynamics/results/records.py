@@ -5,6 +5,7 @@ Every record shows itself as text and in a notebook, and can be saved and opened
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, TypeVar, overload
@@ -16,7 +17,7 @@ from dynamics import expressions
 from dynamics.errors import SpecificationError, did_you_mean
 from dynamics.results.branch_text import branch_summary, diagram_summary
 from dynamics.results.record import Record
-from dynamics.results.record_text import formulas, threshold_line
+from dynamics.results.record_text import family_extent, fixed_point_line, formulas, points_heading, threshold_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,22 +83,29 @@ class FixedPoint(Record):
     state : mapping of str to SymPy expression
         In the parameters when ``exactness`` is "exact", numbers otherwise; a free state is its own symbol.
     values : mapping of str to float
-        At the current parameters.
+        At the current parameters; of a family the member at the declared initial values, or an admissible one near them.
     eigenvalues : tuple of complex
         Of the Jacobian (multipliers of a map), at the current parameters, structural zeros last.
     stability : {"stable", "unstable", "not determined"}
+        Of a family, by its eigenvalues across it: "stable" members attract what is beside the family, and move nowhere along
+        it.
     kind : str
-        "stable node", "stable focus", "saddle", "saddle focus", "unstable node", "unstable focus", ...
+        "stable node", "stable focus", "saddle", "saddle focus", "unstable node", "unstable focus", ...; of a family
+        "stable family (neutral along q)", or "family (neutral along q), stable at this member" where the eigenvalues differ
+        from member to member.
     admissible : bool
-        Inside its own regime, inside the declared bounds, and no terminal event has happened there.
+        Inside its own regime, inside the declared bounds, and no terminal event has happened there; of a family, whether a
+        member with all this was found.
     remark : str
         Why a point is not admissible, or what is special about it.
     regime : mapping of str to bool
         For each switch (text of an expression, on where it is positive) on which side the point was derived.
     valid_where : SymPy Boolean
-        Conditions on the parameters under which the point lies in its own regime.
+        Conditions on the parameters, and on the free states of a family, under which the point lies in its own regime; of a
+        family that several regimes see, in one of them.
     free : tuple of str
-        States left free by the equations (a line of fixed points); one eigenvalue is zero by structure for each.
+        States left free by the equations: a family of fixed points, and no isolated one. One eigenvalue is zero by
+        structure for each.
     exactness : {"exact", "certified", "numeric"}
     """
 
@@ -120,16 +128,18 @@ class FixedPoint(Record):
         return FixedPoints([self]).table
 
     def __repr__(self) -> str:
-        state = ", ".join(f"{name}={value:.10g}" for name, value in self.values.items())
-        note = "" if self.admissible else f"; not admissible: {self.remark}"
-        return f"FixedPoint({state}; {self.kind}; {self.exactness}{note})"
+        return fixed_point_line(self)
 
     def _repr_html_(self) -> str:
         rows = "".join(
             f"<tr><td style='text-align:left'>{name}</td><td style='text-align:left'>{expressions.mathml(e)}</td>"
             f"<td>{self.values[name]:.10g}</td></tr>" for name, e in self.state.items())
-        return f"<p>{self.kind}, {self.exactness}{'' if self.admissible else ', not admissible: ' + self.remark}</p>" \
-               f"<table>{rows}</table>"
+        family = f"family of rests, {html.escape(family_extent(self))}: " if self.free else ""
+        remark = self.remark if self.admissible and self.free else ""
+        note = f", {remark}" if remark else ""
+        if not self.admissible:
+            note = f", not admissible: {self.remark}"
+        return f"<p>{family}{self.kind}, {self.exactness}{html.escape(note)}</p><table>{rows}</table>"
 
     def __hash__(self) -> int:
         return hash((tuple(self.values.items()), self.stability))
@@ -141,11 +151,15 @@ class FixedPoints(Records[FixedPoint]):
     def __repr__(self) -> str:
         if not self and self.provenance.get("exactness") == "numeric":
             return "FixedPoints: 0 (no closed form; none found from many starts, so there may be some)"
-        return super().__repr__()
+        lines = [f"  {number}. {item!r}" for number, item in enumerate(self, 1)]
+        return "\n".join([f"FixedPoints: {points_heading(self)}", *lines])
 
     @property
     def table(self) -> xr.Dataset:
-        """Table with dims ``fixed_point`` and ``mode``: states, eigenvalues (multipliers of a map), flags."""
+        """Table with dims ``fixed_point`` and ``mode``: states, eigenvalues (multipliers of a map), flags.
+
+        ``free`` names the states along which a row is a family of rests; it is empty for isolated points.
+        """
         import numpy as np
         import xarray as xr
 
@@ -162,6 +176,7 @@ class FixedPoints(Records[FixedPoint]):
         variables["admissible"] = ("fixed_point", [p.admissible for p in points])
         for name in ("stability", "kind", "remark", "exactness"):
             variables[name] = ("fixed_point", np.array([getattr(p, name) for p in points], dtype=str))
+        variables["free"] = ("fixed_point", np.array([", ".join(p.free) for p in points], dtype=str))
         conditions = [expressions.text(p.valid_where) for p in points]
         variables["valid_where"] = ("fixed_point", np.array(conditions, dtype=str))
         return xr.Dataset(variables, attrs=dict(self.provenance))
@@ -171,7 +186,8 @@ class FixedPoints(Records[FixedPoint]):
         return self.table.drop_dims("mode").to_dataframe()
 
     def _repr_html_(self) -> str:
-        return "".join(f"<h4>fixed point {k}</h4>{p._repr_html_()}" for k, p in enumerate(self, 1))
+        return "".join(f"<h4>{'family of rests' if p.free else 'fixed point'} {k}</h4>{p._repr_html_()}"
+                       for k, p in enumerate(self, 1))
 
 
 @dataclass(frozen=True, eq=False)
