@@ -68,7 +68,10 @@ class Records(Sequence[Item], Record):
     def __repr__(self) -> str:
         lines = [f"  {number}. {item!r}" for number, item in enumerate(self._items, 1)]
         note = f" ({self.provenance['note']})" if self.provenance.get("note") else ""
-        return "\n".join([f"{type(self).__name__}: {len(self._items)}{note}", *lines])
+        return "\n".join([f"{type(self).__name__}: {self._counted()}{note}", *lines])
+
+    def _counted(self) -> str:
+        return str(len(self._items))
 
     def _repr_latex_(self) -> str | None:
         return formulas(self._items)
@@ -151,8 +154,10 @@ class FixedPoints(Records[FixedPoint]):
     def __repr__(self) -> str:
         if not self and self.provenance.get("exactness") == "numeric":
             return "FixedPoints: 0 (no closed form; none found from many starts, so there may be some)"
-        lines = [f"  {number}. {item!r}" for number, item in enumerate(self, 1)]
-        return "\n".join([f"FixedPoints: {points_heading(self)}", *lines])
+        return super().__repr__()
+
+    def _counted(self) -> str:
+        return points_heading(self)
 
     @property
     def table(self) -> xr.Dataset:

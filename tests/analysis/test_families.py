@@ -148,7 +148,8 @@ def test_two_lines_that_cross_stay_two_and_what_differs_along_them_is_said():
 
 
 def test_isolated_points_and_families_are_counted_apart():
-    system = dy.System(name="both", states={"x": 0.5, "y": 0.5}, equations={"x": "x*(y - 1)", "y": "y - y if x < 2 else 3 - x"})
+    system = dy.System(name="both", states={"x": 0.5, "y": 0.5},
+                       equations={"x": "x*(y - 1)", "y": "y - y if x < 2 else 3 - x"})
     points = dy.fixed_points(system)
     assert repr(points).startswith("FixedPoints: 1 isolated, ")
     assert sorted(points.table["free"].values.tolist(), reverse=True)[-1] == ""
