@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import logging
@@ -16,10 +17,11 @@ from numpy.typing import NDArray
 
 from dynamics.analysis.spreading import spread
 from dynamics.analysis.sweep_cells import Job, Plan, columns_of, compute, one_by_one
-from dynamics.errors import DataError, SpecificationError
+from dynamics.errors import DataError, IntegrationError, SpecificationError
 from dynamics.results.chunked_store import ChunkedStore, Column, digest, is_chunked, slices_of
 from dynamics.results.identity import differences
 from dynamics.results.labelled import labelled
+from dynamics.results.zarr_folders import read_root
 from dynamics.systems import System
 
 if TYPE_CHECKING:
@@ -89,6 +91,13 @@ def filled(plan: Plan, coordinates: Coordinates, attributes: Mapping[str, Any], 
     Returns
     -------
     Filled
+
+    Raises
+    ------
+    IntegrationError
+        If the executor is lost; what was computed is kept, in the store or in ``partial``.
+    DataError
+        If the store is of another computation, cannot be written, or is written by another process.
     """
     axes = {name: values for name, (values, _) in coordinates.items()}
     shape = tuple(values.size for values in axes.values())
@@ -98,18 +107,30 @@ def filled(plan: Plan, coordinates: Coordinates, attributes: Mapping[str, Any], 
         sink = _store(store, plan, coordinates, shape, attributes)
     missing = list(sink.remaining())
     cells = [math.prod(s.stop - s.start for s in piece) for piece in sink.pieces]
-    wanted = left = sum(cells[k] for k in missing)
-    with ProgressBar(progress, sum(cells), sum(cells) - left) as bar:
-        job = functools.partial(_job, plan, axes, shape, sink.pieces, None if executor is None else 1)
-        function = functools.partial(compute, progress=bar.within) if executor is None else compute
-        try:
-            for number, values in spread(function, missing, job, executor):
-                sink.write(number, values)
-                left -= cells[number]
-                bar.ended(cells[number])
-        except KeyboardInterrupt:
-            logger.warning("stopped: %d of %d cells were not run", left, sum(cells))
+    job = functools.partial(_job, plan, axes, shape, sink.pieces, None if executor is None else 1)
+    left = sum(cells[number] for number in missing)
+    wanted = left
+    lost = None
+    if missing:
+        with sink.writing(), ProgressBar(progress, sum(cells), sum(cells) - left) as bar:
+            function = functools.partial(compute, progress=bar.within) if executor is None else compute
+            # another may have computed some of them until we were the only one to write
+            missing = list(sink.remaining(missing))
+            wanted = left = sum(cells[number] for number in missing)
+            try:
+                for number, values in spread(function, missing, job, executor):
+                    sink.write(number, values)
+                    left -= cells[number]
+                    bar.ended(cells[number])
+            except KeyboardInterrupt:
+                logger.warning("stopped: %d of %d cells were not run", left, sum(cells))
+            except IntegrationError as error:
+                lost = error
     dataset = sink.dataset() if isinstance(sink, ChunkedStore) else sink.dataset(coordinates, attributes)
+    if lost is not None:
+        done = f"{sum(cells) - left} of {sum(cells)} cells were computed"
+        kept = f"and are kept in {store}; call again to go on" if store is not None else "and are in the error's 'partial'"
+        raise IntegrationError(f"{lost}; {done} {kept}", dataset) from lost.__cause__
     return Filled(dataset, wanted - left, left)
 
 
@@ -125,8 +146,10 @@ def _job(plan: Plan, axes: Mapping[str, Array], shape: tuple[int, ...], pieces: 
 def _store(path: Path, plan: Plan, coordinates: Coordinates, shape: tuple[int, ...], attributes: Mapping[str, Any]
            ) -> ChunkedStore:
     if not path.exists():
-        return ChunkedStore.create(path, coordinates, columns_of(plan), chunk_shape(plan, shape), attributes)
-    if not is_chunked(path):
+        store = ChunkedStore.create(path, coordinates, columns_of(plan), chunk_shape(plan, shape), attributes)
+        check_same(path, store.attributes, attributes)
+        return store
+    if not is_chunked(read_root(path)):
         raise DataError(f"{path}: holds no sweep or phase diagram that can be continued; give another store")
     store = ChunkedStore(path)
     check_same(path, store.attributes, attributes)
@@ -139,7 +162,7 @@ def finished(result: Filled, store: Path | None, message: str, seconds: float) -
     if result.computed or "wall_time_s" not in result.dataset.attrs:
         ended["wall_time_s"] = seconds
     if store is not None:
-        ChunkedStore(store).describe(ended)
+        ChunkedStore(store).describe(ended, complete=not result.left)
     return result.dataset.assign_attrs(ended)
 
 
@@ -173,8 +196,11 @@ class _Memory:
         self.columns, self.pieces = columns, slices_of(shape, chunk)
         self.arrays = {name: np.full(shape, c.fill, dtype=c.dtype) for name, c in columns.items()}
 
-    def remaining(self) -> Iterable[int]:
-        return range(len(self.pieces))
+    def remaining(self, among: Iterable[int] | None = None) -> Iterable[int]:
+        return range(len(self.pieces)) if among is None else among
+
+    def writing(self) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()
 
     def write(self, number: int, values: Mapping[str, NDArray[Any]]) -> None:
         piece = self.pieces[number]

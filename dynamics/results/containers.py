@@ -12,7 +12,7 @@ from dynamics.results.documents import decode, encode
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["portable", "restored"]
+__all__ = ["portable", "restored", "without_checksum"]
 
 _MARK, _PARTS = "json:", "complex_parts"
 
@@ -21,7 +21,8 @@ def portable(dataset: xr.Dataset) -> xr.Dataset:
     """Return the dataset with attributes and types that netCDF and zarr hold; ``restored`` takes it back."""
     import numpy as np
 
-    dataset = dataset.copy()
+    # how another file kept a variable (scaled, packed) is no part of the result
+    dataset = dataset.drop_encoding()
     for name in list(dataset.variables):
         variable = dataset[name]
         if variable.dtype.kind == "m":
@@ -64,6 +65,18 @@ def restored(dataset: xr.Dataset) -> xr.Dataset:
         dataset[whole] = (dataset[name].dims, values, dataset[name].attrs)
         dataset = dataset.drop_vars([name, f"{whole}_imag"])
     return dataset
+
+
+def without_checksum(result: Any) -> Any:
+    """Return a result that says of itself that its file had no checksum; records without provenance have no place for it."""
+    import xarray as xr
+
+    note = {"integrity": "not recorded"}
+    if isinstance(result, xr.Dataset):
+        return result.assign_attrs(note)
+    if isinstance(getattr(result, "provenance", None), dict):
+        result.provenance.update(note)
+    return result
 
 
 def _plain(value: Any) -> Any:

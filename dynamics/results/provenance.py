@@ -13,7 +13,8 @@ from dynamics.systems import DeclaredProcess, System
 
 __all__ = ["SCHEMA", "SCHEMA_VERSION", "STATUS", "provenance", "status_attributes"]
 
-SCHEMA, SCHEMA_VERSION = "dynamics/result", 1
+# version 2: files have checksums
+SCHEMA, SCHEMA_VERSION = "dynamics/result", 2
 
 # One code for one fate, in sweeps and single runs alike.
 STATUS = {"completed": 0, "event": 1, "diverged": 2, "step_limit": 3, "invalid_state": 4, "step_underflow": 5,

@@ -4,25 +4,32 @@ from __future__ import annotations
 
 import json
 import shutil
-import uuid
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from dynamics.errors import DataError, MissingExtraError, SpecificationError
+from dynamics.errors import DataError, DynamicsError, MissingExtraError, SpecificationError
+from dynamics.results.atomic_files import beside, replacing, unwritable, write_text
+from dynamics.results.checksums import OLD_VERSION, check_version, damaged, json_digest, seal, sealed
 from dynamics.results.chunked_store import is_chunked, opened_lazily
-from dynamics.results.containers import portable, restored
+from dynamics.results.containers import portable, restored, without_checksum
 from dynamics.results.documents import decode, encode, is_result
+from dynamics.results.outside import refuse_links, refuse_other_codecs, refuse_outside_parts
 from dynamics.results.provenance import SCHEMA, SCHEMA_VERSION
+from dynamics.results.zarr_folders import FILE, array_files, check_digest, check_ours, move_in, read_root, write_digest
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 __all__ = ["open", "save"]
 
-_FILE, _RECORD = "dynamics_file", "record"
+_RECORD, _CHECKSUM = "record", "checksum"
 _SUFFIXES = (".json", ".nc", ".zarr")
 
 
 def save(result: Any, path: str | Path) -> Path:
     """save(result, "x.json"): write a result to a file; ``dynamics.open`` reads it back.
+
+    A file is written beside its place and moved there when it is whole, with a checksum over everything in it.
 
     Parameters
     ----------
@@ -38,9 +45,9 @@ def save(result: Any, path: str | Path) -> Path:
     Raises
     ------
     SpecificationError
-        For an unknown suffix, something that is no result, or a directory that is no zarr store.
+        For an unknown suffix, something that is no result, or a directory that holds anything but one result.
     DataError
-        If the file cannot be written.
+        If the file cannot be written; what stood there before is unchanged.
 
     Examples
     --------
@@ -50,48 +57,60 @@ def save(result: Any, path: str | Path) -> Path:
     >>> dy.open(path) == points
     True
     """
-    import xarray as xr
 
     path = _checked(path)
     if not is_result(result):
         raise SpecificationError(f"a {type(result).__name__} is no result; save takes Datasets and the results of this "
                                  "package (a System has to_toml())")
-    if path.suffix == ".json":
-        content = json.dumps({"schema": SCHEMA, "schema_version": SCHEMA_VERSION, "result": encode(result)},
-                             allow_nan=False, indent=1)
-        return _written(path, lambda: path.write_text(content, encoding="utf-8"))
-    if isinstance(result, xr.Dataset):
-        dataset = result
-    else:
-        record = json.dumps(encode(result), allow_nan=False)
-        table = getattr(result, "table", None)
-        dataset = (table if isinstance(table, xr.Dataset) else xr.Dataset()).assign_attrs({_RECORD: record})
-    dataset = portable(dataset).assign_attrs({_FILE: f"{SCHEMA} {SCHEMA_VERSION}"})
-    if path.suffix == ".nc":
-        return _written(path, lambda: dataset.to_netcdf(path, engine="h5netcdf"))
-    if path.exists() and not any((path / name).exists() for name in ("zarr.json", ".zgroup")):
-        raise SpecificationError(f"{path}: exists and is no zarr store; it is not overwritten")
-    # the old store is given up only when the new one is complete
-    fresh = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}")
-
-    def store() -> None:
-        try:
-            dataset.to_zarr(fresh, consolidated=False)
-            if path.exists():
-                shutil.rmtree(path)
-            fresh.rename(path)
-        finally:
-            shutil.rmtree(fresh, ignore_errors=True)
-
-    return _written(path, store)
-
-
-def _written(path: Path, write: Callable[[], Any]) -> Path:
+    write = {".json": _write_json, ".nc": _write_netcdf, ".zarr": _write_zarr}[path.suffix]
     try:
-        write()
+        write(result, path)
+    except DynamicsError:
+        raise
     except OSError as error:
-        raise DataError(f"{path}: cannot be written ({error.strerror or error})") from None
+        raise unwritable(path, error) from None
+    except Exception as error:  # the writers of three formats raise many kinds for what they do not hold
+        raise SpecificationError(f"{path}: this {type(result).__name__} cannot be saved as {path.suffix} ({error}); save "
+                                 "numbers, texts and times, with texts as names") from None
     return path
+
+
+def _write_json(result: Any, path: Path) -> None:
+    document = {"schema": SCHEMA, "schema_version": SCHEMA_VERSION, "result": encode(result)}
+    signed = {"schema": SCHEMA, "schema_version": SCHEMA_VERSION, _CHECKSUM: json_digest(document),
+              "result": document["result"]}
+    write_text(path, json.dumps(signed, allow_nan=False, indent=1))
+
+
+def _dataset_of(result: Any) -> xr.Dataset:
+    """What a netCDF file or a zarr directory holds of a result."""
+    import xarray as xr
+
+    if isinstance(result, xr.Dataset):
+        return portable(result)
+    table = getattr(result, "table", None)
+    dataset = table if isinstance(table, xr.Dataset) else xr.Dataset()
+    return portable(dataset.assign_attrs({_RECORD: json.dumps(encode(result), allow_nan=False)}))
+
+
+def _write_netcdf(result: Any, path: Path) -> None:
+    dataset = _dataset_of(result).assign_attrs({FILE: f"{SCHEMA} {SCHEMA_VERSION}"})
+    with replacing(path) as fresh:
+        dataset.to_netcdf(fresh, engine="h5netcdf")
+        seal(fresh)
+
+
+def _write_zarr(result: Any, path: Path) -> None:
+    dataset = _dataset_of(result).assign_attrs({FILE: f"{SCHEMA} {SCHEMA_VERSION}"})
+    if path.exists():
+        check_ours(path)
+    fresh = beside(path, "partial")
+    try:
+        dataset.to_zarr(fresh, consolidated=False, zarr_format=3)
+        write_digest(fresh, read_root(fresh), array_files(fresh))
+        move_in(fresh, path)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
 
 
 def open(path: str | Path) -> Any:
@@ -108,7 +127,12 @@ def open(path: str | Path) -> Any:
     Raises
     ------
     DataError
-        If the file is missing, damaged, or not a result of this package.
+        If the file is missing, damaged (it does not give its checksum), or not a result of this package. Values of a
+        store of a sweep are read and checked when they are used.
+
+    Notes
+    -----
+    Files of releases before the checksums open; the attribute (or provenance) ``integrity`` then says "not recorded".
 
     Examples
     --------
@@ -121,8 +145,11 @@ def open(path: str | Path) -> Any:
     path = _checked(path)
     if not path.exists():
         raise DataError(f"{path}: there is no such file")
+    read = {".json": _read_json, ".nc": _read_netcdf, ".zarr": _read_zarr}[path.suffix]
     try:
-        result = _read_json(path) if path.suffix == ".json" else _read_arrays(path)
+        if path.is_dir() != (path.suffix == ".zarr") or not (path.is_dir() or path.is_file()):
+            raise ValueError(f"a {path.suffix} is {'a directory' if path.suffix == '.zarr' else 'a file'}")
+        result = read(path)
         if not is_result(result):
             raise ValueError(f"holds a {type(result).__name__}")
         return result
@@ -138,32 +165,55 @@ def _read_json(path: Path) -> Any:
     document = json.loads(path.read_text(encoding="utf-8"))
     if not isinstance(document, dict) or document.get("schema") != SCHEMA:
         raise DataError(f"{path}: not a result of this package (its schema is not '{SCHEMA}')")
-    _check_version(path, document["schema_version"])
+    check_version(path, document.get("schema_version"), SCHEMA_VERSION)
+    old = document["schema_version"] == OLD_VERSION and set(document) == {"schema", "schema_version", "result"}
+    if old:
+        return without_checksum(decode(document["result"]))
+    found = document.pop(_CHECKSUM, None)
+    if found != json_digest(document):
+        raise damaged(path, "its content")
     return decode(document["result"])
 
 
-def _read_arrays(path: Path) -> Any:
+def _read_netcdf(path: Path) -> Any:
     import xarray as xr
 
+    has_checksum = sealed(path)
+    refuse_outside_parts(path)
     # a time axis in "days" is a number here, not a timedelta
-    if path.suffix == ".nc":
-        with xr.open_dataset(path, engine="h5netcdf", decode_timedelta=False) as opened:
-            dataset = opened.load()
-    elif is_chunked(path):
-        return opened_lazily(path)
-    else:
-        dataset = xr.open_zarr(path, consolidated=False, decode_timedelta=False).load()
-    schema, _, version = str(dataset.attrs.pop(_FILE, "")).rpartition(" ")
+    with xr.open_dataset(path, engine="h5netcdf", decode_timedelta=False) as opened:
+        dataset = opened.load()
+    mark = str(dataset.attrs.pop(FILE, ""))
+    schema, _, version = mark.rpartition(" ")
     if schema != SCHEMA:
         raise DataError(f"{path}: not a result of this package (its schema is not '{SCHEMA}')")
-    _check_version(path, int(version))
+    check_version(path, int(version) if version.isdecimal() else version, SCHEMA_VERSION)
+    old = version == str(OLD_VERSION)
+    if old == has_checksum:
+        raise damaged(path, "the file")
+    found = _result_of(dataset)
+    return without_checksum(found) if old else found
+
+
+def _read_zarr(path: Path) -> Any:
+    import xarray as xr
+
+    root = read_root(path)
+    refuse_links(path)
+    if is_chunked(root):
+        return opened_lazily(path)
+    files = array_files(path)
+    has_checksum = check_digest(path, root, files)
+    refuse_other_codecs(path, files)
+    dataset = xr.open_zarr(path, consolidated=False, zarr_format=3, decode_timedelta=False).load()
+    del dataset.attrs[FILE]
+    found = _result_of(dataset)
+    return found if has_checksum else without_checksum(found)
+
+
+def _result_of(dataset: xr.Dataset) -> Any:
     dataset = restored(dataset)
     return decode(json.loads(dataset.attrs[_RECORD])) if _RECORD in dataset.attrs else dataset
-
-
-def _check_version(path: Path, version: Any) -> None:
-    if version > SCHEMA_VERSION:
-        raise DataError(f"{path}: written by a newer release (schema {version}); upgrade leverage-dynamics")
 
 
 def _checked(path: str | Path) -> Path:

@@ -191,7 +191,7 @@ def swept(executor, store=None):
 
 def killer(store, worker):
     # as soon as something is done, and while most is not
-    while not store.exists() or not any((store / "progress" / "done" / "c").glob("*")):
+    while not store.exists() or not any((store / "progress" / "checksums" / "c").glob("*")):
         time.sleep(0.002)
     os.kill(worker(), signal.SIGKILL)
 

@@ -8,6 +8,7 @@ import xarray as xr
 
 import dynamics as dy
 from dynamics.results import SCHEMA, SCHEMA_VERSION
+from dynamics.results.checksums import json_digest
 
 SUFFIXES = (".json", ".nc", ".zarr")
 
@@ -244,9 +245,12 @@ def test_missing_empty_and_foreign_files(suffix, tmp_path):
 ])
 def test_json_that_is_damaged(result, tmp_path):
     path = tmp_path / "x.json"
-    path.write_text(json.dumps({"schema": SCHEMA, "schema_version": SCHEMA_VERSION, "result": result}))
-    with pytest.raises(dy.DataError, match="damaged or not a result"):
-        dy.open(path)
+    document = {"schema": SCHEMA, "schema_version": SCHEMA_VERSION, "result": result}
+    signed = {**document, "checksum": json_digest(document)}
+    for content in (document, signed, {**document, "schema_version": 1}):
+        path.write_text(json.dumps(content))
+        with pytest.raises(dy.DataError, match="damaged or not a result"):
+            dy.open(path)
 
 
 def test_other_json(tmp_path):
@@ -263,12 +267,13 @@ def test_other_json(tmp_path):
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_a_newer_schema_asks_for_an_upgrade(run, suffix, tmp_path, monkeypatch):
-    from dynamics.results import storage
+    from dynamics.results import storage, zarr_folders
 
-    monkeypatch.setattr(storage, "SCHEMA_VERSION", SCHEMA_VERSION + 1)
+    for module in (storage, zarr_folders):
+        monkeypatch.setattr(module, "SCHEMA_VERSION", SCHEMA_VERSION + 1)
     path = dy.save(run, tmp_path / f"r{suffix}")
     monkeypatch.undo()
-    with pytest.raises(dy.DataError, match=r"written by a newer release \(schema 2\); upgrade"):
+    with pytest.raises(dy.DataError, match=r"written by a newer release \(schema 3\); upgrade"):
         dy.open(path)
 
 
