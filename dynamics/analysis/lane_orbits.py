@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sympy import Symbol
 
+from dynamics.analysis.collapsed_orbits import PERIOD_TOLERANCE, collapsed, held_cycles, landing, near, unstable_cycles
 from dynamics.compiled.functions import SystemFunctions, functions_of
 from dynamics.errors import DerivationError, IntegrationError, MissingExtraError, SpecificationError
 from dynamics.results import STATUS
@@ -23,7 +24,6 @@ ENGINES = ("auto", "kernel", "numpy")
 # what is written out as compiled code: so many states and operations of the map compile in about a second
 MOST_STATES, LARGEST_KERNEL = 32, 400
 DIVERGED = 1e12
-PERIOD_TOLERANCE = 1e-8
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Orbits:
     Attributes
     ----------
     status : ndarray of int, shape (lanes,)
-        completed, event, diverged or invalid_state.
+        completed, event, diverged, invalid_state or precision_lost.
     final_state : ndarray, shape (dimension, lanes)
         The last finite state.
     final_time : ndarray, shape (lanes,)
@@ -55,10 +55,12 @@ class Attractors:
     Attributes
     ----------
     status : ndarray of int, shape (lanes,)
+        Also precision_lost: the orbit has landed exactly on an unstable cycle; not_settled: it started on one.
     lyapunov : ndarray, shape (lanes,)
-        Largest Lyapunov exponent per step; -inf where the derivative vanishes along the orbit, nan where it broke.
+        Largest Lyapunov exponent per step; -inf where the derivative vanishes along the orbit, nan where it broke. Of orbits
+        that lost their precision: as measured before.
     period : ndarray of int, shape (lanes,)
-        Smallest period up to the longest looked for; 0 where there is none, -1 where the orbit broke.
+        Smallest period of an attractor up to the longest looked for; 0 where there is none, -1 where the orbit broke.
     final_state : ndarray, shape (dimension, lanes)
     """
 
@@ -119,6 +121,9 @@ def orbits_of(system: System, p: Array, start: Array, steps: int, measures: Sequ
                 status[crossed] = STATUS["event"]
             active &= status != STATUS["event"]
             level = now
+    lasting = np.flatnonzero(status == STATUS["completed"])
+    landed = collapsed(system, p, start, state, steps, lasting) > 0
+    status[lasting[landed]] = STATUS["precision_lost"]
     broke = np.isin(status, [STATUS["diverged"], STATUS["invalid_state"]])
     found = {}
     for row, name in enumerate(measures):
@@ -203,13 +208,33 @@ def attractors_of(system: System, p: Array, start: Array, steps: int, discard: i
             try:
                 ends = iterate_maps(problem, start, p, steps, discard=discard, longest_period=longest_period,
                                     tolerance=PERIOD_TOLERANCE, lyapunov=lyapunov, threads=threads)
-                return Attractors(ends.status, ends.lyapunov, ends.period, ends.final_state)
+                found = Attractors(ends.status, ends.lyapunov, ends.period, ends.final_state)
+                return _judged(system, p, start, found, steps, discard)
             except (DerivationError, IntegrationError) as error:
                 if engine == "kernel":
                     raise
                 # a function without instructions, or a compiler that refuses them
                 LOG.warning("no compiled code for '%s' (%s); arrays are used", system.name, error)
-    return _by_arrays(system, p, start, steps, discard, longest_period, lyapunov)
+    return _judged(system, p, start, _by_arrays(system, p, start, steps, discard, longest_period, lyapunov), steps, discard)
+
+
+def _judged(system: System, p: Array, start: Array, found: Attractors, steps: int, discard: int) -> Attractors:
+    """A period is that of an attractor: cycles with a multiplier outside the unit circle are none."""
+    time = float(discard + steps)
+    lanes = np.flatnonzero(found.period > 0)
+    lanes = lanes[unstable_cycles(system, p[:, lanes], found.final_state[:, lanes], time, found.period[lanes])]
+    if not lanes.size:
+        return found
+    status, lyapunov, period = found.status.copy(), found.lyapunov.copy(), found.period.copy()
+    period[lanes] = 0
+    # an orbit that only passes by an unstable cycle goes on
+    lanes = lanes[held_cycles(system, p[:, lanes], found.final_state[:, lanes], time, found.period[lanes])]
+    ends = landing(system, p[:, lanes], start[:, lanes], found.final_state[:, lanes], found.period[lanes], discard,
+                   discard + steps)
+    status[lanes] = np.where(ends.step == 0, STATUS["not_settled"], STATUS["precision_lost"])
+    measured = np.isfinite(lyapunov[lanes]) & (ends.step > 0)
+    lyapunov[lanes] = np.where(measured, ends.exponent, lyapunov[lanes])
+    return Attractors(status, lyapunov, period, found.final_state)
 
 
 def _by_arrays(system: System, p: Array, start: Array, steps: int, discard: int, longest_period: int, lyapunov: bool
@@ -243,10 +268,10 @@ def _by_arrays(system: System, p: Array, start: Array, steps: int, discard: int,
         if not searching.any():
             break
         state, searching, status = _advance(functions, float(discard + steps + k - 1), state, p, searching, status)
-        near = searching & np.all(np.abs(state - final) <= PERIOD_TOLERANCE * (np.abs(final) + 1e-2), axis=0)
-        period[near] = k
+        back = searching & near(state, final)
+        period[back] = k
         # an orbit that is back stops here, so that its status does not depend on how long others are looked at
-        searching = searching & ~near
+        searching = searching & ~back
     active = status == STATUS["completed"]
     period[~active] = -1
     return Attractors(status, np.where(active, exponents, np.nan), period, final)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dynamics.analysis.collapsed_orbits import collapsed
 from dynamics.analysis.linearization import needs_equations
 from dynamics.analysis.tangent_frames import TangentFrames
 from dynamics.analysis.treatability import treat
@@ -28,6 +29,8 @@ __all__ = ["BLOCKS", "SEPARATED", "lyapunov_exponents", "mean_and_error"]
 Array = NDArray[np.float64]
 SEPARATED = 15.0  # stretching, as a logarithm, after which neighbours have lost each other
 BLOCKS = 20
+COLLAPSED = ("an orbit landed exactly on an unstable cycle at step {}: only rounding keeps it there, so the exponents are "
+             "those of the steps before")
 DEFAULT_DURATION = {"continuous": 200.0, "discrete": 2000.0}
 
 
@@ -66,7 +69,8 @@ def lyapunov_exponents(system: System, duration: float | None = None, *, count: 
     xarray.Dataset
         Dim ``mode``: ``exponent``, descending, in 1/time unit (1/step); ``standard_error``: from the scatter between
         trajectories, and not less than half the drift between the first and the second half. Dims ``block``, ``mode``:
-        ``block_exponent``, averages of twenty successive parts. attrs: ``kaplan_yorke_dimension``, ``sum``.
+        ``block_exponent``, averages of twenty successive parts. attrs: ``kaplan_yorke_dimension``, ``sum``; ``status`` is
+        precision_lost where orbits of a map landed exactly on an unstable cycle: then the steps before are measured.
 
     Raises
     ------
@@ -114,6 +118,7 @@ def lyapunov_exponents(system: System, duration: float | None = None, *, count: 
     if not (duration > 0 and np.isfinite(duration) and transient >= 0) or trajectories < 2:
         raise SpecificationError("duration must be positive, transient at least 0, trajectories at least 2")
     frames = TangentFrames(system, count, trajectories, initial_state, seed, relative_tolerance, absolute_tolerance)
+    start = frames.states
     frames.advance(transient)
     rate = float(np.mean(frames.logarithms[0])) / transient if transient > 0 else 0.0
     if (needed := min(2 * duration, SEPARATED / rate - transient) if rate > 0 else 0.0) > 0:
@@ -123,13 +128,41 @@ def lyapunov_exponents(system: System, duration: float | None = None, *, count: 
     for block in range(BLOCKS):
         lengths = frames.advance(duration / BLOCKS)
         blocks[block] = frames.logarithms / lengths
+    landed = _landed(system, frames, start)
+    if landed:
+        frames = TangentFrames(system, count, trajectories, initial_state, seed, relative_tolerance, absolute_tolerance)
+        blocks = _until(frames, landed, count, trajectories)
     exponents, errors, means = mean_and_error(blocks)
     order = np.argsort(-exponents, kind="stable")
     return _dataset(system, exponents[order], errors[order], means[:, order], {
+        "status": "precision_lost" if landed else "completed",
+        "message": COLLAPSED.format(landed) if landed else None,
         "method": frames.method, "ignored": treated.ignored,
         "duration": duration, "transient": transient, "trajectories": trajectories, "seed": seed,
         "relative_tolerance": relative_tolerance, "absolute_tolerance": absolute_tolerance,
         "wall_time_s": _time.perf_counter() - started})
+
+
+def _landed(system: System, frames: TangentFrames, start: Array) -> int:
+    """First step at which an orbit of a map landed exactly on an unstable cycle; 0: none did."""
+    if system.time != "discrete":
+        return 0
+    p = np.repeat(frames.p, frames.lanes, axis=1)
+    steps = collapsed(system, p, start, frames.states, frames.steps, np.arange(frames.lanes))
+    return int(steps[steps > 0].min(initial=frames.steps + 1)) % (frames.steps + 1)
+
+
+def _until(frames: TangentFrames, end: int, count: int, trajectories: int) -> Array:
+    """Rates of stretching in blocks before a step, the first quarter left out."""
+    first = end // 4
+    number = min(BLOCKS, max((end - first) // 2, 1))
+    frames.advance(first)
+    blocks = np.full((2 * max(number // 2, 1), count, trajectories), np.nan)
+    length = (end - first) // len(blocks)
+    for block in range(len(blocks) if length else 0):
+        lengths = frames.advance(length)
+        blocks[block] = frames.logarithms / lengths
+    return blocks
 
 
 def mean_and_error(blocks: Array) -> tuple[Array, Array, Array]:
@@ -158,7 +191,7 @@ def _dataset(system: System, exponents: Array, errors: Array, blocks: Array, att
     import xarray as xr
 
     unit = f"1/{system.time_unit}" if system.time == "continuous" and system.time_unit != "1" else "1"
-    found = provenance("lyapunov_exponents", system, status="completed", kaplan_yorke_dimension=_dimension(exponents),
+    found = provenance("lyapunov_exponents", system, kaplan_yorke_dimension=_dimension(exponents),
                        sum=float(exponents.sum()), **attributes)
     described = {"units": unit, "long_name": "Lyapunov exponent"}
     return xr.Dataset({"exponent": ("mode", exponents, described),

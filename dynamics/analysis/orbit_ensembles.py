@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dynamics.analysis.collapsed_orbits import collapsed
 from dynamics.analysis.treatability import treat
 from dynamics.compiled.functions import functions_of
 from dynamics.errors import SpecificationError, did_you_mean
@@ -106,7 +107,8 @@ def orbit_ensemble(system: System, steps: int, *, discard: int = 0, over: Mappin
         state = state*(1 + spread*np.tile(drawn_starts, lanes//same))
     drawn = [functions.parameter_names.index(name) for name in innovations]
     orbit = _followed(system, state, p, steps, discard, drawn, streams)
-    return _dataset(system, orbit, axes, together, shape, {
+    status = _status(system, orbit[:len(state), :, -1], p, state, steps + discard, bool(drawn))
+    return _dataset(system, orbit, status, axes, together, shape, {
         "ignored": treated.ignored, "discard": discard, "seed": seed, "spread": spread, "innovations": " ".join(innovations),
         "wall_time_s": _time.perf_counter() - started})
 
@@ -159,7 +161,20 @@ def _followed(system: System, state: NDArray[np.float64], p: NDArray[np.float64]
     return orbit
 
 
-def _dataset(system: System, orbit: NDArray[np.float64], axes: Mapping[str, Any], together: Mapping[str, Any],
+def _status(system: System, last: NDArray[np.float64], p: NDArray[np.float64], start: NDArray[np.float64], steps: int,
+            drawn: bool) -> NDArray[np.int64]:
+    """What became of each orbit; one that is driven by random numbers rests nowhere."""
+    broke = ~np.isfinite(last).all(axis=0)
+    status = np.where(broke, STATUS["invalid_state"], STATUS["completed"])
+    lasting = np.flatnonzero(~broke)
+    if not drawn and lasting.size:
+        landed = collapsed(system, p, start, last, steps, lasting) > 0
+        status[lasting[landed]] = STATUS["precision_lost"]
+    return status
+
+
+def _dataset(system: System, orbit: NDArray[np.float64], fates: NDArray[np.int64], axes: Mapping[str, Any],
+             together: Mapping[str, Any],
              shape: tuple[int, ...], attributes: Mapping[str, Any]) -> xr.Dataset:
     import xarray as xr
 
@@ -171,13 +186,14 @@ def _dataset(system: System, orbit: NDArray[np.float64], axes: Mapping[str, Any]
     variables: dict[str, Any] = {
         name: (dims, values.reshape(*shape, steps), {"units": units.get(name, "1"), "long_name": name.replace("_", " ")})
         for name, values in zip([*system.states, *system.observables], orbit, strict=True)}
-    broke = ~np.isfinite(orbit[:len(system.states), :, -1]).all(axis=0)
-    status = np.where(broke, STATUS["invalid_state"], STATUS["completed"]).reshape(shape)
-    variables["status"] = (dims[:-1], status, status_attributes())
+    variables["status"] = (dims[:-1], fates.reshape(shape), status_attributes())
     first = float(attributes["discard"]) + 1
     coordinates = {**{name: (name, values) for name, values in named.items()}, **tabled,
                    "time": ("time", first + np.arange(steps), {"units": system.time_unit})}
-    message = f"{int(broke.sum())} of {broke.size} orbits left the finite numbers" if broke.any() else "all orbits complete"
+    counted = ((int(np.sum(fates == STATUS["invalid_state"])), "left the finite numbers"),
+               (int(np.sum(fates == STATUS["precision_lost"])),
+                "landed on an unstable cycle by rounding, which ends their chaos"))
+    message = "; ".join(f"{n} of {fates.size} orbits {what}" for n, what in counted if n) or "all orbits complete"
     return xr.Dataset(variables, coords=coordinates,
                       attrs=provenance("orbit_ensemble", system, method="iteration", status="completed", message=message,
                                        **attributes))

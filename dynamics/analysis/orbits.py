@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dynamics.analysis.collapsed_orbits import held_cycles, near, periods_of
 from dynamics.analysis.process_orbits import process_orbit
 from dynamics.analysis.trajectories import dataset_of
 from dynamics.analysis.trajectory_measures import measures_of_orbit
@@ -44,7 +45,8 @@ def iterate(system: System | Process, steps: int, initial_state: Mapping[str, An
     -------
     xarray.Dataset
         Dim ``time`` = 0 .. steps (fewer after a terminal event): states and observables; dim ``event``; attrs: measures (an
-        integral is the sum over all times but the last), provenance.
+        integral is the sum over all times but the last), provenance; ``status``: completed, event, or precision_lost, where
+        the orbit has landed exactly on an unstable cycle, on which only rounding keeps it (``message`` says when).
 
     Raises
     ------
@@ -104,6 +106,8 @@ def iterate(system: System | Process, steps: int, initial_state: Mapping[str, An
         if ended:
             status, message = "event", f"the event '{happenings[-1][0]}' ended the orbit at step {step}"
             break
+    if status == "completed" and not system.indices and not any(event.assign for event in system.events.values()):
+        status, message = _fate(system, np.array(orbit).T, status, message)
     grid = np.arange(len(orbit), dtype=float)
     attributes = provenance("trajectory", system, initial_state={n: np.asarray(v).tolist() for n, v in
                                                                  functions.split(orbit[0]).items()},
@@ -117,3 +121,19 @@ def iterate(system: System | Process, steps: int, initial_state: Mapping[str, An
         raise IntegrationError(f"{message}; the orbit before it is in the error's .partial", result)
     return result
 
+
+
+def _fate(system: System, orbit: Any, status: str, message: str) -> tuple[str, str]:
+    """Say so where the orbit, shape (dimension, times), ended on an unstable cycle that it will never leave."""
+    last = float(orbit.shape[1] - 1)
+    p = np.array(functions_of(system).parameters(system), dtype=float)[:, None]
+    periods = periods_of(system, p, orbit[:, -1:], last)
+    period = int(periods[0])
+    if not 0 < period < orbit.shape[1] or not held_cycles(system, p, orbit[:, -1:], last, periods)[0]:
+        return status, message
+    away = np.flatnonzero(~near(orbit[:, period:], orbit[:, :-period]))
+    cycle = "an unstable fixed point" if period == 1 else f"an unstable cycle of {period} steps"
+    if not away.size:
+        return status, f"{message}; the orbit started on {cycle} and stayed there"
+    return "precision_lost", (f"the orbit landed exactly on {cycle} at step {away[-1] + 1}: only rounding keeps it there, "
+                              "and what follows says nothing about the map")

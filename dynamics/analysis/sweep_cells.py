@@ -229,7 +229,9 @@ def _map(plan: Plan, job: Job) -> dict[str, NDArray[Any]]:
         orbits = orbits_of(system, p, start, int(o["duration"] or DURATION), plan.declared, o["event"])
         broke = np.isin(orbits.status, [STATUS["diverged"], STATUS["invalid_state"]])
         final = dict(zip(system.states, np.where(broke, np.nan, orbits.final_state), strict=True))
-        found |= {**orbits.measures, **{n: final[n] for n in plan.final}, "status": orbits.status,
+        undecided = orbits.status == STATUS["completed"]
+        status = np.where(undecided, found.get("status", orbits.status), orbits.status)
+        found |= {**orbits.measures, **{n: final[n] for n in plan.final}, "status": status,
                   "end_time": orbits.final_time}
         seen = _observed(plan, orbits.final_time, orbits.final_state, p)
         found |= {n: np.where(broke, np.nan, values) for n, values in seen.items()}

@@ -174,8 +174,10 @@ def _message(found: Filled) -> str:
     for first in range(0, len(status), rows):
         counts += np.bincount(status[first: first + rows].values.reshape(-1), minlength=len(STATUS))
     unsettled = int(counts[STATUS["not_settled"]])
-    failed = status.size - unsettled - int(counts[[STATUS[n] for n in ("completed", "event", "settled")]].sum())
-    counted = ((failed, "did not complete"), (unsettled, "had not settled"))
+    rounded = int(counts[STATUS["precision_lost"]])
+    failed = status.size - unsettled - rounded - int(counts[[STATUS[n] for n in ("completed", "event", "settled")]].sum())
+    counted = ((failed, "did not complete"), (unsettled, "had not settled"),
+               (rounded, "landed on an unstable cycle by rounding, which ends their chaos"))
     return "; ".join(f"{n} of {status.size} cells {what}" for n, what in counted if n) or "every cell completed"
 
 

@@ -66,6 +66,7 @@ class TangentFrames:
         self.relative, self.absolute = relative, absolute
         self.discrete, self.name = system.time == "discrete", system.name
         self.step = 1e-3
+        self.steps = 0  # of maps, so far
         self.logarithms = np.zeros((count, lanes))
         self.compiled = None if self.discrete else compiled_frames(system, count)
         self.stretch = 1.0  # time between orthogonalizations of compiled frames
@@ -81,6 +82,7 @@ class TangentFrames:
         self.logarithms = np.zeros((self.count, self.lanes))
         if self.discrete:
             steps = max(1, round(duration)) if duration > 0 else 0
+            self.steps += steps
             for _ in range(steps):
                 slopes = self.jacobian(0.0, self.states, self.p)  # type: ignore[arg-type]
                 self.states = self.field(0.0, self.states, self.p)  # type: ignore[arg-type]
