@@ -16,7 +16,7 @@ from dynamics.errors import DerivationError
 from dynamics.symbolic.elimination import Solution
 from dynamics.symbolic.exact_solutions import solutions_in_time
 from dynamics.symbolic.polynomial import jacobian_matrix
-from dynamics.symbolic.regimes import regimes
+from dynamics.symbolic.regimes import on_borders, regimes
 from dynamics.systems import System
 
 __all__ = ["Candidate", "Candidates", "candidates", "known_candidates"]
@@ -97,7 +97,7 @@ def known_candidates(system: System, varied: tuple[str, ...] | None = None) -> C
         if symbol.name not in varied and value.q < LARGEST and abs(value.p) < LARGEST}
     found: list[Candidate] = []
     reason = ""
-    for regime in regimes(fields_of(system), bounds):
+    for regime in regimes(on_borders(fields_of(system), given), bounds):
         fields = tuple(e.xreplace(given) for e in regime.expressions)
         conditions = tuple(c.xreplace(given) for c in regime.conditions)
         equations = [e - s for e, s in zip(fields, states, strict=True)] if system.time == "discrete" else list(fields)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sympy import And, Expr, Rational, S, Symbol
+from sympy.core.relational import Relational
 
 from dynamics.analysis.families import BORDER, Found, family_kind, merged, nearest_member, real_value
 from dynamics.analysis.linearization import fields_of, scalar_system
@@ -17,7 +18,7 @@ from dynamics.symbolic.exact_solutions import solutions_in_time
 from dynamics.symbolic.kernels import rational_form
 from dynamics.symbolic.polynomial import jacobian_matrix, roots_numeric
 from dynamics.symbolic.radicals import is_radical
-from dynamics.symbolic.regimes import Regime, regime_at, regimes
+from dynamics.symbolic.regimes import Regime, on_borders, regime_at, regimes
 from dynamics.symbolic.stability import reduce_condition
 from dynamics.symbolic.verification import distinct
 from dynamics.systems import System
@@ -76,7 +77,7 @@ def fixed_points(system: System, parameters: Mapping[str, Any] | None = None,
     limits = _box(system, box)
     states = [Symbol(name) for name in system.states]
     bounds = {Symbol(name): part.bounds for name, part in system.parameters.items()}
-    fields = fields_of(system)
+    fields = on_borders(fields_of(system), system.exact_parameters)
     found: list[Found] = []
     parts, methods = _regimes(system, fields, bounds)
     for regime in parts:
@@ -222,6 +223,8 @@ def _point(system: System, regime: Regime, matrix: Any, solution: Solution, exac
         return None  # the regime is not defined there, as a ratio to zero is not
     valid_where = And(*(v >= 0 for v in valid)) if exactness == "exact" or free else (S.true if inside else S.false)
     remarks = _remarks(system, here, values, margins, None if not free else member == declared)
+    if inside and not free and any(abs(m) <= BORDER for m in margins) and _is_no_rest(system, state, numbers):
+        remarks.append("virtual: it lies on a border that does not belong to the regime in which it was derived")
     admissible = inside and not any(r.startswith(("virtual", "outside", "the event")) for r in remarks)
     try:
         stability, kind, ordered = _classified(roots_numeric(matrix, here), system.time, len(free))
@@ -273,6 +276,19 @@ def _remarks(system: System, here: Mapping[Symbol, Any], values: Mapping[str, fl
 def _same_everywhere(matrix: Any, state: Mapping[Symbol, Expr], numbers: Mapping[Symbol, Any]) -> bool:
     """Whether the Jacobian, and with it every eigenvalue, is the same at all members of a family."""
     return not any(entry.xreplace(dict(state)).xreplace(dict(numbers)).cancel().free_symbols for entry in matrix)
+
+
+def _is_no_rest(system: System, state: Mapping[Symbol, Expr], numbers: Mapping[Symbol, Any]) -> bool:
+    """Whether the equations as they are written are known to move a point: ``<`` does not hold where ``<=`` does."""
+    here = {**numbers, **{symbol: value.xreplace(dict(numbers)) for symbol, value in state.items()}}
+    for symbol, field in zip(state, fields_of(system), strict=True):
+        # numbers that are no fractions leave their conditions undecided, or decided by rounding
+        if any(not here[s].is_Rational for c in field.atoms(Relational) for s in c.free_symbols):
+            return False
+        moved = real_value(field - symbol if system.time == "discrete" else field, here)
+        if abs(moved) > BORDER:
+            return True
+    return False
 
 
 def _outside_bounds(system: System, values: Mapping[str, float]) -> list[str]:

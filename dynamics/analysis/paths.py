@@ -32,6 +32,9 @@ STALLED, MOST_STALLED = 1e-13, 1000
 MOST_RESTARTS_AT_ONE_TIME = 50
 MOST_APPROACHES = 100  # a guard only: the distance to an edge shrinks by 2**8 or the span by 2
 NEAR_SIDE = 2.0**-48  # share of an event's level at the start of a step that is left where the path ends: beyond rounding
+FAR = 1e6         # small steps: a quantity that is still exactly zero so far along the flow stays zero
+OFF_ZERO = 1e-14  # beyond what an implicit step makes of a zero that stays
+SAME = 1e-9       # two formulas of one field differ by their rounding, and by how far a border is met
 _DIRECTIONS = {"falling": -1.0, "rising": 1.0, "both": 0.0}
 
 
@@ -128,9 +131,11 @@ class _Follower:
     def _regime(self, t: float, y: Array, previous: RegimeFunctions | None) -> RegimeFunctions | None:
         """Return the regime that holds just after ``t``; on a border the one the flow goes into.
 
+        Where the path stays on a border, or may leave it to both sides, the equations decide as they are written: ``<=``
+        holds there and ``<`` does not. None where no regime is what they say, as with an equality that holds for a while.
         Where every flow leads back to the border the path slides along it, which no regime describes.
         """
-        regimes = self.functions.regimes
+        regimes, field = self.functions.regimes, self.functions.field
         self.sliding = False
         if not regimes:
             return None
@@ -139,15 +144,22 @@ class _Follower:
             # a small step along the regime's own flow tells the two sides of a border apart
             slope = regime.field(t, y, self.p)
             step = 1e-9 * (1 + np.max(np.abs(y))) / (1 + np.max(np.abs(slope))) if np.all(np.isfinite(slope)) else 0.0
+            slope = np.nan_to_num(slope)
             scale = self._scale(regime, t, y)
-            now = np.min(np.array(regime.conditions(t, y, self.p)) / scale, initial=np.inf)
-            y_after = y + step * np.nan_to_num(slope)
+            here = np.array(regime.conditions(t, y, self.p))
+            now = np.min(here / scale, initial=np.inf)
+            y_after = y + step * slope
             after = np.min(np.array(regime.conditions(t + step, y_after, self.p)) / scale, initial=np.inf)
             inside = now > 1e-10 or (now > -1e-10 and after >= min(now, 0.0))
-            scores.append((inside, regime is not previous, now, regime))
-        borders = [s for s in scores if abs(s[2]) <= 1e-10]
+            far = np.array(regime.conditions(t + FAR * step, y + FAR * step * slope, self.p))
+            stays = np.any((here == 0) & (far == 0))
+            as_written = not stays or _same(field(t + step, y_after, self.p), regime.field(t + step, y_after, self.p))
+            at_once = _same(field(t, y, self.p), slope)
+            scores.append((inside, regime is not previous, as_written, at_once, now, regime))
+        borders = [s for s in scores if abs(s[4]) <= 1e-10]
         self.sliding = len(borders) > 1 and not any(s[0] for s in scores)
-        return max(scores, key=lambda s: s[:3])[3]
+        best = max(scores, key=lambda s: s[:5])
+        return best[5] if best[2] else None
 
     def _scale(self, regime: RegimeFunctions, t: float, y: Array) -> Array:
         """Size of what each condition of a regime is a difference of (at least 1): its rounding grows with it."""
@@ -213,6 +225,10 @@ class _Follower:
             solution = None
             if level.size:
                 new = watch(t_new, y_new)
+                other = self._regime(t, y, regime) if self._departed(level, new) else regime
+                if other is not regime:
+                    self._count(solver)
+                    return False, t, y, other
                 new_slope = self._slope(watch, new, t_new, y_new, base(t_new, y_new, p))
                 suspects = self._suspects(level, new, slope, new_slope, t_new - t, directions)
                 if suspects:
@@ -296,6 +312,11 @@ class _Follower:
     def _slope(watch: Callable[[float, Array], Array], level: Array, t: float, y: Array, rate: Array) -> Array:
         step = 1e-7 * (1.0 + np.abs(y).max()) / (1.0 + np.abs(rate).max())
         return (watch(t + step, y + step * rate) - level) / step
+
+    def _departed(self, level: Array, new: Array) -> bool:
+        """Whether the path was exactly on a border of its regime and has left the regime: it never crossed the border."""
+        borders = slice(len(self.event_names), None)
+        return bool(np.any((level[borders] == 0) & (new[borders] < -OFF_ZERO)))
 
     @staticmethod
     def _suspects(level: Array, new: Array, slope: Array, new_slope: Array, width: float, directions: Array) -> list[int]:
@@ -386,6 +407,10 @@ class _Follower:
                 y = reset(y, 0.0, self.p, t)
                 self._keep(t, t, y, None)
         return False, t, y, self._regime(t, y, None if names else regime)
+
+
+def _same(a: Array, b: Array) -> bool:
+    return bool(np.allclose(a, b, rtol=0.0, atol=SAME * (1.0 + np.abs(np.nan_to_num(b)).max()), equal_nan=True))
 
 
 class _quiet:

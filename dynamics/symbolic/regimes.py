@@ -18,7 +18,7 @@ from dynamics.errors import DerivationError
 from dynamics.symbolic.kernels import Bounds, rational_form
 from dynamics.symbolic.signs import sign_of
 
-__all__ = ["Regime", "Switch", "regime_at", "regimes", "switches"]
+__all__ = ["Regime", "Switch", "on_borders", "regime_at", "regimes", "switches"]
 
 _LIMIT = 10
 _NONSMOOTH = (Max, Min, Abs, sign, Piecewise)
@@ -162,6 +162,38 @@ def regime_at(expressions: Sequence[Expr], values: Mapping[Symbol, Any], bounds:
     return next(_split(tuple(expressions), _Decided(bounds or {}, values)))
 
 
+def on_borders(expressions: Sequence[Expr], values: Mapping[Symbol, Any]) -> tuple[Expr, ...]:
+    """Decide the conditions that stand exactly on their border at known values: ``<=`` holds there and ``<`` does not.
+
+    Parameters
+    ----------
+    expressions : sequence of Expr
+    values : mapping of Symbol to exact number
+        Conditions with other symbols are left as they are.
+
+    Returns
+    -------
+    tuple of Expr
+
+    Examples
+    --------
+    >>> from sympy import Piecewise, Symbol
+    >>> u, m = Symbol("u"), Symbol("m")
+    >>> on_borders([Piecewise((u, m <= 1), (0, True))], {m: 1})
+    (u,)
+    """
+    conditions = set[Relational]().union(*(e.atoms(Relational) for e in expressions))
+    known = [c for c in conditions if c.free_symbols and c.free_symbols <= set(values)]
+    numbers = {symbol: S.One * value for symbol, value in values.items()}
+    decided = {c: S.true if _includes_border(c) else S.false for c in known
+               if (c.lhs - c.rhs).xreplace(numbers) == 0}
+    return tuple(e.xreplace(decided) for e in expressions)
+
+
+def _includes_border(relation: Relational) -> bool:
+    return isinstance(relation, (Eq, LessThan, GreaterThan))
+
+
 class _Decided:
     """Switches decided so far along one branch, and how a further one follows from them."""
 
@@ -229,7 +261,7 @@ def _split(expressions: tuple[Expr, ...], decided: _Decided, depth: int = 0) -> 
             f"More than {_LIMIT} switches (max, min, abs, sign, conditions) depend on each other; at most {_LIMIT} are "
             "split symbolically. Use a smooth form (softplus, hill) of some of them, or integrate numerically."
         )
-    for replaced, requirements in _cases(atom):
+    for replaced, requirements in _cases(atom, decided):
         branch: _Decided | None = decided
         for expression, on in requirements:
             branch = branch and branch.decide(expression, on)
@@ -248,7 +280,7 @@ def _innermost(expressions: Iterable[Expr]) -> Expr | None:
 _Case = tuple[Expr, list[tuple[Expr, bool]]]  # what the atom becomes, and the switch values that make it so
 
 
-def _cases(atom: Expr) -> list[_Case]:
+def _cases(atom: Expr, decided: _Decided) -> list[_Case]:
     if isinstance(atom, (Max, Min)):
         return _extremum_cases(atom)
     if isinstance(atom, Abs):
@@ -256,8 +288,10 @@ def _cases(atom: Expr) -> list[_Case]:
         return [(inner, [(inner, True)]), (-inner, [(inner, False)])]
     if isinstance(atom, sign):
         (inner,) = atom.args
+        if decided.forced(inner) == 0:
+            return [(S.Zero, [])]
         return [(S.One, [(inner, True)]), (S.NegativeOne, [(inner, False)])]
-    return _piecewise_cases(atom)
+    return _piecewise_cases(atom, decided)
 
 
 def _extremum_cases(atom: Expr) -> list[_Case]:
@@ -278,9 +312,12 @@ def _extremum_cases(atom: Expr) -> list[_Case]:
     return cases
 
 
-def _piecewise_cases(atom: Expr) -> list[_Case]:
+def _piecewise_cases(atom: Expr, decided: _Decided) -> list[_Case]:
     undecided = next(condition for _, condition in atom.args if condition.has(Relational))
     relation = min(undecided.atoms(Relational), key=default_sort_key)  # And and Or keep no order of their own
+    if decided.forced(relation.lhs - relation.rhs) == 0:
+        # both sides are one and the same here, which is no border
+        return [(atom.xreplace({relation: S.true if _includes_border(relation) else S.false}), [])]
     if isinstance(relation, (Eq, Ne)):
         # equality holds on a set without interior: generically false
         return [(atom.xreplace({relation: S.false if isinstance(relation, Eq) else S.true}), [])]

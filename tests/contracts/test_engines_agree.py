@@ -1,0 +1,66 @@
+"""Kernels, arrays, single trajectories and fixed points give the same outcome on the same system."""
+
+import numpy as np
+import pytest
+
+import dynamics as dy
+
+VANISHING = {  # conditions on a quantity that is exactly zero at rest, and how much of a they leave: all or nothing
+    "max": ("max(0, m - u) <= 0", True), "ramp": ("ramp(m - u) <= 0", True), "strict": ("max(0, m - u) < 0", False),
+    "min": ("min(0, u - m) >= 0", True), "max at a level": ("max(m, 0) <= m", True), "square": ("ramp(m - u)**2 <= 0", True),
+    "equality by two": ("max(0, m - u) >= 0", True), "below": ("0 < 1 - ramp(m - u)", True),
+    "a negative level": ("min(-2, u - 5) >= -2", False), "parameters alone": ("n <= 0", True),
+    "parameters alone, strict": ("n < 0", False), "sign": ("side >= 0", True), "strict sign": ("side > 0", False),
+    "abs": ("abs(n) <= 0", True),
+}
+
+
+@pytest.mark.parametrize(("condition", "holds"), VANISHING.values(), ids=list(VANISHING))
+def test_regimes_where_a_condition_stands_on_its_border(condition, holds):
+    system = dy.System(name="venue", states={"u": 0.5}, parameters={"a": 0.3, "m": 0.2, "n": 0.0},
+                       definitions={"side": "sign(n)"}, equations={"u": f"(a if {condition} else 0) - u"},
+                       shocks={"price": dy.Shock({"u": "u - magnitude"})},
+                       events={"insolvency": dy.Event("u - 0.05", terminal=True)})
+    x, y = ("a", np.linspace(0.25, 0.6, 4)), ("shock:price", [0.01, 0.02])
+    start = {"u": 0.4}
+    flags = {engine: dy.phase_diagram(system, x, y, engine=engine, initial_state=start).regime.values.tolist()
+             for engine in ("kernel", "numpy")}
+    assert flags["kernel"] == flags["numpy"]
+    alone = dy.integrate(system, 50.0, initial_state=start)
+    assert (alone.attrs["status"] == "event") is not holds
+    assert set(np.ravel(flags["kernel"])) == ({0} if holds else {flags["kernel"][0][0]})
+    assert (flags["kernel"][0][0] == 0) is holds
+
+
+RELATIONS = {"<=": True, "<": False, ">=": True, ">": False}
+
+
+@pytest.mark.parametrize("relation", RELATIONS)
+@pytest.mark.parametrize("rest", ["-w", "0*w", "w*(1 - w)"])
+def test_single_trajectories_at_rest_on_a_border(rest, relation):
+    # the ramp beside it makes regimes, whose closed conditions both hold on their border
+    system = dy.System(name="rest", states={"w": 0.0, "y": 0.0},
+                       equations={"w": rest, "y": f"(1 if w {relation} 0 else 3) + ramp(y - 1.5)"})
+    end = float(dy.integrate(system, 1.0, times=[0.0, 1.0])["y"][-1])
+    assert end == pytest.approx(1.0 if RELATIONS[relation] else 1.5 + (np.exp(0.5) - 1) * 3, abs=1e-7)
+
+
+@pytest.mark.parametrize("relation", RELATIONS)
+def test_single_trajectories_that_rest_on_a_border_and_leave_it(relation):
+    # x rests at 0 until time 1, and goes below
+    system = dy.System(name="late", states={"x": 0.0, "y": 0.0},
+                       equations={"x": "-ramp(time - 1)", "y": f"1 if x {relation} 0 else 3"})
+    end = float(dy.integrate(system, 2.0, times=[0.0, 2.0])["y"][-1])
+    below = 1.0 if relation in ("<=", "<") else 3.0
+    assert end == pytest.approx((1.0 if RELATIONS[relation] else 3.0) + below, abs=1e-6)
+
+
+@pytest.mark.parametrize("relation", RELATIONS)
+def test_fixed_points_on_a_border_are_those_of_the_equations(relation):
+    for condition in (f"u {relation} 1", f"n {relation} 1", f"max(n, 0) {relation} n"):
+        system = dy.System(name="edge", states={"u": 0.5}, parameters={"a": 1.0, "n": 1.0},
+                           equations={"u": f"(a if {condition} else 0) - u"})
+        found = {p.values["u"] for p in dy.fixed_points(system) if p.admissible}
+        # at u = 0 the condition on u is off its border
+        zero = relation in (">", ">=") if condition.startswith("u") else not RELATIONS[relation]
+        assert found == ({1.0} if RELATIONS[relation] else set()) | ({0.0} if zero else set()), condition
