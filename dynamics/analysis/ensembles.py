@@ -53,6 +53,8 @@ class Outcome:
     measures : mapping of str to ndarray, shape (lanes,)
     lowest : ndarray, shape (dimension, lanes)
         Smallest value of each state along the way; empty unless asked for.
+    steps : ndarray of int, shape (lanes,)
+        Steps that were accepted.
     """
 
     status: NDArray[np.int64]
@@ -64,6 +66,7 @@ class Outcome:
     final_time: Array
     measures: Mapping[str, Array]
     lowest: Array
+    steps: NDArray[np.int64]
 
     @property
     def happened(self) -> Flags:
@@ -164,7 +167,7 @@ class Ensemble:
             Lanes without a starting point have status not_run; the others event, settled, not_settled, or how they broke.
         """
         if lanes is not None:
-            return self._subset(lanes).run(shock, np.asarray(magnitude), event=event, ramp=ramp, duration=duration,
+            return self.subset(lanes).run(shock, np.asarray(magnitude), event=event, ramp=ramp, duration=duration,
                                            measures=measures, relative_tolerance=relative_tolerance,
                                            absolute_tolerance=absolute_tolerance, extremes=extremes,
                                            settle=settle, progress=progress, engine=engine, threads=threads)
@@ -172,7 +175,7 @@ class Ensemble:
         timed = duration is not None
         duration = np.broadcast_to(duration, (self.lanes,)) if timed else self.durations(relative_tolerance)
         state = self.start.copy() if shock is None or ramp else self.shocked(shock, magnitude)
-        first_event = self._at_start(event, state, absolute_tolerance)
+        first_event = self.ended_at_start(event, state, absolute_tolerance)
         at_once = first_event >= 0
         status = np.full(self.lanes, STATUS["not_run"])
         final_state, final_time = state.copy(), np.zeros(self.lanes)
@@ -180,6 +183,7 @@ class Ensemble:
         values = {name: np.full(self.lanes, np.nan) for name in measures}
         status[at_once] = STATUS["event"]
         lowest = np.minimum(self.start, state) if extremes else np.empty((0, self.lanes))
+        steps = np.zeros(self.lanes, dtype=np.int64)
         running = np.nonzero(~at_once & np.all(np.isfinite(state), axis=0))[0]
         if running.size:
             asked = event if event is None or isinstance(event, str) else tuple(event)
@@ -193,6 +197,7 @@ class Ensemble:
                 rest[:, running] = self._proved(work, lanes_run, result, codes, ended_by, running, timed)
             status[running] = codes
             first_event[running] = ended_by
+            steps[running] = result.steps
             final_state[:, running], final_time[running] = result.final_state[: work.size], result.final_time
             for name, found in work.values(result, lanes_run.parameters).items():
                 values[name][running] = found
@@ -201,9 +206,9 @@ class Ensemble:
         names = list(self.system.events)
         numbers = [names.index(name) for name in asked_events(self.system, event)]
         return Outcome(status, at_once, first_event, np.isin(first_event, numbers), rest, final_state, final_time, values,
-                       lowest)
+                       lowest, steps)
 
-    def _at_start(self, event: Event, state: Array, absolute_tolerance: float) -> NDArray[np.int64]:
+    def ended_at_start(self, event: Event, state: Array, absolute_tolerance: float) -> NDArray[np.int64]:
         """The event that a shock crosses, or that lies behind the start, in each lane; -1 for none.
 
         One that was asked for goes before others, and then the one declared first.
@@ -307,7 +312,8 @@ class Ensemble:
         margin = np.where(stable, margin, -1.0)
         return Lanes(state[:, which], p, target - margin, target + margin, np.asarray(duration)[which], 1e-6, 1e-9, ramp)
 
-    def _subset(self, lanes: NDArray[np.intp]) -> Ensemble:
+    def subset(self, lanes: NDArray[np.intp]) -> Ensemble:
+        """Return some lanes, in any number and order."""
         twin = object.__new__(Ensemble)
         twin.__dict__.update(self.__dict__)
         twin.lanes, twin.p, twin.start = len(lanes), self.p[:, lanes], self.start[:, lanes]

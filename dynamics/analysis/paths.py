@@ -40,7 +40,7 @@ _DIRECTIONS = {"falling": -1.0, "rising": 1.0, "both": 0.0}
 
 def follow(system: System, duration: float, start: Array, *, initial_time: float = 0.0, method: str = "LSODA",
            relative_tolerance: float = 1e-8, absolute_tolerance: float = 1e-10, events: Sequence[str] | None = None,
-           ending: str | None = None, dense: bool = True) -> Path:
+           ending: str | Sequence[str] | None = None, dense: bool = True) -> Path:
     """Integrate from ``start`` for ``duration``.
 
     Parameters
@@ -50,8 +50,8 @@ def follow(system: System, duration: float, start: Array, *, initial_time: float
     start : ndarray, shape (dimension,)
     events : sequence of str, optional
         Which events to watch; all by default.
-    ending : str, optional
-        An event that ends the path even if it is not declared terminal.
+    ending : str or sequence of str, optional
+        Events that end the path even if they are not declared terminal.
     dense : bool
         Keep every step and its dense solution; otherwise only the end.
 
@@ -75,14 +75,15 @@ class _Follower:
     """One integration; the loop over smooth pieces."""
 
     def __init__(self, system: System, functions: SystemFunctions, method: str, relative: float, absolute: float,
-                 events: Sequence[str] | None, ending: str | None, dense: bool) -> None:
+                 events: Sequence[str] | None, ending: str | Sequence[str] | None, dense: bool) -> None:
         self.system, self.functions, self.method = system, functions, method
         self.relative, self.absolute, self.dense = relative, absolute, dense
         self.p = functions.parameters(system)
         declared = list(system.events)
         self.event_names = [n for n in declared if events is None or n in events]
         self.rows = [declared.index(n) for n in self.event_names]
-        self.terminal = {n for n in self.event_names if system.events[n].terminal or n == ending}
+        endings = (ending,) if isinstance(ending, str) else ending or ()
+        self.terminal = {n for n in self.event_names if system.events[n].terminal or n in endings}
         self.path = Path()
         self.sliding = False
         self.passed: dict[int, float] = {}

@@ -34,7 +34,7 @@ ROUNDING = 1e-14  # a side is told by some fifty units in the last place
 SHELLS = (2.0, 1.0, 0.5)  # radii that are sampled, in units of the distance to the rest
 DIRECTIONS, MOST_DIRECTIONS = 24, 240  # sampled directions for each state, and in all
 INWARD = 0.25  # share of the speed of the linear part at which the flow must still point inwards
-SMALLEST = 1e-9  # radius, relative to the states, below which a field is mostly rounding
+SMALLEST = 1e-11  # radius, relative to the states, below which rounding of the field would show
 ALONG = (1e-3, 1e-2)  # how far along a line of rests, relative to the states, the next rest is looked for
 STAYS = 0.1  # share of that way which Newton's method may move sideways: it goes back all the way from where none is
 
@@ -123,16 +123,23 @@ class Rests:
         for known, level in self.known:
             if self._level(known, state) <= level:
                 return known.rest
-        with np.errstate(all="ignore"):
-            for side in self._sides(state):
-                place = self._place(state, side)
-                if place is None:
-                    continue
-                radius = max(np.sqrt(self._level(place, state)), SMALLEST * np.sqrt(np.trace(place.form)))
-                if self._draws_in(place, state, radius):
-                    if not place.rest.free:
-                        self.known.append((place, radius**2))
-                    return place.rest
+        try:
+            with np.errstate(all="ignore"):
+                return self._found(state)
+        except np.linalg.LinAlgError:
+            # a spectrum that linear algebra does not resolve proves nothing
+            return None
+
+    def _found(self, state: Array) -> Rest | None:
+        for side in self._sides(state):
+            place = self._place(state, side)
+            if place is None:
+                continue
+            radius = max(np.sqrt(self._level(place, state)), SMALLEST * np.sqrt(np.trace(place.form)))
+            if self._draws_in(place, state, radius):
+                if not place.rest.free:
+                    self.known.append((place, radius**2))
+                return place.rest
         return None
 
     def unstable(self, state: Array) -> bool:
@@ -187,7 +194,7 @@ class Rests:
             left = np.abs(slope @ step + value)
             moved = point + step
             rounding = np.abs(slope) @ np.abs(moved)
-            small = np.abs(step) <= CONVERGED * np.maximum(np.abs(moved), SMALLEST * np.abs(moved - state))
+            small = np.abs(step) <= CONVERGED * _sizes(np.maximum(np.abs(moved), np.abs(state)))
             if np.all(small | (step == 0)) and np.all(left <= CONVERGED * rounding):
                 return moved
             point = moved

@@ -34,6 +34,7 @@ Report = Callable[[int, int], None]
 FLOW_MEASURES = ("regime", "growth_rate", "settled_state", "threshold", "lyapunov")
 MAP_MEASURES = ("lyapunov", "period", "settled_state")
 DURATION, STEPS, DISCARD = 200.0, 2000, 1000
+UNPROVED = (OUTCOMES["not_settled"], OUTCOMES["open_bracket"])
 logger = logging.getLogger(__name__)
 
 
@@ -278,7 +279,7 @@ def _flow(plan: Plan, job: Job, progress: Report | None) -> dict[str, NDArray[An
                                  engine=o["engine"], threads=job.threads)
         status = np.full(ensemble.lanes, STATUS["completed"])
         status[search.status == OUTCOMES["no_fixed_point"]] = STATUS["not_run"]
-        status[search.status == OUTCOMES["not_settled"]] = STATUS["not_settled"]
+        status[np.isin(search.status, UNPROVED)] = STATUS["not_settled"]
         found |= {"threshold": search.value, "threshold_status": search.status, "status": status}
     settling = bool({"regime", "settled_state"} & set(plan.special))
     if settling or plan.declared or plan.final or plan.observed:

@@ -39,7 +39,7 @@ Array = NDArray[np.float64]
 def sweep(system: System | Process, over: Mapping[str, Sequence[float]], measure: str | Sequence[str] | None = None, *,
           duration: float | None = None, initial_state: Mapping[str, float] | None = None, shock: str | None = None,
           magnitude: float = 0.0, event: str | None = None, executor: Any = None, store: str | Path | None = None,
-          relative_tolerance: float = 1e-6, absolute_tolerance: float = 1e-9, tolerance: float = 1e-8,
+          relative_tolerance: float = 1e-6, absolute_tolerance: float = 1e-9, tolerance: float = 1e-9,
           discard: float | None = None, longest_period: int = 64, seed: int = 0, engine: str = "auto",
           progress: bool = False, ignore: str | Sequence[str] = ()) -> xr.Dataset:
     """sweep(system, over={"price_impact": array}, measure="max_leverage"): measures at every point of a grid.

@@ -324,8 +324,9 @@ class Threshold(Record):
     value : float
         In the unit of the shock; positive is adverse; 0.0 when the starting point is unstable, nan when none was found.
     bracket : (float, float)
-        Largest shock seen without the event, smallest seen with it.
-    status : {"found", "insolvent_at_once", "unstable", "none_in_bracket", "not_monotone", "not_settled"}
+        Largest shock that is proved not to lead to the event, smallest that is proved to; nan for an end without a proof.
+    status : {"found", "insolvent_at_once", "unstable", "open_bracket", "none_in_bracket", "not_monotone", "not_settled"}
+        Only found, insolvent_at_once, unstable and not_monotone have a value.
     evaluations : int
         Trajectories integrated.
     message : str
@@ -336,6 +337,8 @@ class Threshold(Record):
         The threshold in the other direction, where one was looked for.
     transitions : tuple of float
         Where the outcome changed in the scan, when it is not monotone.
+    preceded_by : mapping of str to float
+        Other terminal events that end the run before this one can happen, and the smallest shock at which each does.
     """
 
     value: float
@@ -351,6 +354,7 @@ class Threshold(Record):
     opposite: Threshold | None = None
     transitions: tuple[float, ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    preceded_by: Mapping[str, float] = field(default_factory=dict)
 
     def __float__(self) -> float:
         return self.value
@@ -369,8 +373,11 @@ class Threshold(Record):
             variables["opposite_threshold"] = self.opposite.value
         variables |= {f"{name}_before": value for name, value in self.before.items()}
         variables |= {f"{name}_after": value for name, value in self.after.items()}
-        return xr.Dataset(variables, attrs={**self.provenance, "status": self.status, "message": self.message,
-                                            "shock": self.shock, "event": self.event, "ramp": self.ramp})
+        attrs = {**self.provenance, "status": self.status, "message": self.message, "shock": self.shock,
+                 "event": self.event, "ramp": self.ramp}
+        if self.preceded_by:
+            attrs["preceded_by"] = dict(self.preceded_by)
+        return xr.Dataset(variables, attrs=attrs)
 
     def __hash__(self) -> int:
         return hash((self.value, self.bracket, self.status))
