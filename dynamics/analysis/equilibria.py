@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sympy import And, Expr, Rational, S, Symbol
+from sympy import And, Dummy, Expr, Rational, S, Symbol
 from sympy.core.relational import Relational
 
 from dynamics.analysis.families import BORDER, Found, family_kind, merged, nearest_member, real_value
-from dynamics.analysis.linearization import fields_of, scalar_system
+from dynamics.analysis.linearization import fields_here, fields_of, scalar_system
+from dynamics.analysis.special_parameters import solutions_here, undefined
 from dynamics.analysis.treatability import drift_note
 from dynamics.errors import DerivationError, SpecificationError, did_you_mean
 from dynamics.results import FixedPoint, FixedPoints, provenance
 from dynamics.symbolic.elimination import Solution, solve_numeric
 from dynamics.symbolic.exact_solutions import solutions_in_time
 from dynamics.symbolic.kernels import rational_form
-from dynamics.symbolic.polynomial import jacobian_matrix, roots_numeric
+from dynamics.symbolic.polynomial import characteristic_polynomial, jacobian_matrix, roots_numeric
 from dynamics.symbolic.radicals import is_radical
-from dynamics.symbolic.regimes import Regime, on_borders, regime_at, regimes
+from dynamics.symbolic.regimes import Regime, regime_at, regimes
 from dynamics.symbolic.stability import reduce_condition
 from dynamics.symbolic.verification import distinct
 from dynamics.systems import System
@@ -27,6 +28,7 @@ from dynamics.systems.numbers import exact
 __all__ = ["fixed_points", "rest_at"]
 
 NEUTRAL = 1e-11
+SMALL = 6  # states up to which a characteristic polynomial in the free states is worth its time
 AHEAD = Rational(1, 10**9)  # a member of a family keeps this from terminal events: on one it would have ended
 
 
@@ -77,10 +79,15 @@ def fixed_points(system: System, parameters: Mapping[str, Any] | None = None,
     limits = _box(system, box)
     states = [Symbol(name) for name in system.states]
     bounds = {Symbol(name): part.bounds for name, part in system.parameters.items()}
-    fields = on_borders(fields_of(system), system.exact_parameters)
+    fields = fields_here(system)
     found: list[Found] = []
     parts, methods = _regimes(system, fields, bounds)
+    nowhere: set[str] = set()
     for regime in parts:
+        without_value = _without_value(system, regime)
+        if without_value:
+            nowhere.update(without_value)
+            continue
         equations = [e - s for e, s in zip(regime.expressions, states, strict=True)] if system.time == "discrete" \
             else list(regime.expressions)
         # numbers before derivatives: u**n/u has a value at u = 0 only once n is known
@@ -94,8 +101,25 @@ def fixed_points(system: System, parameters: Mapping[str, Any] | None = None,
     ordered = merged(found, system.exact_parameters, {Symbol(name): part.bounds for name, part in system.states.items()})
     # a regime that was searched may hide points even where none was found
     weakest = _weakest(methods | {p.exactness for p in ordered})
+    notes = [drift_note(system, "fixed_points"), _value_note(nowhere)]
     return FixedPoints(ordered, provenance("fixed_points", system, exactness=weakest,
-                                           note=drift_note(system, "fixed_points")))
+                                           note="; ".join(note for note in notes if note)))
+
+
+def _without_value(system: System, regime: Regime) -> list[str]:
+    """States whose equations have no value in a regime at the current parameters, wherever the states are."""
+    numbers = system.exact_parameters
+    if any(undefined(condition.xreplace(numbers)) for condition in regime.conditions):
+        return list(system.states)
+    pairs = zip(system.states, regime.expressions, strict=True)
+    return [name for name, expression in pairs if undefined(expression.xreplace(numbers))]
+
+
+def _value_note(states: set[str]) -> str:
+    if not states:
+        return ""
+    named = ", ".join(sorted(states))
+    return f"at the current parameters the equations of {named} have no value in some regime or in all: nothing rests there"
 
 
 def _regimes(system: System, fields: Sequence[Expr], bounds: dict[Symbol, Any]) -> tuple[tuple[Regime, ...], set[str]]:
@@ -130,7 +154,8 @@ def _solutions(system: System, equations: Sequence[Expr], states: Sequence[Symbo
     moves (indifference of a crowd) rests at its declared initial value.
     """
     try:
-        return "exact", [(solution, "exact") for solution in solutions_in_time(equations, states, bounds)]
+        closed = solutions_here(equations, states, bounds, system.exact_parameters)
+        return _weakest({exactness for _, exactness in closed}), closed
     except DerivationError:
         pass
     numbers = [e.xreplace(system.exact_parameters) for e in equations]
@@ -274,8 +299,14 @@ def _remarks(system: System, here: Mapping[Symbol, Any], values: Mapping[str, fl
 
 
 def _same_everywhere(matrix: Any, state: Mapping[Symbol, Expr], numbers: Mapping[Symbol, Any]) -> bool:
-    """Whether the Jacobian, and with it every eigenvalue, is the same at all members of a family."""
-    return not any(entry.xreplace(dict(state)).xreplace(dict(numbers)).cancel().free_symbols for entry in matrix)
+    """Whether every eigenvalue is the same at all members of a family."""
+    local = matrix.applyfunc(lambda entry: entry.xreplace(dict(state)).xreplace(dict(numbers)).cancel())
+    if not local.free_symbols:
+        return True
+    if local.rows > SMALL or local.has(S.NaN, S.ComplexInfinity):
+        return False
+    eigenvalue = Dummy("eigenvalue")
+    return characteristic_polynomial(local, eigenvalue).free_symbols <= {eigenvalue}
 
 
 def _is_no_rest(system: System, state: Mapping[Symbol, Expr], numbers: Mapping[Symbol, Any]) -> bool:

@@ -128,9 +128,14 @@ def _margins(conditions: Sequence[Expr], free: Sequence[Symbol], origin: Any, sc
 def _settled(conditions: Sequence[Expr], margins: Callable[[Any], Any], free: Sequence[Symbol], origin: Any, scale: Any,
              offset: Any) -> dict[Symbol, Any] | None:
     """The end of a search as exact numbers that satisfy the conditions: on the edge, else just inside."""
+    import numpy as np
+
     for distance in (0.0, FIRM):
         place = origin + scale * _on_edge(margins, offset, distance)
-        for values in ([float(f"{v:.{DIGITS}g}") for v in place], place.tolist()):
+        # the search is not exact in directions in which nothing holds the member back
+        apart = np.abs(place - origin) > NEAR_EDGE * scale
+        moved = np.where(apart, place, origin).tolist()
+        for values in ([float(f"{v:.{DIGITS}g}") for v in moved], moved, place.tolist()):
             member = {s: exact(v, s.name) for s, v in zip(free, values, strict=True)}
             if _holds(conditions, member):
                 return member

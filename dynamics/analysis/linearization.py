@@ -15,7 +15,7 @@ from dynamics.symbolic.kernels import known_kernels
 from dynamics.symbolic.polynomial import characteristic_polynomial as _characteristic_polynomial
 from dynamics.symbolic.polynomial import jacobian_matrix
 from dynamics.symbolic.radicals import denested
-from dynamics.symbolic.regimes import Regime, regime_at, regimes
+from dynamics.symbolic.regimes import Regime, on_borders, regime_at, regimes
 from dynamics.symbolic.stability import reduce_condition
 from dynamics.systems import Process, System
 from dynamics.systems.numbers import exact
@@ -85,6 +85,11 @@ def fields_of(system: System) -> tuple[Expr, ...]:
     return tuple(expressions.elementary(system.field[name]) for name in system.states)
 
 
+def fields_here(system: System) -> tuple[Expr, ...]:
+    """The right-hand sides, conditions that parameters put exactly on their border decided as they are written."""
+    return on_borders(fields_of(system), system.exact_parameters)
+
+
 def place_of(system: System, at: Any) -> Place:
     """Return the place ``at``: a FixedPoint, or a mapping from every state to a number, text or expression.
 
@@ -93,7 +98,7 @@ def place_of(system: System, at: Any) -> Place:
     SpecificationError
         For states that are missing or unknown.
     """
-    fields = fields_of(system)
+    fields = fields_here(system)
     parameter_bounds = {Symbol(n): p.bounds for n, p in system.parameters.items()}
     if isinstance(at, FixedPoint):
         state = {Symbol(name): value for name, value in at.state.items()}

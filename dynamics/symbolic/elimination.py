@@ -25,7 +25,7 @@ from dynamics.symbolic.stability import reduce_condition
 from dynamics.symbolic.triangular import Branch
 from dynamics.symbolic.verification import distinct, satisfies
 
-__all__ = ["Solution", "solve_numeric", "solve_system"]
+__all__ = ["Derivation", "Solution", "derive", "solve_numeric", "solve_system"]
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,21 @@ class Solution:
     free: tuple[Symbol, ...] = ()
     nonzero: tuple[Expr, ...] = ()
     nonnegative: tuple[Expr, ...] = ()
+
+
+@dataclass(frozen=True)
+class Derivation:
+    """All solutions for generic parameters, and what generic means.
+
+    Attributes
+    ----------
+    solutions : tuple of Solution
+    assumed : tuple of Expr
+        Expressions in the parameters that were taken not to be zero: where one of them is, there may be other solutions.
+    """
+
+    solutions: tuple[Solution, ...]
+    assumed: tuple[Expr, ...] = ()
 
 
 def solve_system(
@@ -85,15 +100,49 @@ def solve_system(
     {x: k, y: 0}
     {x: 1, y: r - r/k}
     """
+    return derive(equations, unknowns, bounds=bounds).solutions
+
+
+def derive(equations: Sequence[Expr], unknowns: Sequence[Symbol], *, bounds: Bounds | None = None) -> Derivation:
+    """Solve equations as `solve_system` does, and keep what was taken not to be zero.
+
+    Parameters
+    ----------
+    equations, unknowns, bounds
+        As for `solve_system`.
+
+    Returns
+    -------
+    Derivation
+
+    Raises
+    ------
+    DerivationError
+        As `solve_system`.
+
+    Examples
+    --------
+    >>> from sympy import Symbol
+    >>> x, a = Symbol("x"), Symbol("a")
+    >>> derive([a * (1 - x)], [x]).assumed
+    (a,)
+    """
     from dynamics import expressions
 
     bounds = dict(bounds or {})
     given = tuple(expressions.elementary(equation) for equation in equations)
     if any(item.has(Max, Min, Abs, sign, Piecewise) for item in given):
         raise DerivationError("The equations are not smooth; split them into regimes and solve in each of them.")
-    found = [item for system in _alternatives(given, unknowns) for item in _solutions(system, given, unknowns, bounds)]
+    # a denominator as written may cancel; where it is zero the equation has no value
+    assumed = dict.fromkeys(item for item in _denominators(given) if not item.free_symbols & set(unknowns))
+    found = [item for system in _alternatives(given, unknowns)
+             for item in _solutions(system, given, unknowns, bounds, assumed)]
     kept = distinct([(item.values, item.free, item.nonnegative) for item in found], bounds)
-    return tuple(found[position] for position in kept)
+    return Derivation(tuple(found[position] for position in kept), _in_parameters(assumed, unknowns))
+
+
+def _in_parameters(assumed: Iterable[Expr], unknowns: Sequence[Symbol]) -> tuple[Expr, ...]:
+    return tuple(item for item in assumed if item.free_symbols and not item.free_symbols & set(unknowns))
 
 
 def _alternatives(equations: tuple[Expr, ...], unknowns: Sequence[Symbol]) -> Iterator[tuple[Expr, ...]]:
@@ -127,7 +176,8 @@ def _may_factor(equations: Sequence[Expr], unknowns: Sequence[Symbol], kernels: 
 
 
 def _solutions(
-    equations: tuple[Expr, ...], given: tuple[Expr, ...], unknowns: Sequence[Symbol], bounds: Bounds
+    equations: tuple[Expr, ...], given: tuple[Expr, ...], unknowns: Sequence[Symbol], bounds: Bounds,
+    assumed: dict[Expr, None]
 ) -> Iterator[Solution]:
     roots: tuple[Symbol, ...] = ()
     try:
@@ -152,16 +202,19 @@ def _solutions(
         relations={symbol: (degree, base.numer, base.denom) for symbol, (degree, base) in form.relations.items()},
     )
     exact = equations is given and not inversions and not form.kernels
+    assumed.update(dict.fromkeys(inversion.slope for inversion in inversions))
     for branch in solver.complete(solver.with_parameters_as_powers(start)):
         found = solver.solution(branch)
-        whole = found and _undo(Solution(*found), inversions, (*unknowns, *roots), bounds)
-        whole = whole and _with_roots(whole, roots, bounds)
+        whole = found and _undo(Solution(*found), inversions, (*unknowns, *roots), bounds, assumed)
+        whole = whole and _with_roots(whole, roots, bounds, assumed)
         # substitution in the fraction field is exact; kernels and radicals have branches, hence the check by numbers
         if whole is not None and (
             (exact and not branch.relations)
             or satisfies(given, whole.values, bounds, whole.free, whole.nonnegative)
         ):
             yield whole
+    # all branches have been followed: the collection is complete
+    assumed.update(dict.fromkeys(solver.assumed(start)))
 
 
 def _denominators(equations: Sequence[Expr]) -> list[Expr]:
@@ -177,13 +230,15 @@ def _denominators(equations: Sequence[Expr]) -> list[Expr]:
 
 
 def _undo(
-    solution: Solution, inversions: tuple[Inversion, ...], unknowns: tuple[Symbol, ...], bounds: Bounds
+    solution: Solution, inversions: tuple[Inversion, ...], unknowns: tuple[Symbol, ...], bounds: Bounds,
+    assumed: dict[Expr, None]
 ) -> Solution | None:
     values, free, nonnegative = dict(solution.values), list(solution.free), list(solution.nonnegative)
     for inversion in reversed(inversions):
         value = values[inversion.replacement]
         sign_here = sign_of(value, bounds)
         if (inversion.positive and sign_here == -1) or (inversion.nonzero and sign_here == 0):
+            assumed[value] = None
             return None
         if inversion.positive and sign_here is None and inversion.replacement not in free:
             nonnegative.append(value)
@@ -213,12 +268,15 @@ def _essential(condition: Expr, bounds: Bounds) -> Expr:
     return Mul(direction, *kept)
 
 
-def _with_roots(solution: Solution, roots: tuple[Symbol, ...], bounds: Bounds) -> Solution | None:
+def _with_roots(solution: Solution, roots: tuple[Symbol, ...], bounds: Bounds, assumed: dict[Expr, None]
+                ) -> Solution | None:
     """The solution without the unknowns that stood for radicals; ``None`` where one of them would be negative."""
     conditions = [_essential(item, bounds) for item in (*solution.nonnegative, *(solution.values[root] for root in roots))]
     signs = {condition: weak_sign_of(condition, bounds) for condition in conditions}
     # nowhere positive and not zero throughout: zero at most for special parameters
-    if any(weak == -1 for weak in signs.values()):
+    negative = [condition for condition, weak in signs.items() if weak == -1]
+    if negative:
+        assumed.update(dict.fromkeys(negative))
         return None
     # wherever the solution is real, its even roots have radicands that are not negative
     real = _radicands(solution.values.values(), bounds)

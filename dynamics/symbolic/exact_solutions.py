@@ -9,14 +9,14 @@ from typing import Any
 from sympy import Add, Expr, S, Symbol, log
 
 from dynamics.errors import DerivationError
-from dynamics.symbolic.elimination import Solution, solve_system
+from dynamics.symbolic.elimination import Derivation, Solution, derive
 from dynamics.symbolic.factors import layout
 from dynamics.symbolic.kernels import rational_form
 from dynamics.symbolic.signs import sign_of
 from dynamics.symbolic.timelimit import size_estimate, with_time_limit
 from dynamics.symbolic.verification import sums_with_a_value
 
-__all__ = ["solutions_in_time"]
+__all__ = ["derivation_in_time", "solutions_in_time"]
 
 SMALL = 400
 SECONDS = 60.0
@@ -32,44 +32,59 @@ def solutions_in_time(equations: Sequence[Expr], unknowns: Sequence[Symbol], bou
     DerivationError
         If there is no closed form, or none in time.
     """
+    return derivation_in_time(equations, unknowns, bounds).solutions
+
+
+def derivation_in_time(equations: Sequence[Expr], unknowns: Sequence[Symbol], bounds: Bounds) -> Derivation:
+    """Return all exact solutions, and what was taken not to be zero on the way; otherwise as `solutions_in_time`.
+
+    Raises
+    ------
+    DerivationError
+        If there is no closed form, or none in time.
+    """
     return _in_time(tuple(equations), tuple(unknowns), tuple(bounds.items()))
 
 
 @functools.lru_cache(maxsize=64)
-def _in_time(equations: tuple[Expr, ...], unknowns: tuple[Symbol, ...], bounds: tuple[Any, ...]) -> tuple[Solution, ...]:
+def _in_time(equations: tuple[Expr, ...], unknowns: tuple[Symbol, ...], bounds: tuple[Any, ...]) -> Derivation:
     # closed forms do not depend on parameter values, so fixed points at many of them are derived once
     if size_estimate(equations) <= SMALL:
         return _solve(equations, unknowns, dict(bounds))
     return with_time_limit(_solve, equations, unknowns, dict(bounds), seconds=SECONDS)
 
 
-def _solve(equations: tuple[Expr, ...], unknowns: tuple[Symbol, ...], bounds: Bounds) -> tuple[Solution, ...]:
+def _solve(equations: tuple[Expr, ...], unknowns: tuple[Symbol, ...], bounds: Bounds) -> Derivation:
     # identities such as "past price = price" may be what makes the rest algebraic: log(price/past price) is 0
     found: dict[Symbol, Expr] = {}
+    slopes: list[Expr] = []
     if not any(kernel.free_symbols & set(unknowns) for e in equations for kernel in e.atoms(log)):
         try:
-            return solve_system(equations, unknowns, bounds=bounds)
+            return derive(equations, unknowns, bounds=bounds)
         except DerivationError:
-            equations, found = _without_simple_unknowns(equations, bounds, unknowns)
+            equations, found, slopes = _without_simple_unknowns(equations, bounds, unknowns)
             if not found:
                 raise
     else:
-        equations, found = _without_simple_unknowns(equations, bounds, unknowns)
+        equations, found, slopes = _without_simple_unknowns(equations, bounds, unknowns)
     remaining = tuple(u for u in unknowns if u not in found)
-    solutions = solve_system(equations, remaining, bounds=bounds)
+    derived = derive(equations, remaining, bounds=bounds)
     whole = []
-    for solution in solutions:
+    for solution in derived.solutions:
         values = dict(solution.values)
         for symbol in reversed(found):
             values[symbol] = _laid_out(found[symbol].xreplace(values))
         whole.append(Solution({u: values[u] for u in unknowns}, solution.free, solution.nonzero, solution.nonnegative))
-    return tuple(whole)
+    return Derivation(tuple(whole), (*derived.assumed, *(slope for slope in slopes if slope.free_symbols)))
 
 
 def _without_simple_unknowns(equations: tuple[Expr, ...], bounds: Bounds, unknowns: tuple[Symbol, ...]
-                             ) -> tuple[tuple[Expr, ...], dict[Symbol, Expr]]:
-    """Solve equations that are short and linear in an unknown with a coefficient of known sign; put the results in."""
-    current, found = list(equations), dict[Symbol, Expr]()
+                             ) -> tuple[tuple[Expr, ...], dict[Symbol, Expr], list[Expr]]:
+    """Solve equations that are short and linear in an unknown with a coefficient of known sign; put the results in.
+
+    Returns the other equations, what was found, and the coefficients that were divided by.
+    """
+    current, found, slopes = list(equations), dict[Symbol, Expr](), list[Expr]()
     progress = True
     while progress:
         progress = False
@@ -80,6 +95,7 @@ def _without_simple_unknowns(equations: tuple[Expr, ...], bounds: Bounds, unknow
                 slope = equation.diff(unknown)
                 if slope == 0 or slope.free_symbols & set(unknowns) or not sign_of(slope, bounds):
                     continue
+                slopes.append(slope)
                 found[unknown] = (-equation.xreplace({unknown: S.Zero}) / slope).cancel()
                 current.remove(equation)
                 current = [_put(e, unknown, found[unknown]) for e in current]
@@ -87,7 +103,7 @@ def _without_simple_unknowns(equations: tuple[Expr, ...], bounds: Bounds, unknow
                 break
             if progress:
                 break
-    return tuple(e for e in current if e != 0), found
+    return tuple(e for e in current if e != 0), found, slopes
 
 
 def _laid_out(expression: Expr) -> Expr:

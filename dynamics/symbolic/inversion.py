@@ -28,6 +28,8 @@ class Inversion:
         Whether the replacement takes no negative values.
     nonzero : bool
         Whether it does not vanish either (an exponential).
+    slope : Expr
+        Of the kernel's argument in the unknown; the way back divides by it.
     """
 
     unknown: Symbol
@@ -35,6 +37,7 @@ class Inversion:
     inverse: Expr
     positive: bool
     nonzero: bool = False
+    slope: Expr = S.One
 
 
 def without_kernels(
@@ -141,9 +144,12 @@ def _step(equations: tuple[Expr, ...], name: Symbol, kernels: list[Expr]) -> tup
     if found is None:
         return None
     replacements, inverse, positive = found
+    inner = kernels[0].base if isinstance(kernels[0], Pow) and not isinstance(kernels[0], exp) else kernels[0].args[0]
+    line = _linear(inner.expand() if isinstance(kernels[0], exp) else inner, name)
     replaced = (item.xreplace(replacements) for item in equations)
     return tuple(item.xreplace({name: inverse}) for item in replaced), Inversion(
-        name, replacement, inverse, positive, all(isinstance(kernel, exp) for kernel in kernels)
+        name, replacement, inverse, positive, all(isinstance(kernel, exp) for kernel in kernels),
+        line[0] if line is not None else S.One
     )
 
 

@@ -167,7 +167,7 @@ class RootBranches:
         for other in holders[1:]:
             eliminated = branch.reduced(resultant(branch, holders[0], other, name))
             if eliminated:
-                parts = [item for item, _ in factored(eliminated)[1] if branch.unknowns_in(item)]
+                parts = branch.open_factors(eliminated)
                 if not parts:
                     return branch.ring.one
                 result.append(reduce(lambda first, second: first * second, dict.fromkeys(parts)))
@@ -229,6 +229,7 @@ class RootBranches:
         base = self.put_back(layout(inside.ring.to_field()(inside)))
         direction = sign_of(base, self.bounds)
         if direction == -1 and degree % 2 == 0:
+            branch.assumed[inside] = None  # on its bounds a parameter may make this zero, and the root real
             return
         if degree % 2 == 0 or direction == 1:
             root = Pow(base, Rational(1, degree))
@@ -273,6 +274,10 @@ class RootBranches:
             return plain
         short = denested(self.put_back(layout(value)), self.bounds)
         return min(short, plain, key=lambda item: item.count_ops())
+
+    def assumed(self, branch: Branch) -> list[Expr]:
+        """What was taken not to be zero, in the parameters."""
+        return [self.put_back(item.as_expr()) for item in branch.assumed]
 
     def values(self, branch: Branch, form: RationalForm) -> dict[Symbol, Any] | None:
         """Every unknown as an element of a field, in the open ones; ``None`` where a denominator is zero."""

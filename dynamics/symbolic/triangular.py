@@ -47,6 +47,9 @@ class Branch:
         Irreducible polynomials that must not vanish (cleared denominators).
     relations : dict of Symbol to (int, PolyElement, PolyElement)
         Powers of the radicals among the generators.
+    assumed : dict of PolyElement to None
+        Polynomials in parameters alone that were taken to be nonzero on the way: where one of them is zero there may be
+        other solutions. One for all branches of a system; it fills as they are solved.
     """
 
     ring: Any
@@ -55,6 +58,7 @@ class Branch:
     solved: tuple[tuple[Symbol, Any, Any], ...] = ()
     nonzero: tuple[Any, ...] = ()
     relations: dict[Symbol, Relation] = field(default_factory=dict)
+    assumed: dict[Any, None] = field(default_factory=dict)
 
     def index(self, symbol: Symbol) -> int:
         """Position of a generator."""
@@ -63,6 +67,16 @@ class Branch:
     def unknowns_in(self, polynomial: Any) -> tuple[Symbol, ...]:
         """The open unknowns that occur in a polynomial."""
         return tuple(symbol for symbol in self.unknowns if polynomial.degree(self.index(symbol)) > 0)
+
+    def open_factors(self, polynomial: Any) -> list[Any]:
+        """Irreducible factors with unknowns in them; those in parameters alone are noted as assumed."""
+        found = []
+        for factor in _irreducible(polynomial):
+            if self.unknowns_in(factor):
+                found.append(factor)
+            else:
+                self.assumed[factor] = None
+        return found
 
     def reduced(self, polynomial: Any) -> Any:
         """Return a polynomial, up to a nonzero factor, with powers of radicals below their degrees."""
@@ -95,6 +109,7 @@ def with_generator(branch: Branch, symbol: Symbol) -> Branch:
             name: (degree, above.set_ring(ring), below.set_ring(ring))
             for name, (degree, above, below) in branch.relations.items()
         },
+        branch.assumed,
     )
 
 
@@ -143,13 +158,14 @@ def _prepared(branch: Branch) -> Branch | list[Branch] | None:
         if not polynomial:
             return None
         nonzero.update(dict.fromkeys(_irreducible(polynomial)))
+        branch.open_factors(polynomial)
     equations: dict[Any, None] = {}
     queue = list(branch.equations)
     while queue:
         polynomial = branch.reduced(queue.pop(0))
         if not polynomial:
             continue
-        factors = [item for item in _irreducible(polynomial) if branch.unknowns_in(item) and item not in nonzero]
+        factors = [item for item in branch.open_factors(polynomial) if item not in nonzero]
         if not factors:
             return None
         if len(factors) > 1:
@@ -197,6 +213,7 @@ def pseudo_remainder(branch: Branch, dividend: Any, divisor: Any, index: int) ->
     """Return the remainder of a division in one generator, up to factors of the divisor's leading coefficient."""
     degree = divisor.degree(index)
     leading = powers_of(divisor, index)[degree]
+    branch.open_factors(leading)
     generator = branch.ring.gens[index]
     while dividend and dividend.degree(index) >= degree:
         power = dividend.degree(index)
@@ -216,6 +233,7 @@ def resultant(branch: Branch, first: Any, second: Any, name: Symbol) -> Any:
 def reparametrized(branch: Branch, symbol: Symbol, numerator: Any, denominator: Any) -> Branch:
     """Return the branch with a parameter written as ``numerator/denominator`` in other generators."""
     index = branch.index(symbol)
+    branch.open_factors(denominator)
     over = branch.ring.to_field()
     value = over(numerator) / over(denominator)
 
