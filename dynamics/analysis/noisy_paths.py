@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sympy import Expr
 
+from dynamics.analysis.step_bias import FARTHER, SHIFT, Seen, Watch
 from dynamics.compiled.functions import SystemFunctions, functions_of
 from dynamics.compiled.noise_steps import NEAR_SIDE, NoiseStepper
 from dynamics.compiled.random_streams import DIFFUSION, JUMPS, Streams, key_of
@@ -23,6 +25,7 @@ Flags = NDArray[np.bool_]
 # Small enough for the arrays of a step to stay in the processor's cache.
 PATHS_PER_CHUNK, STEPS_PER_BLOCK = 2048, 32
 MOST_OPERATIONS, STAGES = 1500, 2
+NOTHING = Watch((), (), (), ())
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,8 @@ class NoisyPaths:
     stored : array, shape (rows, stored paths, steps + 1)
     engine : {"compiled", "arrays"}
         What followed the paths that are not stored.
+    seen : Seen, optional
+        What was watched beside.
     """
 
     final: Array
@@ -50,29 +55,58 @@ class NoisyPaths:
     counts: NDArray[np.int64]
     stored: Array
     engine: str = "arrays"
+    seen: Seen | None = None
 
 
 def follow_paths(system: System, stepper: NoiseStepper, start: Array, h: float, steps: int, paths: int, seed: int,
-                 stored_paths: int, engine: str | None = None, threads: int | None = 1) -> NoisyPaths:
+                 stored_paths: int, engine: str | None = None, threads: int | None = 1, watch: Watch | None = None
+                 ) -> NoisyPaths:
     """Follow ``paths`` paths over ``steps`` steps of length ``h``.
 
     ``engine`` is "compiled", "arrays", or None for the compiled one where it can be had. Paths that are stored need arrays,
     and so do functions without vector instructions. ``threads`` are those of compiled code, None for one per processor.
+    ``watch`` is watched beside; the paths do not depend on it.
     """
-    rows, events = stepper.dimension + len(system.observables), len(system.events)
-    result = NoisyPaths(np.empty((rows, paths)), np.empty((rows, paths)), np.empty((rows, paths)),
-                        np.full(paths, steps * h), np.full(paths, STATUS["completed"]), np.full((events, paths), np.nan),
-                        np.zeros((events, paths), dtype=np.int64), np.full((rows, stored_paths, steps + 1), np.nan))
-    compiled = engine != "arrays" and _compiled_rest(system, stepper, start, h, steps, seed, stored_paths, result,
-                                                      threads)
-    by_arrays = stored_paths if compiled else paths
-    for first in range(0, by_arrays, PATHS_PER_CHUNK):
-        _Chunk(system, stepper, start, h, np.arange(first, min(first + PATHS_PER_CHUNK, by_arrays)), result).run(steps, seed)
-    return replace(result, engine="compiled" if compiled else "arrays")
+    beside = watch or NOTHING
+    # what is watched beside may have no vector instructions, or be too large: the paths are worth more
+    for seen in () if engine == "arrays" else dict.fromkeys((beside, NOTHING)):
+        result = _room(stepper.dimension + len(system.observables), len(system.events), steps, h, paths, stored_paths, seen)
+        if _compiled_rest(system, stepper, start, h, steps, seed, stored_paths, result, threads, seen):
+            _by_arrays(system, stepper, start, h, steps, seed, stored_paths, result, seen)
+            return _split(system, stepper, result, seen, "compiled")
+    result = _room(stepper.dimension + len(system.observables), len(system.events), steps, h, paths, stored_paths, beside)
+    _by_arrays(system, stepper, start, h, steps, seed, paths, result, beside)
+    return _split(system, stepper, result, beside, "arrays")
+
+
+def _room(rows: int, events: int, steps: int, h: float, paths: int, stored_paths: int, watch: Watch) -> NoisyPaths:
+    """Room for what is kept, and for what is watched beside."""
+    rows, events = rows + len(watch.expressions), events + len(watch.events)
+    return NoisyPaths(np.empty((rows, paths)), np.empty((rows, paths)), np.empty((rows, paths)), np.full(paths, steps * h),
+                      np.full(paths, STATUS["completed"]), np.full((events, paths), np.nan),
+                      np.zeros((events, paths), dtype=np.int64), np.full((rows, stored_paths, steps + 1), np.nan))
+
+
+def _by_arrays(system: System, stepper: NoiseStepper, start: Array, h: float, steps: int, seed: int, paths: int,
+               result: NoisyPaths, watch: Watch) -> None:
+    """Follow the first ``paths`` paths by arrays."""
+    for first in range(0, paths, PATHS_PER_CHUNK):
+        ids = np.arange(first, min(first + PATHS_PER_CHUNK, paths))
+        _Chunk(system, stepper, start, h, ids, result, watch).run(steps, seed)
+
+
+def _split(system: System, stepper: NoiseStepper, result: NoisyPaths, watch: Watch, engine: str) -> NoisyPaths:
+    """Set apart what was watched beside; None where nothing was."""
+    shown, happening = stepper.dimension + len(system.observables), len(system.events)
+    above = shown + len(watch.rows)
+    seen = Seen(result.largest[shown:above], result.smallest[above:], result.passage[happening:])
+    return replace(result, final=result.final[:shown], largest=result.largest[:shown], smallest=result.smallest[:shown],
+                   passage=result.passage[:happening], counts=result.counts[:happening], stored=result.stored[:shown],
+                   engine=engine, seen=None if watch is NOTHING else seen)
 
 
 def _compiled_rest(system: System, stepper: NoiseStepper, start: Array, h: float, steps: int, seed: int, first: int,
-                   result: NoisyPaths, threads: int | None) -> bool:
+                   result: NoisyPaths, threads: int | None, watch: Watch) -> bool:
     """Follow the paths from ``first`` on by compiled code; False where there is none for this system."""
     from dynamics.compiled.kernels.jit import available
     from dynamics.compiled.kernels.tracing import count_operations
@@ -92,13 +126,18 @@ def _compiled_rest(system: System, stepper: NoiseStepper, start: Array, h: float
     stages = STAGES if stepper.equation.method == "stochastic_runge_kutta" else 1
     if not available() or stages * count_operations([*stepper.equation.expressions, *watched]) > MOST_OPERATIONS:
         return False  # compilation would take longer than it saves
+    if count_operations([*watch.expressions, *(level for *_, level in watch.events)]) > MOST_OPERATIONS:
+        return False
     from dynamics.compiled.kernels.noise import NoiseProblem, compiled_paths
 
     paths = result.final.shape[1] - first
-    problem = NoiseProblem(stepper.equation, tuple(observables), tuple(events), tuple(jumps), STATUS["event"],
+    equation = replace(stepper.equation, parameters=(*stepper.equation.parameters, SHIFT))
+    closer = [(level, directions[event.direction], False, ()) for _, event, level in watch.events]
+    problem = NoiseProblem(equation, (*observables, *watch.expressions), (*events, *closer), tuple(jumps), STATUS["event"],
                            STATUS["invalid_state"])
+    parameters = (*stepper.p, FARTHER * math.sqrt(h))
     try:
-        data = compiled_paths(problem, start, stepper.p, h, steps, first, paths, key_of(seed), threads) \
+        data = compiled_paths(problem, start, parameters, h, steps, first, paths, key_of(seed), threads) \
             if paths else None
     except DerivationError:
         return False
@@ -114,15 +153,18 @@ class _Chunk:
     """The paths of one chunk that have not ended; ``ids`` are their places among all paths."""
 
     def __init__(self, system: System, stepper: NoiseStepper, start: Array, h: float, ids: NDArray[np.int64],
-                 result: NoisyPaths) -> None:
+                 result: NoisyPaths, watch: Watch) -> None:
         functions: SystemFunctions = functions_of(system)
         parsed = system._parsed
         self.stepper, self.h, self.ids, self.result = stepper, h, ids, result
-        self.events = list(system.events.values())
+        self.events = [*system.events.values(), *(event for _, event, _ in watch.events)]
         self.rows = result.final.shape[0]
-        self.watch = functions.lane_function([*parsed.observables.values(), *(e for e, _ in parsed.events.values())])
+        levels = [*(e for e, _ in parsed.events.values()), *(e for *_, e in watch.events)]
+        self.watch = functions.lane_function([*parsed.observables.values(), *watch.expressions, *levels], SHIFT)
+        self.shift = np.asarray(FARTHER * math.sqrt(h))
         self.resets = [(tuple(functions.names.index(n) for n in assign), functions.lane_function(list(assign.values())))
                        for _, assign in parsed.events.values()]
+        self.resets += [((), functions.lane_function([])) for _ in watch.events]
         self.y = np.repeat(start[:, None], len(ids), axis=1)
         self.values, self.levels = self._watched(0.0, self.y)
         self.alive = np.ones(len(ids), dtype=bool)
@@ -205,7 +247,7 @@ class _Chunk:
 
     def _watched(self, t: float | Array, y: Array) -> tuple[Array, Array]:
         """Return states and observables, and the levels of the events."""
-        watched = self.watch(np.asarray(t), y, self.stepper.p) if self.rows > len(y) or self.events else y[:0]
+        watched = self.watch(np.asarray(t), y, self.stepper.p, self.shift) if self.rows > len(y) or self.events else y[:0]
         observables = self.rows - len(y)
         return np.concatenate([y, watched[:observables]]), watched[observables:]
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import time as _time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dynamics.analysis.noisy_paths import NoisyPaths, follow_paths
+from dynamics.analysis.step_bias import corrected, watch_of
 from dynamics.compiled.functions import functions_of
 from dynamics.compiled.noise_equations import METHODS
 from dynamics.compiled.noise_steps import stepper_of
@@ -28,6 +29,7 @@ __all__ = ["simulate"]
 Array = NDArray[np.float64]
 CONFIDENCE = 0.95
 BOUNDS = ("estimate", "low", "high")
+MISSED = "estimated difference that watching without pause would make"
 
 
 def simulate(system: System, duration: float, time_step: float, paths: int, seed: int = 0, *,
@@ -70,8 +72,10 @@ def simulate(system: System, duration: float, time_step: float, paths: int, seed
         Dim ``path``: ``final_x``, ``max_x``, ``min_x`` of each state and observable x, ``end_time``, ``status``; dims
         (event, path): ``first_passage_time`` (nan: never) and ``passage_count``; dims (..., bound): quantiles
         ``final_x_quantile``, ``max_x_quantile``, ``min_x_quantile``, ``first_passage_time_quantile`` (inf: later than
-        the duration, or never) and ``event_probability``, each with its estimate and a 95 % confidence interval; dims
-        (stored_path, time): the stored paths, nan after their end.
+        the duration, or never) and ``event_probability``, each with its estimate and a 95 % confidence interval, which
+        includes what steps miss: ``step_bias_estimate`` (event) of the probabilities, ``first_passage_time_``,
+        ``max_x_`` and ``min_x_step_bias_estimate`` of the quantiles are what watching without pause would add to the
+        estimates (nan: not known); dims (stored_path, time): the stored paths, nan after their end.
 
     Raises
     ------
@@ -82,12 +86,15 @@ def simulate(system: System, duration: float, time_step: float, paths: int, seed
     -----
     The intervals of quantiles are distribution-free: they are order statistics, chosen by the binomial distribution; nan
     where there are too few paths for one. Those of probabilities are Clopper and Pearson's. They measure the number of
-    paths, not the step. Paths that become invalid are left out of both, and ``message`` says how many there were.
+    paths; what steps miss is added to them. Paths that become invalid are left out of both, and ``message`` says how
+    many there were.
 
     Extremes and events are seen at the ends of steps; a passage is placed by a straight line between two of them. A
     passage and a return inside one step are missed: for a barrier and noise of amplitude s the effect is, to leading
-    order, that of a barrier 0.5826 s sqrt(step) farther away [2]_. Jumps happen at the ends of steps, as many as a
-    Poisson number of mean rate * step.
+    order, that of a barrier 0.5826 s sqrt(step) farther away [2]_. How much that is, is measured on the same paths, by
+    barriers that are so much nearer; intervals reach from the lower to the upper one of both, estimates are those at the
+    ends of steps. The error of the steps themselves, of first order in the step, is not among it. Jumps happen at the
+    ends of steps, as many as a Poisson number of mean rate * step.
 
     A seed gives the same numbers for any grouping of the paths: each has a stream of its own. Compiled code follows the
     paths where it can be had; stored paths take arrays. The two differ by rounding;
@@ -131,7 +138,9 @@ def simulate(system: System, duration: float, time_step: float, paths: int, seed
     functions = functions_of(system)
     start = functions.initial_state(system, initial_state)
     stepper = stepper_of(system, method, start)
-    found = follow_paths(system, stepper, start, h, steps, paths, seed, stored_paths, threads=threads)
+    watch = watch_of(system)
+    found = follow_paths(system, stepper, start, h, steps, paths, seed, stored_paths, threads=threads, watch=watch)
+    closer = None if watch is None or found.seen is None else corrected(system, watch, found.seen, found, start, h)
     failed = int(np.sum(found.status == STATUS["invalid_state"]))
     attributes = provenance(
         "simulation", system, initial_state={n: float(v) for n, v in functions.split(start).items()}, method=method,
@@ -139,12 +148,27 @@ def simulate(system: System, duration: float, time_step: float, paths: int, seed
         status="completed" if not failed else "invalid_state",
         message=f"{failed} of {paths} paths became invalid and are left out of quantiles and probabilities" if failed
         else "all paths reached the end or a terminal event")
-    result = _dataset(system, found, h, levels, attributes)
+    result = _dataset(system, found, closer, h, levels, attributes)
+    result.attrs["message"] += _missed(result)
     result.attrs["wall_time_s"] = _time.perf_counter() - started
     return result
 
 
-def _dataset(system: System, found: NoisyPaths, h: float, levels: Array, attributes: Mapping[str, Any]) -> xr.Dataset:
+def _missed(result: xr.Dataset) -> str:
+    """Say what steps miss of the probabilities of events."""
+    bias = {str(name): float(value) for name, value in zip(result["event"].values, result["step_bias_estimate"].values,
+                                                           strict=True) if value != 0 and math.isfinite(value)}
+    if result["step_bias_estimate"].isnull().any():
+        return "; what steps miss of events and extremes is not known"
+    if not bias:
+        return ""
+    listed = ", ".join(f"{value:+.2g} ({name})" for name, value in bias.items())
+    return ("; events are seen at the ends of steps, without pause their probabilities would differ by about "
+            f"{listed}, which the intervals include")
+
+
+def _dataset(system: System, found: NoisyPaths, closer: Mapping[str, Array] | None, h: float, levels: Array,
+             attributes: Mapping[str, Any]) -> xr.Dataset:
     import xarray as xr
 
     good = found.status != STATUS["invalid_state"]
@@ -157,28 +181,72 @@ def _dataset(system: System, found: NoisyPaths, h: float, levels: Array, attribu
                                      ("min", "smallest", found.smallest[row])):
             more = {**about, "long_name": f"{word} {about['long_name']}"}
             variables[f"{prefix}_{name}"] = ("path", values, more)
-            variables[f"{prefix}_{name}_quantile"] = (("quantile", "bound"), _picked(values[good], ranks), more)
+            known = _picked(values[good], ranks)
+            other = {"max": "largest", "min": "smallest"}.get(prefix)
+            if other is not None:
+                beyond = None if closer is None else closer[other][row][good]
+                known, bias = _widened(known, beyond, lambda seen: _picked(seen, ranks))
+                variables[f"{prefix}_{name}_step_bias_estimate"] = ("quantile", bias, {**more, "long_name": MISSED})
+            variables[f"{prefix}_{name}_quantile"] = (("quantile", "bound"), known, more)
         if found.stored.shape[1]:
             variables[name] = (("stored_path", "time"), found.stored[row], about)
     in_time = {"units": system.time_unit}
-    passed = found.passage[:, good]
-    never = np.where(np.isnan(passed), np.inf, passed)
+    earlier = None if closer is None else closer["passage"][:, good]
+    times, probabilities = _of_events(found.passage[:, good], earlier, ranks)
     variables |= {
         "end_time": ("path", found.end_time, in_time),
         "status": ("path", found.status.astype(np.int8), status_attributes()),
         "first_passage_time": (("event", "path"), found.passage, in_time),
         "passage_count": (("event", "path"), found.counts, {"units": "1"}),
-        "first_passage_time_quantile": (("event", "quantile", "bound"), np.array(
-            [_picked(row, ranks) for row in never]).reshape(len(never), len(levels), len(BOUNDS)), in_time),
-        "event_probability": (("event", "bound"), np.array(
-            [_probability(int(np.isfinite(row).sum()), row.size) for row in never]).reshape(len(never), len(BOUNDS)),
-            {"units": "1", "long_name": "probability of the event within the duration"})}
+        "first_passage_time_quantile": (("event", "quantile", "bound"), times[0], in_time),
+        "first_passage_time_step_bias_estimate": (("event", "quantile"), times[1], {**in_time, "long_name": MISSED}),
+        "event_probability": (("event", "bound"), probabilities[0],
+                              {"units": "1", "long_name": "probability of the event within the duration"}),
+        "step_bias_estimate": ("event", probabilities[1], {"units": "1", "long_name": MISSED})}
     coordinates: dict[str, Any] = {"path": np.arange(found.final.shape[1]), "quantile": levels, "bound": list(BOUNDS),
                                    "event": np.array(list(system.events), dtype=str)}
     if found.stored.shape[1]:
         coordinates |= {"stored_path": np.arange(found.stored.shape[1]),
                         "time": ("time", np.arange(found.stored.shape[2]) * h, in_time | {"long_name": "time"})}
     return xr.Dataset(variables, coords=coordinates, attrs=dict(attributes))
+
+
+def _of_events(passage: Array, closer: Array | None, ranks: NDArray[np.int64]
+               ) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+    """Quantiles of times and probabilities of events, with their intervals, and what steps miss of each."""
+    times, probabilities = np.empty((len(passage), len(ranks), len(BOUNDS))), np.empty((len(passage), len(BOUNDS)))
+    late, missed = np.empty((len(passage), len(ranks))), np.empty(len(passage))
+    for event, row in enumerate(passage):
+        earlier = None if closer is None else closer[event]
+        times[event], late[event] = _widened(_quantiles(row, ranks), earlier, lambda seen: _quantiles(seen, ranks))
+        share, bias = _widened(_shares(row), earlier, _shares)
+        probabilities[event], missed[event] = share[0], bias[0]
+    return (times, late), (probabilities, missed)
+
+
+def _quantiles(passage: Array, ranks: NDArray[np.int64]) -> Array:
+    return _picked(np.where(np.isnan(passage), np.inf, passage), ranks)
+
+
+def _widened(known: Array, beyond: Array | None, numbers: Callable[[Array], Array]) -> tuple[Array, Array]:
+    """Return numbers whose intervals include what they would be without pauses between steps, and the differences.
+
+    Parameters
+    ----------
+    known : array, shape (numbers, bound)
+        As seen.
+    beyond : array, optional
+        What watching without pause would have seen; None: not known, the differences are nan.
+    numbers : callable
+        Makes numbers of it.
+    """
+    if beyond is None:
+        return known, np.full(len(known), np.nan)
+    without = numbers(beyond)
+    low, high = np.minimum(known[:, 1], without[:, 1]), np.maximum(known[:, 2], without[:, 2])
+    with np.errstate(invalid="ignore"):
+        bias = np.where(known[:, 0] == without[:, 0], 0.0, without[:, 0] - known[:, 0])
+    return np.stack([known[:, 0], low, high], axis=1), bias
 
 
 def _ranks(count: int, levels: Array) -> NDArray[np.int64]:
@@ -198,6 +266,10 @@ def _picked(values: Array, ranks: NDArray[np.int64]) -> Array:
     """Return the order statistics of ``ranks``; nan where there is none."""
     known = np.concatenate([[np.nan], np.sort(values), [np.nan]])
     return np.asarray(known[ranks])
+
+
+def _shares(passage: Array) -> Array:
+    return np.array([_probability(int(np.isfinite(passage).sum()), passage.size)])
 
 
 def _probability(hits: int, count: int) -> list[float]:

@@ -11,10 +11,14 @@ import math
 import numpy as np
 import pytest
 from scipy.integrate import quad
+from scipy.optimize import brentq
 from scipy.special import erf
 from scipy.stats import norm
 
 import dynamics as dy
+from dynamics.analysis.noisy_paths import follow_paths
+from dynamics.analysis.step_bias import watch_of
+from dynamics.compiled.noise_steps import stepper_of
 
 FARTHER = 0.5826
 
@@ -146,3 +150,124 @@ def test_log_price_with_jumps() -> None:
     ordered = np.sort(rest)
     assert np.max(np.abs(norm.cdf(ordered) - (np.arange(paths) + 0.5) / paths)) < 1.63 / math.sqrt(paths)
     assert n.mean() == pytest.approx(rate * t, abs=4 * math.sqrt(rate * t / paths))
+
+
+# ---- what steps miss is in the result ----------------------------------------------------------------------------------
+
+def flow(name: str, drift: str, amplitude: str, events: dict[str, dy.Event], start: float = 0.0) -> dy.System:
+    return dy.System(name=name, states={"x": start}, parameters={"a": 1}, equations={"x": drift},
+                     noise={"dW": {"x": amplitude}}, events=events)
+
+
+# first passages by closed form (reflection, reflection of the logarithm, scale function), and by quadrature of the
+# transition operator with the exact step of an Ornstein-Uhlenbeck process
+PRICE = flow("price", "-x/10", "2*x/5", {"loss": dy.Event("x - 0.6", terminal=True)}, 1.0)
+GAP = flow("gap", "-x", "7/10", {"loss": dy.Event("x + 1", terminal=True)})
+LOGARITHM = flow("logarithm", "-1/20", "3/10", {"loss": dy.Event("x + log(2)")})
+BETWEEN = flow("between", "1/2", "1", {"up": dy.Event("x - 1", "rising", terminal=True),
+                                       "down": dy.Event("x + 1", terminal=True)})
+PASSAGES = [(PRICE, 1.0, (lowest(-math.log(0.6), -0.1 - 0.4**2 / 2, 0.4, 1),)), (GAP, 5.0, (0.366493844888,)),
+            (LOGARITHM, 2.0, (lowest(math.log(2), -0.05, 0.3, 2),)),
+            (BETWEEN, 20.0, (1 / (1 + math.exp(-1)), 1 / (1 + math.e)))]
+
+
+@pytest.mark.parametrize("h", [0.01, 0.001])
+@pytest.mark.parametrize(("system", "duration", "exact"), PASSAGES, ids=lambda item: getattr(item, "name", ""))
+def test_intervals_of_probabilities_reach_the_truth_without_pauses(system: dy.System, duration: float,
+                                                                   exact: tuple[float, ...], h: float) -> None:
+    run = dy.simulate(system, duration, h, 40_000, seed=1)
+    assert run.attrs["engine"] == "compiled"
+    for probability, missed, truth in zip(run["event_probability"].values, run["step_bias_estimate"].values, exact,
+                                          strict=True):
+        estimate, low, high = probability
+        spread = math.sqrt(truth * (1 - truth) / 40_000)
+        assert low < truth < high
+        assert abs(estimate - truth) > 1.5 * spread   # seen to be wrong at the ends of steps
+        assert abs(estimate + missed - truth) < 4 * spread   # and by how much
+    assert "which the intervals include" in run.attrs["message"]
+
+
+def test_two_barriers_take_passages_from_each_other() -> None:
+    """Watched with pauses the likelier one is seen too often: the bias is not always a lack."""
+    missed = dy.simulate(BETWEEN, 20.0, 0.05, 20_000, seed=2)["step_bias_estimate"].values
+    assert missed[0] < 0 < missed[1]
+    assert missed.sum() == pytest.approx(0, abs=1e-3)   # every path passes one of them
+
+
+def test_intervals_of_extremes_reach_the_truth_without_pauses() -> None:
+    m, s, h = -0.3, 0.7, 0.01
+    system = dy.System(name="falling", states={"x": 0.0, "area": 0.0}, parameters={"m": m, "s": s},
+                       equations={"x": "m", "area": "x"}, noise={"dW": {"x": "s"}}, observables={"level": "exp(x)"},
+                       events={"loss": dy.Event("x + 1/2")})
+    run = dy.simulate(system, 1, h, 20_000, seed=4)
+    for q in run["quantile"].values:
+        at = run.sel(quantile=q)
+        exact = brentq(lambda a, q=q: lowest(a, m, s, 1) - q, 1e-9, 6)   # P(min < -a) = q
+        estimate, low, high = at["min_x_quantile"].values
+        assert low < -exact < high
+        assert estimate - (-exact) > 0.5 * FARTHER * s * math.sqrt(h) or q > 0.9
+        assert float(at["min_x_step_bias_estimate"]) == pytest.approx(-FARTHER * s * math.sqrt(h), rel=0.25)
+        _, low, high = at["min_level_quantile"].values
+        assert low < math.exp(-exact) < high
+        top = brentq(lambda a, q=q: 1 - lowest(a, -m, s, 1) - q, 1e-9, 6)
+        _, low, high = at["max_x_quantile"].values
+        assert low < top < high
+        assert float(at["max_x_step_bias_estimate"]) > 0
+    half = brentq(lambda t: lowest(0.5, m, s, t) - 0.25, 0.01, 1)
+    _, low, high = run["first_passage_time_quantile"].sel(event="loss", quantile=0.25).values
+    assert low < half < high
+    assert float(run["first_passage_time_step_bias_estimate"].sel(event="loss", quantile=0.25)) < 0
+    # what no noise moves directly is smooth: its extremes are missed by less
+    assert (run["max_area_step_bias_estimate"] == 0).all()
+
+
+def test_jumps_alone_are_seen_at_the_ends_of_steps_and_nothing_is_missed() -> None:
+    system = dy.System(name="counts", states={"x": 1.0}, equations={"x": "0"}, jumps={"fall": dy.Jump("1", {"x": "x/2"})},
+                       events={"loss": dy.Event("x - 0.3", terminal=True)})
+    run = dy.simulate(system, 1, 0.01, 4000, seed=1)
+    assert float(run["step_bias_estimate"][0]) == 0
+    assert run.attrs["message"] == "all paths reached the end or a terminal event"
+    _, low, high = run["event_probability"][0].values
+    assert low < 1 - 2 * math.exp(-1) < high   # two jumps or more
+
+
+def test_a_start_between_the_event_and_its_closer_one() -> None:
+    """From 0.1 s sqrt(h) above the barrier nearly every path meets it, but few are seen to."""
+    close = 0.1 * math.sqrt(0.01)
+    system = flow("close", "0", "1", {"loss": dy.Event("x", terminal=True)}, close)
+    probability, low, high = dy.simulate(system, 1, 0.01, 4000, seed=1)["event_probability"][0].values
+    exact = 2 * norm.cdf(-close)
+    assert probability < 0.97 < exact
+    assert low < exact < high
+
+
+def test_what_is_watched_beside_changes_no_path() -> None:
+    system, start = GAP, np.zeros(1)
+    stepper = stepper_of(system, "euler_maruyama", start)
+    for engine in (None, "arrays"):
+        with_it, without = (follow_paths(system, stepper, start, 0.01, 300, 500, 3, 5, engine, watch=watch)
+                            for watch in (watch_of(system), None))
+        for name in ("final", "largest", "smallest", "end_time", "status", "passage", "counts", "stored"):
+            assert np.array_equal(getattr(with_it, name), getattr(without, name), equal_nan=True), name
+        assert without.seen is None
+    compiled, arrays = (follow_paths(system, stepper, start, 0.01, 300, 500, 3, 0, engine, watch=watch_of(system)).seen
+                        for engine in (None, "arrays"))
+    for name in ("largest", "smallest", "passage"):
+        assert getattr(compiled, name) == pytest.approx(getattr(arrays, name), rel=1e-12, nan_ok=True)
+
+
+def test_where_nothing_is_watched_beside_the_bias_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dynamics.analysis.simulations.watch_of", lambda system: None)
+    run = dy.simulate(GAP, 1, 0.01, 100)
+    assert run["step_bias_estimate"].isnull().all()
+    assert run.attrs["message"].endswith("what steps miss of events and extremes is not known")
+
+
+@pytest.mark.slow
+def test_the_interval_holds_the_truth_for_nearly_every_seed() -> None:
+    for system, duration, exact in PASSAGES[:3]:
+        held = 0
+        for seed in range(100):
+            _, low, high = dy.simulate(system, duration, 0.01, 20_000, seed=seed)["event_probability"][0].values
+            held += low < exact[0] < high
+        assert held >= 93, system.name
