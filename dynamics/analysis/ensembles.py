@@ -209,7 +209,7 @@ class Ensemble:
                        lowest, steps)
 
     def ended_at_start(self, event: Event, state: Array, absolute_tolerance: float) -> NDArray[np.int64]:
-        """The event that a shock crosses, or that lies behind the start, in each lane; -1 for none.
+        """The event that a shock to ``state`` crosses, or that lies behind it, in each lane; -1 for none.
 
         One that was asked for goes before others, and then the one declared first.
         """

@@ -12,11 +12,13 @@ import xarray as xr  # with this module, while the collector rests: every result
 from numpy.typing import NDArray
 
 from dynamics.analysis.boundaries import boundaries
+from dynamics.analysis.ensemble_runs import asked_events
 from dynamics.analysis.refinement import refined
 from dynamics.analysis.regime_flags import REGIMES, decided_without_trajectory
+from dynamics.analysis.run_arguments import check_magnitude, check_run, usual_event, usual_shock
 from dynamics.analysis.spreading import check_executor, spread
-from dynamics.analysis.sweep_arguments import described, engine_record
-from dynamics.analysis.sweep_cells import Job, Plan, columns_of, compute, ensemble_of
+from dynamics.analysis.sweep_arguments import described, engine_record, finite_axis
+from dynamics.analysis.sweep_cells import Job, Plan, columns_of, compute, ensemble_of, events_asked, starts_at_rest
 from dynamics.analysis.sweep_grid import Filled, ProgressBar, axes_record, filled, finished, store_path
 from dynamics.analysis.sweeps import sweep
 from dynamics.analysis.treatability import treat
@@ -29,10 +31,14 @@ __all__ = ["REGIMES", "phase_diagram"]
 
 Array = NDArray[np.float64]
 CELLS = 4096
+MAGNITUDE = 0.1
+# Regimes that are no decision, in words for one cell and for several.
+UNDECIDED = {"not_settled": ("had not settled", "had not settled"), "not_run": ("was not run", "were not run"),
+             "invalid": ("was invalid", "were invalid")}
 
 
 def phase_diagram(system: System | Process, x: tuple[str, Sequence[float]], y: tuple[str, Sequence[float]], *,
-                  shock: str | None = None, magnitude: float = 0.1, event: str | None = None,
+                  shock: str | None = None, magnitude: float | None = None, event: str | Sequence[str] | None = None,
                   duration: float | None = None, initial_state: Mapping[str, float] | None = None,
                   measures: Sequence[str] = (), parameters: Mapping[str, Any] | None = None,
                   relative_tolerance: float = 1e-6, absolute_tolerance: float = 1e-9, refine: bool = False,
@@ -51,15 +57,17 @@ def phase_diagram(system: System | Process, x: tuple[str, Sequence[float]], y: t
         A parameter, an initial state, or the size of a shock as ``"shock:price"``.
     shock : str, optional
         The shock applied in every cell (unless an axis is a shock). None: ``"price"`` where it is declared, else the only
-        one, else none.
-    magnitude : float
-        Its size, stated in the result.
-    event : str, optional
-        What counts as a cascade. None: ``"insolvency"`` where it is declared, else the first terminal event, else none.
+        one, else none; and no shock where an axis is a state or ``initial_state`` is given, unless there is a ``magnitude``.
+    magnitude : float, optional
+        Its size, stated in the result. None: 0.1.
+    event : str, sequence of str or "any", optional
+        What counts as a cascade; every terminal event ends a trajectory. None: ``"insolvency"`` where it is declared, else
+        the first terminal event, else none; "any": every terminal event.
     duration : float, optional
         None: for each cell what its slowest eigenvalue needs, at least 200 time units.
     initial_state : mapping of str to float, optional
-        Start everywhere from here instead of from fixed points.
+        Start everywhere from here (and from declared initial values) instead of from fixed points; these are then not
+        derived, and rests are found where trajectories end.
     measures : sequence of str
         Measures of the system to store for each cell; for a Process as in ``sweep``.
     parameters : mapping of str to float, optional
@@ -88,8 +96,12 @@ def phase_diagram(system: System | Process, x: tuple[str, Sequence[float]], y: t
         Of a Process: dims (y, x), ``regime`` where it declares ``regimes``, measures, ``status``, ``end_time``.
         Of a System: dims (y, x), ``regime`` (stable, cascades_after_shock, unstable: the fixed point is, from its
         eigenvalues; insolvent_at_once: by the shock alone; target_above_venue_limit: survives, in a regime where forced
-        sales never stop; not_settled; no_fixed_point; invalid; not_run: stopped by Ctrl-C before), ``status``,
+        sales never stop; ended_by_other_event: a terminal event that ``event`` does not name; other_attractor: settles, but
+        not at the rest it started from; not_settled: no rest is proved; no_fixed_point; invalid; not_run: stopped by Ctrl-C
+        before), ``status``, ``first_event`` (the event that ended the trajectory, or none),
         ``growth_rate`` (largest real part of the eigenvalues), ``end_time``, measures; with ``refine`` also ``evaluated``.
+        ``attrs["message"]`` counts the cells without a decision. ``attrs["shock"]`` is "none" where no shock is applied
+        though one is declared.
         ``attrs["boundaries"]``: lines of the closed-form conditions, regime by regime; ``attrs["trajectories"]``;
         ``attrs["fixed_points"]``: "all"; or "those in closed form", or "those that continue the ones at the current
         parameters", when there may be others.
@@ -125,34 +137,36 @@ def phase_diagram(system: System | Process, x: tuple[str, Sequence[float]], y: t
     (x_name, x_values), (y_name, y_values) = axes = [_axis(system, *axis) for axis in (x, y)]
     if x_name == y_name:
         raise SpecificationError(f"both axes are '{x_name}'; give two different quantities")
-    only = list(system.shocks) if len(system.shocks) == 1 else []
-    ending = [name for name, part in system.events.items() if part.terminal]
-    shock = shock if shock is not None else _usual(system.shocks, "price", only)
-    event = event if event is not None else _usual(system.events, "insolvency", ending)
-    for name, known, what in ((shock, system.shocks, "shock"), (event, system.events, "event")):
-        if name is not None and name not in known:
-            raise SpecificationError(f"'{name}' is not a {what} of '{system.name}'.{did_you_mean(name, known)}")
+    if x_name.startswith("shock:") and y_name.startswith("shock:"):
+        raise SpecificationError("only one axis can be a shock")
     for name in measures:
         if name not in system.measures:
             raise SpecificationError(f"measures: '{name}' is not a measure of '{system.name}'."
                                      f"{did_you_mean(name, system.measures)}")
-    if x_name.startswith("shock:") and y_name.startswith("shock:"):
-        raise SpecificationError("only one axis can be a shock")
+    swept = next((name[6:] for name in (x_name, y_name) if name.startswith("shock:")), None)
+    if shock is None and swept is None and (magnitude is not None or not _start_given(system, axes, initial_state)):
+        shock = usual_shock(system)
+    given = check_run(system, duration=duration, shock=shock, magnitude=MAGNITUDE if magnitude is None else magnitude,
+                      event=event, relative_tolerance=relative_tolerance, absolute_tolerance=absolute_tolerance,
+                      engine=engine, initial_state=initial_state)
+    events = given.events or tuple(name for name in (usual_event(system),) if name is not None)
     grid = {y_name: y_values, x_name: x_values}
-    options = {"duration": None if duration is None else float(duration), "initial_state": dict(initial_state or {}),
-               "fixed_points": True, "shock": shock, "magnitude": float(magnitude), "event": event,
-               "relative_tolerance": float(relative_tolerance), "absolute_tolerance": float(absolute_tolerance),
+    options = {"duration": given.duration, "initial_state": dict(initial_state or {}), "diagram": True,
+               "fixed_points": True, "shock": shock, "magnitude": given.magnitude,
+               "event": events[0] if len(events) == 1 else list(events) or None,
+               "relative_tolerance": given.relative_tolerance, "absolute_tolerance": given.absolute_tolerance,
                **engine_record(engine), "measures": list(measures), "axes": axes_record(grid)}
     plan = Plan(system, tuple(grid), ("regime", *measures), options)
     corner = ensemble_of(plan, Job(plan, {name: values[:1] for name, values in grid.items()}, np.zeros(1, dtype=np.int64)))
     if corner.points is not None:
         plan = Plan(system, tuple(grid), ("regime", "growth_rate", *measures), options)
+    applied = swept or shock or ("none" if system.shocks else None)
     attributes = provenance(
         "phase_diagram", system, ignored=treated.ignored, method="lanes",
         relative_tolerance=relative_tolerance, options=options,
-        absolute_tolerance=absolute_tolerance, event=event, boundaries=_boundaries(system, axes),
-        shock=next((n[6:] for n in grid if n.startswith("shock:")), shock),
-        magnitude=None if "shock:" in x_name + y_name or shock is None else magnitude,
+        absolute_tolerance=absolute_tolerance, event=options["event"],
+        boundaries=_boundaries(system, axes) if starts_at_rest(plan) else [], shock=applied,
+        magnitude=0.0 if applied == "none" else None if swept or shock is None else given.magnitude,
         fixed_points=None if corner.points is None else corner.points.extent,
         trajectories=x_values.size * y_values.size)
     coordinates = {name: (values, described(system, name)) for name, values in grid.items()}
@@ -180,8 +194,18 @@ def _message(found: Filled) -> str:
     regime = found.dataset["regime"]
     if found.left:
         return f"stopped: {found.left} of {regime.size} cells were not run"
-    unsettled = int(np.sum(regime.values == REGIMES["not_settled"]))
-    return f"{unsettled} of {regime.size} cells had not settled" if unsettled else "every cell was decided"
+    counts = {name: int(np.sum(regime.values == REGIMES[name])) for name in UNDECIDED}
+    words: list[str] = []
+    for name, (one, many) in UNDECIDED.items():
+        if counts[name]:
+            of = "" if words else f" of {regime.size} cells"
+            words.append(f"{counts[name]}{of} {one if counts[name] == 1 else many}")
+    return ", ".join(words) or "every cell was decided"
+
+
+def _start_given(system: System, axes: Sequence[tuple[str, Any]], initial_state: Mapping[str, Any] | None) -> bool:
+    """Whether the start is what is varied or given; it is then not shocked unless a shock is asked for."""
+    return bool(initial_state) or any(name in system.states for name, _ in axes)
 
 
 def _near_borders(plan: Plan, coordinates: Mapping[str, tuple[Array, Mapping[str, Any]]], attributes: Mapping[str, Any],
@@ -195,7 +219,9 @@ def _near_borders(plan: Plan, coordinates: Mapping[str, tuple[Array, Mapping[str
     known = np.empty(shape, dtype=np.int64)
     for first in range(0, known.size, 16 * CELLS):
         part = np.arange(first, min(first + 16 * CELLS, known.size))
-        known.flat[part], growth = _decided(plan, _picked(plan, cells, part))
+        known.flat[part], first_event, growth = _decided(plan, _picked(plan, cells, part))
+        at_once = known.flat[part] == REGIMES["insolvent_at_once"]
+        arrays["first_event"].flat[part[at_once]] = first_event[at_once]
         if "growth_rate" in arrays:
             arrays["growth_rate"].flat[part] = growth
     with ProgressBar(progress, 0) as bar:
@@ -236,29 +262,30 @@ def _picked(plan: Plan, cells: Mapping[str, Array], numbers: NDArray[np.intp], e
                None if executor is None else 1)
 
 
-def _decided(plan: Plan, job: Job) -> tuple[NDArray[np.int64], Any]:
-    """Regimes of cells that need no trajectory (-1 for the others), and growth rates."""
+def _decided(plan: Plan, job: Job) -> tuple[NDArray[np.int64], NDArray[np.int64], Any]:
+    """Regimes of cells that need no trajectory (-1 for the others), the events at their starts, and growth rates."""
     ensemble = ensemble_of(plan, job)
     shock = next((n[6:] for n in job.cells if n.startswith("shock:")), plan.options["shock"])
     size = np.broadcast_to(job.cells.get(f"shock:{shock}", plan.options["magnitude"]), (ensemble.lanes,))
-    event, at_once = plan.options["event"], np.zeros(ensemble.lanes, dtype=bool)
-    if shock is not None and event is not None:
-        at_once = ensemble.at_once(event, ensemble.shocked(shock, np.asarray(size, dtype=float)))
-    return decided_without_trajectory(ensemble, at_once), np.nan if ensemble.points is None else ensemble.points.growth
-
-
-def _usual(declared: Mapping[str, Any], name: str, others: Sequence[str]) -> str | None:
-    return name if name in declared else next(iter(others), None)
+    state = ensemble.start if shock is None else ensemble.shocked(shock, np.asarray(size, dtype=float))
+    events = events_asked(plan)
+    first = ensemble.ended_at_start(events, state, plan.options["absolute_tolerance"])
+    numbers = [list(plan.system.events).index(name) for name in asked_events(plan.system, events)]
+    growth = np.nan if ensemble.points is None else np.where(np.isfinite(ensemble.points.growth), ensemble.points.growth,
+                                                             np.nan)
+    return decided_without_trajectory(ensemble, np.isin(first, numbers)), first, growth
 
 
 def _axis(system: System, name: str, values: Sequence[float]) -> tuple[str, Any]:
-    array = np.asarray(values, dtype=float)
-    if array.ndim != 1 or array.size < 2 or not np.all(np.isfinite(array)) or np.any(np.diff(array) <= 0):
+    array = finite_axis(f"axis '{name}'", values)
+    if array.size < 2 or np.any(np.diff(array) <= 0):
         raise SpecificationError(f"axis '{name}': needs at least two finite, increasing values")
     if name.startswith("shock:"):
         if name[6:] not in system.shocks:
             raise SpecificationError(f"axis '{name}': '{name[6:]}' is not a shock of '{system.name}'."
                                      f"{did_you_mean(name[6:], system.shocks)}")
+        for value in (array[0], array[-1]):
+            check_magnitude(system, name[6:], float(value), f"axis '{name}'")
     elif name in system.parameters:
         for value in (array[0], array[-1]):
             system.with_parameters({name: value})

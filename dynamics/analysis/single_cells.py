@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 def system_cell(system: System, cell: Mapping[str, float], measures: Sequence[str], options: Mapping[str, Any]
                 ) -> dict[str, float]:
-    """Measures, ``status`` and ``end_time`` of one trajectory."""
+    """Measures, ``status``, ``end_time`` and, where an event ended it, ``first_event`` of one trajectory."""
     try:
         here = system.with_parameters({n: v for n, v in cell.items() if n in system.parameters})
         state: dict[str, Any] = {**here.initial_state(), **options["initial_state"]}
@@ -39,11 +39,14 @@ def system_cell(system: System, cell: Mapping[str, float], measures: Sequence[st
         else:
             run = integrate(here, duration, state, relative_tolerance=options["relative_tolerance"],
                             absolute_tolerance=options["absolute_tolerance"], times=[0.0, float(duration)])
+        ended = {}
+        if run.attrs["status"] == "event" and system.time == "continuous":
+            ended = {"first_event": float(list(system.events).index(str(run["event_name"].values[-1])))}
         found = run.attrs.get("measures", {})
         values = {n: found.get(n) for n in measures if n in system.measures}
         finals = {n: float(run[n][-1]) for n in measures if n not in values and n in run and run[n].ndim == 1}
         return {**finals, **{n: np.nan if v is None else v for n, v in values.items()},
-                "status": float(STATUS[run.attrs["status"]]), "end_time": float(run["time"][-1])}
+                "status": float(STATUS[run.attrs["status"]]), "end_time": float(run["time"][-1]), **ended}
     except DynamicsError as error:
         partial = getattr(error, "partial", None)
         status = partial.attrs.get("status", "error") if partial is not None and hasattr(partial, "attrs") else "error"

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dynamics.analysis.run_arguments import check_engine, check_magnitude, usual_shock
 from dynamics.analysis.single_cells import PATH
 from dynamics.analysis.sweep_cells import FLOW_MEASURES, MAP_MEASURES
 from dynamics.compiled.functions import functions_of
@@ -16,17 +17,14 @@ from dynamics.errors import SpecificationError, did_you_mean
 from dynamics.systems import DeclaredProcess, System
 
 __all__ = ["axis_of", "check_discard", "check_event", "check_measures", "check_shock", "described", "engine_record",
-           "process_record"]
+           "finite_axis", "process_record"]
 
 Array = NDArray[np.float64]
-ENGINES = ("auto", "kernel", "numpy")
 
 
 def axis_of(system: Any, name: str, values: Sequence[float], initial_state: Mapping[str, Any] | None = None) -> Array:
     """Return the values of an axis; they are within the bounds of what it names."""
-    array = np.asarray(values, dtype=float)
-    if array.ndim != 1 or not array.size or not np.all(np.isfinite(array)):
-        raise SpecificationError(f"over.{name}: needs a list of finite numbers")
+    array = finite_axis(f"over.{name}", values)
     states = getattr(system, "states", dict(initial_state or {}))
     shocks = getattr(system, "shocks", {})
     stepped = not isinstance(system, System) and callable(getattr(system, "step", None))
@@ -42,11 +40,26 @@ def axis_of(system: Any, name: str, values: Sequence[float], initial_state: Mapp
             # bounds are an interval: its ends decide
             system.with_parameters({name: value})
     elif name.startswith("shock:"):
-        _within_bounds(system, name[6:], [float(array.min()), float(array.max())], f"over.{name}")
+        for value in {float(array.min()), float(array.max())}:
+            check_magnitude(system, name[6:], value, f"over.{name}")
     elif name in states and getattr(states[name], "over", None):
         raise SpecificationError(f"over.{name}: an axis needs a state that is one number; this one is indexed")
     if isinstance(system, System):
         functions_of(system).initial_state(system, initial_state)
+    return array
+
+
+def finite_axis(where: str, values: Any) -> Array:
+    """Return the values of an axis: numbers, all finite, in one dimension."""
+    try:
+        array = np.asarray(values, dtype=float)
+    except (TypeError, ValueError):
+        raise SpecificationError(f"{where}: needs a list of finite numbers, not {type(values).__name__}") from None
+    if array.ndim > 1:
+        raise SpecificationError(f"{where}: has {array.ndim} dimensions {getattr(values, 'dims', array.shape)}, "
+                                 "and an axis has one. Points of a plane are axes that share a dimension: stack them first")
+    if array.ndim != 1 or not array.size or not np.all(np.isfinite(array)):
+        raise SpecificationError(f"{where}: needs a list of finite numbers")
     return array
 
 
@@ -95,41 +108,34 @@ def check_discard(system: Any, discard: float | None) -> float | None:
     return int(discard) if whole else float(discard)
 
 
-def check_shock(system: Any, shock: str | None, magnitude: float, threshold: bool, axes: Mapping[str, Array]) -> str | None:
+def check_shock(system: Any, shock: str | None, threshold: bool, axes: Mapping[str, Array]) -> str | None:
     """Return the shock of every cell; a search for thresholds needs one whose size is free."""
-    shocks = getattr(system, "shocks", {})
-    if shock is not None and shock not in shocks:
-        raise SpecificationError(f"'{shock}' is not a shock of '{system.name}'.{did_you_mean(shock, shocks)}")
     if threshold:
-        if shock is None:
-            shock = next(iter(shocks)) if len(shocks) == 1 else "price" if "price" in shocks else None
+        shock = shock if shock is not None else usual_shock(system)
         if shock is None:
             raise SpecificationError(f"measure 'threshold': say with shock= which shock of '{system.name}'; there are "
-                                     f"{', '.join(shocks) or 'none'}")
+                                     f"{', '.join(getattr(system, 'shocks', {})) or 'none'}")
         if any(name.startswith("shock:") for name in axes):
             raise SpecificationError("measure 'threshold' looks for the size of a shock, so no axis can be one")
-    elif shock is not None:
-        _within_bounds(system, shock, [magnitude], "magnitude")
     return shock
 
 
-def check_event(system: Any, event: str | None, threshold: bool) -> str | None:
-    """Return the event that ends trajectories; a search for thresholds needs one."""
-    events = getattr(system, "events", {})
-    if event is not None and event not in events:
-        raise SpecificationError(f"'{event}' is not an event of '{system.name}'.{did_you_mean(event, events)}")
-    if threshold and event is None:
-        event = next((n for n, e in events.items() if e.terminal), None)
-        if event is None:
-            raise SpecificationError(f"measure 'threshold': say with event= which event of '{system.name}'; there are "
-                                     f"{', '.join(events) or 'none'}")
-    return event
+def check_event(system: Any, events: tuple[str, ...] | None, threshold: bool) -> str | list[str] | None:
+    """Return the event or the events that end trajectories, as options keep them; a search for thresholds needs one."""
+    if events is None and threshold:
+        first = next((n for n, e in getattr(system, "events", {}).items() if e.terminal), None)
+        events = None if first is None else (first,)
+    if threshold and not events:
+        raise SpecificationError(f"measure 'threshold': say with event= which event of '{system.name}'; there are "
+                                 f"{', '.join(getattr(system, 'events', {})) or 'none'}")
+    if not events:
+        return None
+    return events[0] if len(events) == 1 else list(events)
 
 
 def engine_record(engine: str) -> dict[str, Any]:
     """Return what tells numbers of one engine from those of another: they differ in the last digits."""
-    if engine not in ENGINES:
-        raise SpecificationError(f"engine: '{engine}' is not one of {', '.join(ENGINES)}.{did_you_mean(engine, ENGINES)}")
+    check_engine(engine)
     return {"engine": engine, "compiled": engine != "numpy" and find_spec("llvmlite") is not None}
 
 
@@ -153,11 +159,3 @@ def described(system: Any, name: str) -> dict[str, Any]:
     if part is None:
         return {"long_name": name.replace("_", " ")}
     return {"units": part.unit, "long_name": part.meaning or name.replace("_", " "), "symbol": part.symbol or name}
-
-
-def _within_bounds(system: System, shock: str, magnitudes: Sequence[float], where: str) -> None:
-    low, high = system.shocks[shock].bounds
-    for value in magnitudes:
-        if not np.isfinite(value) or (low is not None and value < low) or (high is not None and value > high):
-            raise SpecificationError(f"{where}: {value!r} is outside the bounds of the shock '{shock}' "
-                                     f"[{'-inf' if low is None else low}, {'inf' if high is None else high}]")

@@ -20,6 +20,7 @@ from dynamics.analysis.lane_orbits import attractors_of, orbits_of
 from dynamics.analysis.lane_thresholds import OUTCOMES, lane_thresholds
 from dynamics.analysis.lyapunov import DEFAULT_DURATION
 from dynamics.analysis.regime_flags import REGIMES, regimes_of
+from dynamics.analysis.run_arguments import usual_event
 from dynamics.analysis.single_cells import process_cell, system_cell
 from dynamics.compiled.functions import functions_of
 from dynamics.errors import DynamicsError, MissingExtraError
@@ -27,7 +28,8 @@ from dynamics.results import STATUS, status_attributes
 from dynamics.results.chunked_store import Column
 from dynamics.systems import MAGNITUDE, System
 
-__all__ = ["FLOW_MEASURES", "MAP_MEASURES", "Job", "Plan", "columns_of", "compute", "ensemble_of", "one_by_one", "own_name"]
+__all__ = ["FLOW_MEASURES", "MAP_MEASURES", "Job", "Plan", "columns_of", "compute", "ensemble_of", "events_asked",
+           "one_by_one", "own_name", "starts_at_rest"]
 
 Array = NDArray[np.float64]
 Report = Callable[[int, int], None]
@@ -35,6 +37,7 @@ FLOW_MEASURES = ("regime", "growth_rate", "settled_state", "threshold", "lyapuno
 MAP_MEASURES = ("lyapunov", "period", "settled_state")
 DURATION, STEPS, DISCARD = 200.0, 2000, 1000
 UNPROVED = (OUTCOMES["not_settled"], OUTCOMES["open_bracket"])
+NO_EVENT = ("none", "no_event", "ended_by_no_event")  # the meaning of -1 among the events: a word that is none of them
 logger = logging.getLogger(__name__)
 
 
@@ -147,9 +150,22 @@ def columns_of(plan: Plan) -> dict[str, Column]:
             found[name] = Column("int32", -1, {"units": system.time_unit, "long_name": "period of the attractor; 0: none "
                                                "up to the longest looked for, -1: no attractor reached"})
     found["status"] = _flag(STATUS, "not_run")
+    if _ends_by_events(plan):
+        none = next(word for word in NO_EVENT if word not in system.events)
+        found["first_event"] = _flag({none: -1, **{e: k for k, e in enumerate(system.events)}}, none)
     if set(plan.measures) - {"threshold", "growth_rate", "lyapunov", "period"}:
         found["end_time"] = _number(getattr(system, "time_unit", "1"), "time at which the trajectory ended")
     return found
+
+
+def _ends_by_events(plan: Plan) -> bool:
+    """Whether the result says which event ended each trajectory of a flow."""
+    system = plan.system
+    if not isinstance(system, System) or system.time != "continuous":
+        return False
+    runs = set(plan.measures) - {"threshold", "growth_rate", "lyapunov"}
+    ending = any(e.terminal for e in system.events.values()) or bool(plan.options["event"])
+    return bool(runs) and (ending or plan.options.get("diagram", False))
 
 
 def _number(unit: str, meaning: str) -> Column:
@@ -157,7 +173,7 @@ def _number(unit: str, meaning: str) -> Column:
 
 
 def _flag(codes: Mapping[str, int], absent: str) -> Column:
-    return Column("int8", codes[absent], status_attributes(codes))
+    return Column("int8" if len(codes) < 128 else "int16", codes[absent], status_attributes(codes))
 
 
 def compute(job: Job, progress: Report | None = None) -> dict[str, NDArray[Any]]:
@@ -196,7 +212,8 @@ def one_by_one(plan: Plan) -> bool:
 
 
 def _each(plan: Plan, job: Job, one: Callable[..., dict[str, float]]) -> dict[str, NDArray[Any]]:
-    columns, names = columns_of(plan), (*plan.measures, "status", "end_time")
+    columns = columns_of(plan)
+    names = (*plan.measures, "status", "end_time", *(n for n in ("first_event",) if n in columns))
     values = {name: np.full(len(job.numbers), float(columns[own_name(plan, name)].fill)) for name in names}
     for row, number in enumerate(job.numbers.tolist()):
         cell = {n: float(v[row]) for n, v in job.cells.items()}
@@ -251,13 +268,23 @@ def _observed(plan: Plan, time: Array, state: Array, p: Array) -> dict[str, Arra
 
 # ---- flows --------------------------------------------------------------------------------------------------------------
 
+def starts_at_rest(plan: Plan) -> bool:
+    """Whether cells start from their own fixed points: not where the whole start is given."""
+    whole = set(plan.axes) >= set(plan.system.states)
+    return bool(plan.options["fixed_points"]) and not plan.options["initial_state"] and not whole
+
+
 def ensemble_of(plan: Plan, job: Job) -> Ensemble:
-    """The lanes of a job at the states where they start, before a shock."""
+    """The lanes of a job at the states where they start, before a shock.
+
+    Fixed points are derived where lanes start from them, or where they are asked for; else rests are found where
+    trajectories end.
+    """
     system, lanes = plan.system, len(job.numbers)
     parameters = {n: v for n, v in job.cells.items() if n in system.parameters}
-    given = {**plan.options["initial_state"], **{n: v for n, v in job.cells.items() if n in system.states}}
-    if plan.options["fixed_points"] and not plan.options["initial_state"]:
+    if starts_at_rest(plan):
         ensemble = Ensemble(system, parameters, lanes, many=True)
+        given = {n: v for n, v in job.cells.items() if n in system.states}
         if given:
             # an axis of states varies around the fixed point of each cell
             ensemble.start = ensemble.start.copy()
@@ -265,15 +292,29 @@ def ensemble_of(plan: Plan, job: Job) -> Ensemble:
                 ensemble.start[ensemble.functions.names.index(name)] = values
         return ensemble
     start = dict(zip(functions_of(system).names, _declared_starts(plan, job), strict=True))
-    return Ensemble(system, parameters, lanes, start, many=True)
+    wanted = bool({"growth_rate", "threshold"} & set(plan.special))
+    return Ensemble(system, parameters, lanes, start, many=True, derive=wanted)
+
+
+def events_asked(plan: Plan) -> tuple[str, ...] | None:
+    """The events that count as a cascade; the usual one where nothing was said."""
+    given = plan.options["event"]
+    if given is None:
+        usual = usual_event(plan.system)
+        return None if usual is None else (usual,)
+    return (given,) if isinstance(given, str) else tuple(given)
 
 
 def _flow(plan: Plan, job: Job, progress: Report | None) -> dict[str, NDArray[Any]]:
     o, ensemble = plan.options, ensemble_of(plan, job)
     found: dict[str, NDArray[Any]] = {}
     if "growth_rate" in plan.special:
-        growth = np.full(ensemble.lanes, np.nan) if ensemble.points is None else ensemble.points.growth
-        found = {"growth_rate": growth, "status": np.where(np.isfinite(growth), STATUS["completed"], STATUS["not_run"])}
+        growth, known = np.full(ensemble.lanes, np.nan), np.zeros(ensemble.lanes, dtype=bool)
+        if ensemble.points is not None:
+            known = ensemble.points.which >= 0
+            # where every state is free there is no rate
+            growth = np.where(np.isfinite(ensemble.points.growth), ensemble.points.growth, np.nan)
+        found = {"growth_rate": growth, "status": np.where(known, STATUS["completed"], STATUS["not_run"])}
     if "threshold" in plan.special:
         search = lane_thresholds(ensemble, o["shock"], o["event"], duration=o["duration"], tolerance=o["tolerance"],
                                  engine=o["engine"], threads=job.threads)
@@ -298,7 +339,7 @@ def _exponents(plan: Plan, job: Job, ensemble: Ensemble) -> dict[str, NDArray[An
     duration = o["duration"] or DEFAULT_DURATION["continuous"]
     discard = duration / 4 if o["discard"] is None else o["discard"]
     shock, size = _shock(plan, job)
-    outcome = ensemble.run(shock, size, event=o["event"] or _terminal(plan.system), duration=duration + discard,
+    outcome = ensemble.run(shock, size, event=events_asked(plan), duration=duration + discard,
                            settle=False, relative_tolerance=o["relative_tolerance"],
                            absolute_tolerance=o["absolute_tolerance"], engine=o["engine"], threads=job.threads)
     status = outcome.status.copy()
@@ -317,23 +358,20 @@ def _exponents(plan: Plan, job: Job, ensemble: Ensemble) -> dict[str, NDArray[An
     return found
 
 
-def _terminal(system: System) -> str | None:
-    return next((n for n, e in system.events.items() if e.terminal), None)
-
-
 def _trajectories(plan: Plan, job: Job, ensemble: Ensemble, settling: bool, progress: Report | None
                   ) -> dict[str, NDArray[Any]]:
-    system, o = plan.system, plan.options
+    o = plan.options
     shock, size = _shock(plan, job)
     duration = o["duration"] if o["duration"] or settling else DURATION
-    outcome = ensemble.run(shock, size, event=o["event"] or _terminal(system), duration=duration, settle=settling,
+    outcome = ensemble.run(shock, size, event=events_asked(plan), duration=duration, settle=settling,
                            measures=list(plan.declared), progress=progress,
                            relative_tolerance=o["relative_tolerance"], absolute_tolerance=o["absolute_tolerance"],
                            engine=o["engine"], threads=job.threads)
     status = outcome.status
     if not settling:
         status = np.where(status == STATUS["not_settled"], STATUS["completed"], status)
-    found = {**outcome.measures, "status": status, "end_time": outcome.final_time}
+    found = {**outcome.measures, "status": status, "end_time": outcome.final_time,
+             "first_event": outcome.first_event}
     found |= {n: outcome.final_state[ensemble.functions.names.index(n)] for n in plan.final}
     found |= _observed(plan, outcome.final_time, outcome.final_state, ensemble.p)
     if "regime" in plan.special:

@@ -13,6 +13,7 @@ import xarray as xr  # with this module, while the collector rests: every result
 from numpy.typing import NDArray
 
 from dynamics import results
+from dynamics.analysis.run_arguments import check_run
 from dynamics.analysis.spreading import check_executor
 from dynamics.analysis.sweep_arguments import (
     axis_of,
@@ -38,10 +39,10 @@ Array = NDArray[np.float64]
 
 def sweep(system: System | Process, over: Mapping[str, Sequence[float]], measure: str | Sequence[str] | None = None, *,
           duration: float | None = None, initial_state: Mapping[str, float] | None = None, shock: str | None = None,
-          magnitude: float = 0.0, event: str | None = None, executor: Any = None, store: str | Path | None = None,
-          relative_tolerance: float = 1e-6, absolute_tolerance: float = 1e-9, tolerance: float = 1e-9,
-          discard: float | None = None, longest_period: int = 64, seed: int = 0, engine: str = "auto",
-          progress: bool = False, ignore: str | Sequence[str] = ()) -> xr.Dataset:
+          magnitude: float = 0.0, event: str | Sequence[str] | None = None, executor: Any = None,
+          store: str | Path | None = None, relative_tolerance: float = 1e-6, absolute_tolerance: float = 1e-9,
+          tolerance: float = 1e-9, discard: float | None = None, longest_period: int = 64, seed: int = 0,
+          engine: str = "auto", progress: bool = False, ignore: str | Sequence[str] = ()) -> xr.Dataset:
     """sweep(system, over={"price_impact": array}, measure="max_leverage"): measures at every point of a grid.
 
     Parameters
@@ -67,9 +68,10 @@ def sweep(system: System | Process, over: Mapping[str, Sequence[float]], measure
         ``"threshold"`` the admissible fixed point of each cell.
     shock, magnitude : str, float
         A shock applied in every cell; ``"threshold"`` looks for its size (None: the only one, or ``"price"``).
-    event : str, optional
-        An event that ends trajectories, beside the terminal ones; the one ``"threshold"`` looks for (None: the first
-        terminal one).
+    event : str, sequence of str or "any", optional
+        Events that end trajectories, beside the terminal ones; those ``"regime"`` counts as a cascade (None:
+        ``"insolvency"`` where it is declared, else the first terminal one; "any": every terminal one); the one
+        ``"threshold"`` looks for (None: the first terminal one).
     executor : optional
         What computes the chunks: an object with ``submit`` or ``map`` (``concurrent.futures.ProcessPoolExecutor``), a
         ``dask.distributed.Client``, or the address of a dask scheduler as text; None computes here. Results do not depend
@@ -130,15 +132,15 @@ def sweep(system: System | Process, over: Mapping[str, Sequence[float]], measure
         raise SpecificationError("over: give at least one axis, for example over={'price_impact': [0.1, 0.2]}")
     if sum(name.startswith("shock:") for name in axes) > 1:
         raise SpecificationError("over: only one axis can be a shock")
-    if duration is not None and not (math.isfinite(duration) and duration > 0):
-        raise SpecificationError(f"duration must be a positive number, not {duration!r}")
     measures = check_measures(system, measure)
     threshold = "threshold" in measures and "threshold" not in getattr(system, "measures", {})
-    shock = check_shock(system, shock, float(magnitude), threshold, axes)
-    event = check_event(system, event, threshold)
-    options = {"duration": None if duration is None else float(duration), "initial_state": dict(initial_state or {}),
+    given = check_run(system, duration=duration, shock=shock, magnitude=magnitude, event=event, tolerance=tolerance,
+                      relative_tolerance=relative_tolerance, absolute_tolerance=absolute_tolerance, engine=engine)
+    shock = check_shock(system, shock, threshold, axes)
+    ends = check_event(system, given.events, threshold)
+    options = {"duration": given.duration, "initial_state": dict(initial_state or {}),
                "fixed_points": bool({"regime", "growth_rate", "threshold"} & set(measures)), "shock": shock,
-               "magnitude": float(magnitude), "event": event, "relative_tolerance": float(relative_tolerance),
+               "magnitude": float(magnitude), "event": ends, "relative_tolerance": float(relative_tolerance),
                "absolute_tolerance": float(absolute_tolerance), "tolerance": float(tolerance),
                "discard": check_discard(system, discard),
                "longest_period": int(longest_period), "seed": int(seed), **engine_record(engine), "measures": list(measures),

@@ -231,7 +231,7 @@ def phase_diagram(
     check_writable(save, RESULTS)
     check_writable(figure, PICTURES)
     system = system_from(name, model_file, mechanism, set_, option)
-    if event is not None:
+    if event not in (None, "any"):
         check_name(event, system.events, "event", system)
     axes = [axis(x, "--x"), axis(y, "--y")]
     chosen: dict[str, Any] = {"initial_state": _start(state, system) or None, "ignore": ignore or ()}
@@ -248,7 +248,7 @@ def phase_diagram(
         "sha256": system.sha256,
         "x": axes[0][0],
         "y": axes[1][0],
-        "shock": diagram.attrs.get("shock"),
+        "shock": None if diagram.attrs.get("shock") == "none" else diagram.attrs.get("shock"),
         "magnitude": diagram.attrs.get("magnitude"),
         "cells": int(diagram["regime"].size),
         "regimes": {n: c for n, c in counts.items() if c},

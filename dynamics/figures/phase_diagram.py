@@ -18,10 +18,12 @@ if TYPE_CHECKING:
 
 __all__ = ["cell_edges", "plain_ticks", "plot_phase_diagram"]
 
+BROWN = "#8C510A"  # darker than every cascade, lighter than ruin: an end, but another one
 # One colour for one regime in every figure; lightness falls from harmless to ruin, so that grey print keeps the order.
 REGIME_COLORS = {"stable": "#BFE3F7", "cascades_after_shock": ORANGE, "unstable": VERMILION,
-                 "insolvent_at_once": "0.25", "target_above_venue_limit": PURPLE, "not_settled": "0.88"}
-OTHER_COLORS = (GREEN, YELLOW, BLUE, SKY, "0.6")
+                 "insolvent_at_once": "0.25", "target_above_venue_limit": PURPLE, "not_settled": "0.88",
+                 "ended_by_other_event": BROWN, "other_attractor": SKY}
+OTHER_COLORS = (GREEN, YELLOW, BLUE, "0.6")
 BOUNDARY_LINES: Mapping[str, Any] = {"hopf": "-", "border_collision": "--", "fold": ":", "transcritical": "-.",
                                      "period_doubling": (0, (3, 1, 1, 1, 1, 1)), "neimark_sacker": "-"}
 EQUAL_RATIOS = 1e-6
@@ -91,6 +93,8 @@ def plot_phase_diagram(diagram: xr.Dataset, ax: Axes | None = None, *, measure: 
             ax.figure.colorbar(mesh, ax=ax, label=labels.data_label(regime, measure))
         handles: list[Any] = [Patch(facecolor=colors[values.index(v)], edgecolor="0.4", linewidth=0.4,
                                     label=_described(meanings[values.index(v)], diagram)) for v in present]
+        if measure is None and _unshocked(diagram):
+            handles.append(Patch(facecolor="none", edgecolor="none", label="(no shock)"))
         handles += _boundaries(ax, diagram.attrs.get("boundaries") or []) or (
             _zero_growth(ax, diagram, x_name, y_name) if measure is None else [])
         plain_ticks(ax)
@@ -127,8 +131,15 @@ def _regimes(diagram: xr.Dataset) -> tuple[list[int], list[str]]:
 def _described(meaning: str, diagram: xr.Dataset) -> str:
     """The regime in words; a regime that depends on the shock says which shock."""
     size = diagram.attrs.get("magnitude")
+    if meaning == "cascades_after_shock" and _unshocked(diagram):
+        return "Cascades without a shock"
     text = labels.sentence(meaning)
     return f"{text} {size:g}" if meaning == "cascades_after_shock" and size is not None else text
+
+
+def _unshocked(diagram: xr.Dataset) -> bool:
+    """Whether no shock was applied though the system declares one."""
+    return bool(diagram.attrs.get("shock") == "none")
 
 
 def _colors(meanings: list[str]) -> list[str]:

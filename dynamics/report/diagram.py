@@ -101,6 +101,9 @@ def regime_table(diagram: Diagram) -> Table:
         "not_settled": "not decided within the time simulated",
         "no_fixed_point": "no admissible fixed point to start from",
         "invalid": "the trajectory broke down",
+        "not_run": "not simulated",
+        "ended_by_other_event": "another terminal event ended the run before it settled or lost its equity",
+        "other_attractor": "the shock dies out, but at another attractor than the one it started from",
     }
     rows = tuple((name.replace("_", " "), count, meanings[name]) for name, count in diagram.counts.items())
     return Table(

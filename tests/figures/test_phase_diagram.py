@@ -15,6 +15,7 @@ from dynamics.figures import plot_phase_diagram
 from dynamics.figures.phase_diagram import REGIME_COLORS
 
 MEANINGS = "stable cascades_after_shock unstable insolvent_at_once target_above_venue_limit not_settled"
+ENDS = "ended_by_other_event other_attractor"
 IMPACTS, TARGETS = np.geomspace(0.02, 2, 5), np.linspace(2, 22, 3)
 
 
@@ -40,6 +41,21 @@ def diagram(**attributes: Any) -> xr.Dataset:
                                  {"units": "1", "long_name": "price impact", "symbol": r"\eta"}),
                 "target_leverage": ("target_leverage", TARGETS, {"units": "1/day", "long_name": "target leverage"})},
         attrs=attributes)
+
+
+def test_other_ends_have_colours_of_their_own_and_a_missing_shock_is_said() -> None:
+    assert len({to_rgba(REGIME_COLORS[word]) for word in f"{MEANINGS} {ENDS}".split()}) == 8
+    system = dy.System(name="two", states={"a": 1, "b": 1}, parameters={"k": 1.0},
+                       equations={"a": "k*(1 - a)", "b": "b*(1 - b)*(b - 0.5)"},
+                       events={"insolvency": dy.Event("a - 0.1", terminal=True),
+                               "fund_default": dy.Event("b - 0.25", terminal=True)},
+                       shocks={"price": dy.Shock({"a": "a - magnitude", "b": "b - magnitude"})})
+    shocked = plot_phase_diagram(dy.phase_diagram(system, ("shock:price", [0.1, 0.6]), ("k", [1.0, 2.0])))
+    assert [t.get_text() for t in shocked.get_legend().get_texts()] == ["Stable", "Ended by other event"]
+    drawn = shocked.collections[0].to_rgba(shocked.collections[0].get_array()).reshape(2, 2, 4)
+    np.testing.assert_allclose(drawn[0, 1], to_rgba(REGIME_COLORS["ended_by_other_event"]), atol=1e-12)
+    given = plot_phase_diagram(dy.phase_diagram(system, ("a", [0.5, 0.9]), ("b", [0.6, 0.9])))
+    assert [t.get_text() for t in given.get_legend().get_texts()] == ["Stable", "(no shock)"]
 
 
 def test_each_cell_has_the_colour_of_its_regime_and_the_legend_agrees() -> None:
