@@ -16,7 +16,7 @@ def test_the_growth_in_a_cell_is_the_largest_eigenvalue_at_a_point_of_rest(name)
     here = system.parameter_values
     axes = {n: np.array([0.9, 1.0, 1.1]) * here[n] for n in ("price_impact", "target_leverage")}
     diagram = dy.phase_diagram(system, x=("price_impact", axes["price_impact"]),
-                               y=("target_leverage", axes["target_leverage"]))
+                               y=("target_leverage", axes["target_leverage"]), ignore=("noise", "jumps", "resets"))
     assert np.isin(diagram["status"], [STATUS[s] for s in ("settled", "event", "not_settled")]).all()
     points = [p for p in dy.fixed_points(system) if p.admissible]
     # zeros by structure come last
