@@ -122,12 +122,10 @@ def check_shock(system: Any, shock: str | None, threshold: bool, axes: Mapping[s
 
 def check_event(system: Any, events: tuple[str, ...] | None, threshold: bool) -> str | list[str] | None:
     """Return the event or the events that end trajectories, as options keep them; a search for thresholds needs one."""
-    if events is None and threshold:
-        first = next((n for n, e in getattr(system, "events", {}).items() if e.terminal), None)
-        events = None if first is None else (first,)
-    if threshold and not events:
+    declared = getattr(system, "events", {})
+    if threshold and not events and not any(part.terminal for part in declared.values()):
         raise SpecificationError(f"measure 'threshold': say with event= which event of '{system.name}'; there are "
-                                 f"{', '.join(getattr(system, 'events', {})) or 'none'}")
+                                 f"{', '.join(declared) or 'none'}")
     if not events:
         return None
     return events[0] if len(events) == 1 else list(events)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dynamics.analysis.ensemble_runs import Lanes
+from dynamics.analysis.ensemble_runs import Lanes, asked_events
 from dynamics.analysis.ensembles import Ensemble
 from dynamics.analysis.lane_exponents import lane_exponents
 from dynamics.analysis.lane_orbits import attractors_of, orbits_of
@@ -292,17 +292,21 @@ def ensemble_of(plan: Plan, job: Job) -> Ensemble:
                 ensemble.start[ensemble.functions.names.index(name)] = values
         return ensemble
     start = dict(zip(functions_of(system).names, _declared_starts(plan, job), strict=True))
-    wanted = bool({"growth_rate", "threshold"} & set(plan.special))
-    return Ensemble(system, parameters, lanes, start, many=True, derive=wanted)
+    return Ensemble(system, parameters, lanes, start, many=True, derive="growth_rate" in plan.special)
 
 
 def events_asked(plan: Plan) -> tuple[str, ...] | None:
     """The events that count as a cascade; the usual one where nothing was said."""
-    given = plan.options["event"]
+    given = _given_events(plan)
     if given is None:
         usual = usual_event(plan.system)
         return None if usual is None else (usual,)
-    return (given,) if isinstance(given, str) else tuple(given)
+    return given
+
+
+def _given_events(plan: Plan) -> tuple[str, ...] | None:
+    given = plan.options["event"]
+    return (given,) if isinstance(given, str) else None if given is None else tuple(given)
 
 
 def _flow(plan: Plan, job: Job, progress: Report | None) -> dict[str, NDArray[Any]]:
@@ -316,7 +320,8 @@ def _flow(plan: Plan, job: Job, progress: Report | None) -> dict[str, NDArray[An
             growth = np.where(np.isfinite(ensemble.points.growth), ensemble.points.growth, np.nan)
         found = {"growth_rate": growth, "status": np.where(known, STATUS["completed"], STATUS["not_run"])}
     if "threshold" in plan.special:
-        search = lane_thresholds(ensemble, o["shock"], o["event"], duration=o["duration"], tolerance=o["tolerance"],
+        asked = asked_events(plan.system, _given_events(plan))
+        search = lane_thresholds(ensemble, o["shock"], asked, duration=o["duration"], tolerance=o["tolerance"],
                                  engine=o["engine"], threads=job.threads)
         status = np.full(ensemble.lanes, STATUS["completed"])
         status[search.status == OUTCOMES["no_fixed_point"]] = STATUS["not_run"]

@@ -70,8 +70,8 @@ def sweep(system: System | Process, over: Mapping[str, Sequence[float]], measure
         A shock applied in every cell; ``"threshold"`` looks for its size (None: the only one, or ``"price"``).
     event : str, sequence of str or "any", optional
         Events that end trajectories, beside the terminal ones; those ``"regime"`` counts as a cascade (None:
-        ``"insolvency"`` where it is declared, else the first terminal one; "any": every terminal one); the one
-        ``"threshold"`` looks for (None: the first terminal one).
+        ``"insolvency"`` where it is declared, else the first terminal one; "any": every terminal one); those
+        ``"threshold"`` looks for (None: every terminal one).
     executor : optional
         What computes the chunks: an object with ``submit`` or ``map`` (``concurrent.futures.ProcessPoolExecutor``), a
         ``dask.distributed.Client``, or the address of a dask scheduler as text; None computes here. Results do not depend

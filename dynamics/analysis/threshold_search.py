@@ -23,7 +23,7 @@ Array = NDArray[np.float64]
 Numbers = NDArray[np.int64]
 Lanes = NDArray[np.intp]
 OUTCOMES = {"found": 0, "insolvent_at_once": 1, "unstable": 2, "none_in_bracket": 3, "not_monotone": 4, "not_settled": 5,
-            "no_fixed_point": 6, "open_bracket": 7}
+            "no_fixed_point": 6, "open_bracket": 8}  # 7 is not_run, in sweeps
 S, E, U = 0, 1, 2
 WAITING = (STATUS["not_settled"], STATUS["step_limit"])  # undecided for want of time; the others broke off
 SCAN_POINTS = 33
