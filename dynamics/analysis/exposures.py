@@ -26,6 +26,7 @@ Array = NDArray[np.float64]
 __all__ = ["exposure"]
 
 VERDICTS = {"found": 0, "all_below": 1, "none_below": 2}
+UNKNOWN = [OUTCOMES[name] for name in ("not_settled", "open_bracket", "no_fixed_point")]
 _ROUNDS, _FINER = 3, 17
 
 
@@ -95,7 +96,9 @@ def exposure(
     -----
     The critical shock is that of a market at rest, and falls are taken as if each met such a market. A rise can bankrupt,
     too; it is not counted. Where no fall of the size was ever observed the estimate is zero, and only the cautious
-    criterion says something.
+    criterion says something. Where shocks of some sizes were not decided the critical shock and the probability are nan, and
+    the interval spans from the smallest size proved critical to the largest proved harmless: the undecided are never counted
+    as harmless.
 
     Examples
     --------
@@ -185,7 +188,7 @@ class _Market:
         certain = np.where(critical == 0, 1.0, 0.0)
         table |= {name: certain.copy() for name in ("probability", "probability_lower", "probability_upper")}
         table["count"][critical == 0] = np.nan
-        unknown = np.isin(search.status, [OUTCOMES["not_settled"], OUTCOMES["no_fixed_point"]])
+        unknown = np.isin(search.status, UNKNOWN)
         known = np.isfinite(critical) & (critical > 0) & ~unknown
         if known.any():
             levels, position = np.unique(critical[known], return_inverse=True)
@@ -198,7 +201,22 @@ class _Market:
             table["count"][known] = np.asarray(seen["count"])[position]
         for name in ("probability", "probability_lower", "probability_upper"):
             table[name][unknown] = np.nan
+        self._between(table, np.flatnonzero(search.status == OUTCOMES["open_bracket"]), search.low, search.high)
         return table
+
+    def _between(self, table: dict[str, Any], open_: NDArray[np.intp], low: Array, high: Array) -> None:
+        """Where shocks between two proved ones were not decided: at least as probable as the upper, at most as the lower."""
+        for k in open_:
+            table["probability_lower"][k] = self._interval(float(high[k]))[0]
+            table["probability_upper"][k] = self._interval(float(low[k]))[1] if low[k] > 0 else 1.0
+
+    def _interval(self, size: float) -> tuple[float, float]:
+        """Interval of the probability of at least one fall of this size within the periods."""
+        seen = exceedance(self.returns, np.array([size]), **self.options)
+        lower = np.fmin(seen["probability_lower"], seen["exact_lower"])
+        upper = np.fmax(seen["probability_upper"], seen["exact_upper"])
+        ends = [-np.expm1(self.periods * np.log1p(-float(np.asarray(end)[0]))) for end in (lower, upper)]
+        return float(ends[0]), float(ends[1])
 
     def last_below(self, path: Mapping[str, Array], table: Mapping[str, Array], column: str, level: float
                    ) -> tuple[dict[str, float], str]:

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["OUTCOMES", "critical_shocks"]
 
 Array = NDArray[np.float64]
-LONG_NAMES = {"threshold": "critical shock", "bracket_low": "largest shock without the event",
-              "bracket_high": "smallest shock with the event", "at_once": "shock that causes the event at once",
+LONG_NAMES = {"threshold": "critical shock", "bracket_low": "largest shock proved without the event",
+              "bracket_high": "smallest shock proved with the event", "at_once": "shock that causes the event at once",
               "fall": "largest fall just below the threshold, feedback included", "first_margin_call": "first margin call"}
 
 
@@ -46,7 +46,7 @@ def critical_shocks(system: System, parameter: str, values: Sequence[float], sho
     largest : float, optional
         Largest shock to try; None: the one that causes the event at once (for ramps twice that plus 0.5).
     duration : float, optional
-        None: as long as the slowest eigenvalue of each point needs, at least 200 time units.
+        A hard end. None: as long as each trajectory needs to be decided, within a limit of work.
     tolerance : float
         Width of the final brackets; thresholds below about 1e-7 belong to ``cascade_threshold``.
     parameters : mapping of str to float, optional
@@ -56,9 +56,9 @@ def critical_shocks(system: System, parameter: str, values: Sequence[float], sho
     Returns
     -------
     xarray.Dataset
-        Dim named after the parameter: ``threshold`` (0 where the fixed point is unstable, nan where none was found),
-        ``bracket_low``, ``bracket_high``, ``at_once`` (the shock that crosses the event itself: the threshold without
-        feedback), ``fall`` (largest fall, feedback included, of the first state the shock assigns, within the ramp or one
+        Dim named after the parameter: ``threshold`` (0 where the fixed point is unstable, nan where none was found, or where
+        shocks inside the bracket were not decided: status open_bracket, not_settled), ``bracket_low``, ``bracket_high``,
+        ``at_once`` (the shock that crosses the event itself: the threshold without feedback), ``fall`` (largest fall, feedback included, of the first state the shock assigns, within the ramp or one
         time unit, just below the threshold), ``first_margin_call`` (the shock that reaches the event ``margin_call_start``
         itself, where there is one) and ``status``.
 

@@ -120,18 +120,18 @@ class ThresholdSearch:
         open_ = self._far_ends(found, open_, high)
         open_ = self._scan(found, open_)
         rough = max(ROUGH, self.tolerance)
-        top, bottom = found.high.copy(), found.low.copy()
         self._narrow(found, open_, rough, LOOSE)
-        open_ = self.correct(found, open_, bottom, top)
+        if open_.size:
+            open_ = self.correct(found, open_, found.grid[:, 0], found.grid[:, -1])
         self._narrow(found, open_, self.tolerance, self.tight)
         self._judge(found, open_)
         return found
 
-    def narrowed(self, found: Search, bottom: float, top: float) -> Search:
+    def narrowed(self, found: Search) -> Search:
         """Search again by this runner from a bracket that another one has found, one lane."""
         lanes = np.zeros(1, dtype=np.intp)
         found.undecided[:] = found.broken[:] = 0
-        lanes = self.correct(found, lanes, np.array([bottom]), np.array([top]))
+        lanes = self.correct(found, lanes, found.grid[:, 0], found.grid[:, -1])
         self._narrow(found, lanes, self.tolerance, self.tight)
         monotone = found.status[0] != OUTCOMES["not_monotone"]
         found.status[0] = OUTCOMES["found" if monotone else "not_monotone"] if lanes.size else OUTCOMES["not_settled"]
@@ -270,9 +270,10 @@ class ThresholdSearch:
     def correct(self, found: Search, open_: Lanes, bottom: Array, top: Array) -> Lanes:
         """Prove both ends by accurate trajectories, moving those that do not hold; return the lanes whose ends do.
 
+        They move by steps that double, as far as ``bottom`` and ``top``.
         A loose trajectory that grazes a border can be off by more than its bracket, to either side.
         """
-        step = np.maximum(found.high - found.low, self.tolerance)
+        step = np.clip(found.high - found.low, self.tolerance, max(ROUGH, self.tolerance))
         wanted = ((S, found.low, found.high, bottom), (E, found.high, found.low, top))
         for letter, end, other, limit in wanted:
             moving = open_

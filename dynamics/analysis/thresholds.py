@@ -23,7 +23,7 @@ from dynamics.errors import SpecificationError, did_you_mean
 from dynamics.results import Threshold, provenance
 from dynamics.systems import System
 
-__all__ = ["asked_events", "cascade_threshold"]
+__all__ = ["cascade_threshold"]
 
 Array = NDArray[np.float64]
 OPPOSITE = 1e-6  # width of the bracket of a threshold in the other direction
@@ -105,7 +105,7 @@ def cascade_threshold(system: System, shock: str = "price", event: str | Sequenc
     _check(system, shock)
     treated = treat(system, "cascade_threshold", ignore)
     system = treated.system
-    asked = asked_events(system, event)
+    asked = _asked(system, event)
     if parameters:
         system = system.with_parameters(parameters)
     if not (np.isfinite(ramp) and ramp >= 0):
@@ -136,7 +136,7 @@ def cascade_threshold(system: System, shock: str = "price", event: str | Sequenc
     return replace(result, provenance=record)
 
 
-def asked_events(system: System, event: str | Sequence[str] | None) -> tuple[str, ...]:
+def _asked(system: System, event: str | Sequence[str] | None) -> tuple[str, ...]:
     """Return the names of the events that are asked for, in declared order.
 
     Raises
@@ -246,17 +246,9 @@ class _Single:
             self.at_once = float(found.at_once[0])
         measures = self._measures(found, sense)
         if search is not alone and found.status[0] in SEARCHED and (measures is None or search.tolerance > tolerance):
-            bottom, top = self._scanned(found)
-            found = alone.narrowed(found, bottom, top)
+            found = alone.narrowed(found)
             measures = self._measures(found, sense)
         return self._result(found, search, sense, measures or ({}, {}))
-
-    @staticmethod
-    def _scanned(found: Search) -> tuple[float, float]:
-        """The last shock of the scan below the bracket, and the first above it."""
-        grid = found.grid[0]
-        below, above = grid[grid < found.low[0]], grid[grid > found.high[0]]
-        return float(below.max(initial=grid[0])), float(above.min(initial=grid[-1]))
 
     def _measures(self, found: Search, sense: float) -> tuple[dict[str, float], dict[str, float]] | None:
         """Measures at both ends, from single trajectories near rounding; None where these contradict an end."""

@@ -153,7 +153,8 @@ def threshold(
     check_writable(save, RESULTS)
     system = system_from(name, model_file, mechanism, set_, option)
     check_name(shock, system.shocks, "shock", system)
-    check_name(event, system.events, "event", system)
+    if event != "any":
+        check_name(event, system.events, "event", system)
     with output.working(f"searching the critical {shock} shock of {system.name}"):
         found = cascade_threshold(
             system,
@@ -179,8 +180,8 @@ def threshold(
         output.table(["direction", "critical shock", "bracket", "status", "how"], rows)
         _files(document)
     _remark_on_depth(system, found.before)
-    if found.status == "not_settled":
-        output.note("Error: the search did not decide; give a longer --duration")
+    if found.status in ("not_settled", "open_bracket"):
+        output.note(f"Error: the search did not decide: {found.message}. Give a longer --duration, or none")
         raise typer.Exit(1)
 
 
@@ -305,6 +306,7 @@ def _record(found: Any) -> dict[str, Any]:
             "before",
             "after",
             "transitions",
+            "preceded_by",
         )
     }
     document["opposite"] = _record(found.opposite) if found.opposite is not None else None
@@ -313,8 +315,9 @@ def _record(found: Any) -> dict[str, Any]:
 
 def _row(found: Any) -> list[Any]:
     low, high = found.bracket
+    none = f"between {low:.6g} and {high:.6g}" if found.status == "open_bracket" else "none"
     return [
-        "none" if found.value != found.value else found.value,
+        none if found.value != found.value else found.value,
         f"{low:.12g} .. {high:.12g}",
         found.status,
         found.message,

@@ -44,7 +44,9 @@ def plot_critical_shock(curves: Mapping[str, xr.Dataset] | xr.Dataset, ax: Axes 
     Notes
     -----
     Beyond the limit any shock is critical and the threshold is zero, from the eigenvalues. Points whose status leaves a
-    doubt (not monotone) are circles: the value is the first change of outcome.
+    doubt (not monotone) are circles: the value is the first change of outcome. Where shocks between the largest that is
+    proved harmless and the smallest that is proved critical were not decided there is a bar between these two, and no point
+    of the line.
 
     Examples
     --------
@@ -118,19 +120,37 @@ def _curve(ax: Axes, curve: xr.Dataset, name: str, color: str, span: tuple[float
     if np.any(doubtful):
         ax.plot(x[doubtful], y[doubtful], linestyle="none", marker="o", markerfacecolor="white", markeredgecolor=color,
                 markersize=3.5, zorder=4)
+    _open_brackets(ax, curve, x, color)
     return line
 
 
+def _open_brackets(ax: Axes, curve: xr.Dataset, x: Any, color: str) -> None:
+    """Bars between what is proved on either side, where what lies between was not decided."""
+    if "bracket_low" not in curve or "bracket_high" not in curve:
+        return
+    low, high = (np.asarray(curve[name].values, dtype=float) for name in ("bracket_low", "bracket_high"))
+    unknown = _has_status(curve, ("open_bracket",)) & np.isfinite(low) & np.isfinite(high)
+    if np.any(unknown):
+        ax.vlines(x[unknown], low[unknown], high[unknown], color=color, linewidth=2.5, alpha=0.4, zorder=2)
+
+
 def _doubtful(curve: xr.Dataset) -> Any:
+    if "status" not in curve or not _codes(curve):
+        return np.zeros(curve["threshold"].shape, dtype=bool)
+    return ~_has_status(curve, CERTAIN) & np.isfinite(curve["threshold"].values)
+
+
+def _has_status(curve: xr.Dataset, wanted: tuple[str, ...]) -> Any:
     if "status" not in curve:
         return np.zeros(curve["threshold"].shape, dtype=bool)
-    status = curve["status"]
-    words = str(status.attrs.get("flag_meanings", "")).split()
-    codes = dict(zip(words, np.atleast_1d(status.attrs.get("flag_values", [])), strict=False))
-    if not codes:
-        return np.zeros(status.shape, dtype=bool)
-    certain = [codes[word] for word in CERTAIN if word in codes]
-    return ~np.isin(status.values, certain) & np.isfinite(curve["threshold"].values)
+    codes = _codes(curve)
+    return np.isin(curve["status"].values, [codes[word] for word in wanted if word in codes])
+
+
+def _codes(curve: xr.Dataset) -> dict[str, Any]:
+    attributes = curve["status"].attrs
+    words = str(attributes.get("flag_meanings", "")).split()
+    return dict(zip(words, np.atleast_1d(attributes.get("flag_values", [])), strict=False))
 
 
 def _limit(ax: Axes, curve: xr.Dataset, span: tuple[float, float]) -> None:

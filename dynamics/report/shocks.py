@@ -79,7 +79,7 @@ class Shocks:
     @property
     def unsettled(self) -> int:
         """Points of the curves whose search did not decide, or whose outcome is not monotone in the shock."""
-        doubtful = [OUTCOMES["not_settled"], OUTCOMES["not_monotone"]]
+        doubtful = [OUTCOMES["not_settled"], OUTCOMES["open_bracket"], OUTCOMES["not_monotone"]]
         return int(sum(np.isin(c["status"].values, doubtful).sum() for c in self.curves.values()))
 
 

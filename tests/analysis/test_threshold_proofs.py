@@ -102,6 +102,30 @@ def test_a_short_horizon_leaves_the_bracket_open_on_both_sides_of_the_truth() ->
     assert "open_bracket" in repr(single)
 
 
+def test_shocks_that_lead_to_a_cycle_are_never_proved_harmless() -> None:
+    """Stable at 0, unstable at radius 1, a stable cycle of radius 2, unstable at 3, and beyond it everything runs away."""
+    radius = "(1 - (x**2 + y**2))*(4 - (x**2 + y**2))*(9 - (x**2 + y**2))/36"
+    rings = flow({"x": f"-y - one*x*{radius}", "y": f"x - one*y*{radius}"},
+                 dy.Event("x**2 + y**2 - 36", "rising", terminal=True), {"x": "x + magnitude"}, {"x": 0.0, "y": 0.0})
+    single, value, status = both(rings, initial_state={"x": 0, "y": 0})
+    assert single.status == status == "open_bracket"
+    assert math.isnan(single.value)
+    assert math.isnan(value)
+    assert single.bracket == pytest.approx((1, 3), abs=0.15)
+    assert single.bracket[0] < 1 + 1e-9
+    assert single.bracket[1] > 3 - 1e-9
+    # falls of every size from 0 to 5: two fifths are over 3, four fifths over 1
+    falls = -np.linspace(0.005, 5, 1000)[np.random.default_rng(0).permutation(1000)]
+    shocked = dy.exposure(rings, {"one": [0.9, 1.0]}, falls, 0.5, periods=1, bootstrap=20, event="insolvency")
+    assert shocked["status"].values.tolist() == [OUTCOMES["open_bracket"]] * 2
+    assert np.isnan(shocked["critical_shock"]).all()
+    assert np.isnan(shocked["probability"]).all()
+    assert (shocked["probability_lower"].values < 0.4).all()   # falls over 3
+    assert (shocked["probability_lower"].values > 0.3).all()
+    assert (shocked["probability_upper"].values > 0.8).all()   # falls over 1: never counted as harmless
+    assert shocked["verdict"].values.tolist() == [2, 2]
+
+
 def test_everything_proved_but_no_event_is_none_in_bracket_and_undecided_is_not() -> None:
     calm = flow({"x": "-one*x"}, dy.Event("x + 100", "falling", terminal=True), {"x": "x + magnitude"}, {"x": 0.0})
     assert both(calm, initial_state={"x": 0})[0].status == "none_in_bracket"

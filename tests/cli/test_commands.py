@@ -122,6 +122,20 @@ def test_threshold_of_a_known_separatrix(call: Call, tmp_path: Path) -> None:
     assert "found" in call(*arguments).stdout
 
 
+def test_a_threshold_that_is_not_decided_is_an_interval_and_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "slow.toml"
+    path.write_text(dy.System(
+        name="slow", time="continuous", states={"u": 0.0}, equations={"u": "u*(u - 1)/100"},
+        events={"escape": dy.Event("u - 3", "rising", terminal=True)},
+        shocks={"push": dy.Shock({"u": "u + magnitude"})}).to_toml())
+    result = CliRunner().invoke(app, ["threshold", "--model-file", str(path), "--shock", "push", "--event", "any",
+                                      "--duration", "400", "--one-direction"])
+    assert result.exit_code == 1
+    assert "open_bracket" in result.stdout
+    assert "between 0 and 1.03125" in result.stdout
+    assert "had not settled within a time of 400" in result.stderr
+
+
 def test_threshold_of_an_unstable_point_is_zero(call: Call) -> None:
     document = json.loads(call("threshold", "deleveraging", "--set", "price_impact=1", "--json").stdout)
     assert (document["value"], document["status"]) == (0.0, "unstable")

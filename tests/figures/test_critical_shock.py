@@ -70,3 +70,17 @@ def test_wrong_input_is_told() -> None:
         plot_critical_shock({"core": xr.Dataset({"a": ("b", [1.0])})})
     with pytest.raises(dy.SpecificationError, match="different parameters"):
         plot_critical_shock({"a": curve(), "b": curve().rename(price_impact="spread")})
+
+
+def test_open_brackets_are_bars_and_no_points_of_the_line():
+    y = np.array([0.2, np.nan, 0.15])
+    open_curve = xr.Dataset(
+        {"threshold": ("price_impact", y), "at_once": ("price_impact", [0.22] * 3),
+         "bracket_low": ("price_impact", [0.2, 0.1, 0.15]), "bracket_high": ("price_impact", [0.2, 0.19, 0.15]),
+         "status": ("price_impact", [0, 7, 0], {"flag_values": [0, 7], "flag_meanings": "found open_bracket"})},
+        coords={"price_impact": [0.0, 0.5, 1.0]}, attrs={"limit": None})
+    ax = plot_critical_shock(open_curve)
+    (bars,) = ax.collections
+    np.testing.assert_allclose(bars.get_segments(), [[[0.5, 0.1], [0.5, 0.19]]])
+    drawn = [line for line in ax.lines if np.asarray(line.get_ydata()).size == 3 and np.isnan(line.get_ydata()[1])]
+    assert len(drawn) == 1
