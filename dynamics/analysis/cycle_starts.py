@@ -233,12 +233,13 @@ def _first_return(system: System, path: Any, first: Array) -> float | None:
 
 @dataclass(frozen=True, eq=False)
 class FoundCycle:
-    """A cycle at fixed parameters: a state on it, its period, its extremes."""
+    """A cycle at fixed parameters: a state on it, its period, its extremes, how many multipliers are unstable."""
 
     state: Array
     period: float
     low: Array
     high: Array
+    unstable: int
 
 
 def cycle_near(system: System, times: Array, states: Array) -> FoundCycle | None:
@@ -274,7 +275,8 @@ def cycle_near(system: System, times: Array, states: Array) -> FoundCycle | None
     if orbit is None or np.max(np.abs(orbit.nodes.max(axis=0) - states.max(axis=0)) / scale) > RETURN:
         return None
     low, high = problem.interpolant(orbit).extremes()
-    return FoundCycle(orbit.nodes[0], orbit.period, low, high)
+    unstable = problem.multipliers(orbit, linearized(problem.at(orbit), orbit)).unstable
+    return FoundCycle(orbit.nodes[0], orbit.period, low, high, unstable)
 
 
 def at_bifurcation(fields: CycleFields, point: SpecialPoint, spans: Sequence[float], gauss: int) -> Start:

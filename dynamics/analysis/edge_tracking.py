@@ -40,6 +40,8 @@ IN_SIGHT, ALONG = 0.05, 0.05  # or this one, where so little of it lies along th
 ARRIVED = 0.03  # of the largest distance of a trajectory from an attractor, in the modes of its linearization
 AT_ONCE = 1e-9
 ACCURATE = (1e-10, 1e-12)
+ON_SURFACE = 1e-6  # of the largest level of the event along the way: beyond the width of the pair, and far from a miss
+GROWS = 1e-9  # share of the fastest rate above which an eigenvalue of an exact Jacobian is unstable
 
 
 @dataclass(frozen=True, repr=False)
@@ -48,9 +50,11 @@ class EdgeState(Record):
 
     Attributes
     ----------
-    kind : {"fixed point", "cycle", "not settled"}
+    kind : {"fixed point", "cycle", "event surface", "not settled"}
+        A fixed point or cycle is unstable, by its eigenvalues or multipliers, and was reached along the boundary. Where the
+        basin ends at the surface of the event itself there is no edge state.
     state : mapping of str to float
-        The fixed point, or a state on the cycle.
+        The fixed point, or a state on the cycle; empty at an event surface.
     period : float
         Of a cycle; nan otherwise.
     low, high : mapping of str to float
@@ -63,6 +67,8 @@ class EdgeState(Record):
         Whether Newton's method has taken over from bisection in the end.
     evaluations : int
         Trajectories integrated.
+    event : str
+        Whose surface bounds the basin, for kind "event surface".
     track : Dataset
         The way along the boundary, dim ``time``.
     """
@@ -77,6 +83,7 @@ class EdgeState(Record):
     refined: bool = False
     evaluations: int = 0
     message: str = ""
+    event: str = ""
     track: Any = field(default=None, compare=False, repr=False)
 
     def __repr__(self) -> str:
@@ -200,6 +207,7 @@ class _Tracker:
         self.evaluations = 0
         self.happened = float("nan")  # when the event did, on the last trajectory
         self.reference: Any = None
+        self.drawn_in = False
         self.search = BoundarySearch(self._compared)
 
     def _target(self, point: FixedPoint) -> tuple[NDArray[np.complex128], Array]:
@@ -288,10 +296,44 @@ class _Tracker:
             elapsed += float(piece[0][-1])
             low, high = piece[1][-1], piece[2][-1]
             found = self._identified(np.concatenate(times), np.concatenate(states))
+            # a pair that runs into an attractor together has left no unstable state behind
+            self.drawn_in = found is not None and not self._unstable(found)
             if found is not None or elapsed > ROUNDS * self.duration:
                 break
             low, high = self.bisected(low, high, CLOSE)
-        return np.concatenate(times), np.concatenate(states), found
+        return np.concatenate(times), np.concatenate(states), None if self.drawn_in else found
+
+    def _unstable(self, found: Any) -> bool:
+        """Whether a fixed point or cycle has an unstable direction."""
+        if not isinstance(found, np.ndarray):
+            return bool(found.unstable > 0)
+        _, slope = _smooth_at(self.functions, self.p, found)
+        matrix = None if slope is None else slope(0.0, found, self.p)
+        if matrix is None or not np.all(np.isfinite(matrix)):
+            return False
+        rates = np.linalg.eigvals(matrix)
+        return bool(rates.real.max() > GROWS * np.abs(rates).max())
+
+    def at_surface(self, times: Array, states: Array) -> bool:
+        """Whether the pair, which an attractor has drawn in, touched the surface of the event on its way."""
+        from scipy.optimize import minimize_scalar
+
+        if not self.drawn_in or self.event is None:
+            return False
+        row = list(self.system.events).index(self.event)
+
+        def distance(state: Array) -> float:
+            return abs(float(self.functions.events(0.0, state, self.p)[row]))
+
+        levels = np.array([distance(state) for state in states])
+        nearest = int(levels.argmin())
+        first, last = max(nearest - 1, 0), min(nearest + 1, len(times) - 1)
+        # between the steps it may come nearer, where it turns
+        path = follow(self.system, float(times[last] - times[first]), states[first], events=(),
+                      relative_tolerance=ACCURATE[0], absolute_tolerance=ACCURATE[1])
+        turn = minimize_scalar(lambda time: distance(path.at(np.array([time]))[:, 0]), bounds=(0.0, path.times[-1]),
+                               method="bounded", options={"xatol": 1e-9 * path.times[-1]})
+        return bool(min(levels.min(), turn.fun) <= ON_SURFACE * levels.max())
 
     def _together(self, low: Array, high: Array) -> tuple[Array, Array, Array]:
         """Both trajectories until they are apart, at the steps of the first."""
@@ -360,17 +402,23 @@ def _result(system: System, tracker: _Tracker, way: tuple[Array, Array, Any], cr
                        attrs=provenance("edge_state", system, method="bisection along the boundary",
                                         relative_tolerance=ACCURATE[0], absolute_tolerance=ACCURATE[1],
                                         evaluations=tracker.evaluations, wall_time_s=_time.perf_counter() - started))
+    if found is None and tracker.at_surface(times, states):
+        surface = str(system.events[tracker.event or ""].expression)
+        return EdgeState("event surface", {}, float("nan"), {}, {}, critical, limits, False, tracker.evaluations,
+                         f"the basin ends at the surface {surface} = 0 itself; there is no edge state", tracker.event or "",
+                         track)
     if found is None:
         late = states[times >= times[-1] / 2]
         return EdgeState("not settled", named(states[-1]), float("nan"), named(late.min(axis=0)), named(late.max(axis=0)),
                          critical, limits, False, tracker.evaluations,
-                         "the pair still moves along the boundary; give a longer duration", track)
+                         "an attractor has drawn the pair in: what separates the outcomes was not found" if tracker.drawn_in
+                         else "the pair still moves along the boundary; give a longer duration", track=track)
     if isinstance(found, np.ndarray):
         values = named(found)
         return EdgeState("fixed point", values, float("nan"), values, values, critical, limits, True, tracker.evaluations,
-                         "", track)
+                         track=track)
     return EdgeState("cycle", named(found.state), found.period, named(found.low), named(found.high), critical, limits, True,
-                     tracker.evaluations, "", track)
+                     tracker.evaluations, track=track)
 
 
 def _smooth_at(functions: Any, p: Sequence[Any], state: Array) -> tuple[Any, Any]:

@@ -58,9 +58,10 @@ def critical_shocks(system: System, parameter: str, values: Sequence[float], sho
     xarray.Dataset
         Dim named after the parameter: ``threshold`` (0 where the fixed point is unstable, nan where none was found, or where
         shocks inside the bracket were not decided: status open_bracket, not_settled), ``bracket_low``, ``bracket_high``,
-        ``at_once`` (the shock that crosses the event itself: the threshold without feedback), ``fall`` (largest fall, feedback included, of the first state the shock assigns, within the ramp or one
-        time unit, just below the threshold), ``first_margin_call`` (the shock that reaches the event ``margin_call_start``
-        itself, where there is one) and ``status``.
+        ``at_once`` (the shock that crosses the event itself: the threshold without feedback), ``fall`` (largest fall,
+        feedback included, of the first state the shock assigns, within the ramp or one time unit, just below the
+        threshold), ``first_margin_call`` (the shock that reaches the event ``margin_call_start`` itself, where there is
+        one) and ``status``.
 
     Raises
     ------

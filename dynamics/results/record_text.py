@@ -84,7 +84,7 @@ def edge_summary(edge: Any) -> str:
                  if edge.high[name] - edge.low[name] > NOISE else shown_values({name: edge.low[name]}) for name in edge.low]
         place = f"period {edge.period:.10g}; {', '.join(spans)}"
     else:
-        place = shown_values(edge.state)
+        place = shown_values(edge.state) if edge.state else ""
     shock = f"critical shock {edge.critical_shock:.10g}" if edge.critical_shock == edge.critical_shock else ""
     parts = [edge.kind, place, shock, "refined by Newton's method" if edge.refined else "",
              f"{edge.evaluations} trajectories", edge.message]

@@ -125,3 +125,55 @@ def test_what_is_refused(bistable):
     logistic = dy.System(name="map", time="discrete", states={"x": 0.5}, parameters={"r": 3.0}, equations={"x": "r*x*(1-x)"})
     with pytest.raises(DerivationError, match="autonomous flow"):
         dy.edge_state(logistic, {"x": 0.1}, {"x": 0.9})
+
+
+def wells(surface: float, **more) -> dy.System:
+    """Stable at 1 and 0, unstable at 0.3; the event is a fall to ``surface``."""
+    return dy.System(name="wells", states={"x": 1.0}, parameters={"a": 0.3}, equations={"x": "x*(1 - x)*(x - a)"},
+                     events={"line": dy.Event(f"x - {surface}", "falling", terminal=True)},
+                     shocks={"price": dy.Shock({"x": "x - magnitude"}, bounds=(None, None))}, **more)
+
+
+@pytest.mark.parametrize("surface", [0.31, 0.4, 0.9])
+def test_where_the_event_cuts_the_basin_there_is_no_edge_state(surface, tmp_path):
+    found = dy.edge_state(wells(surface), {"x": 1.0}, shock="price", event="line")
+    assert (found.kind, found.event, dict(found.state)) == ("event surface", "line", {})
+    assert found.critical_shock == pytest.approx(1 - surface, abs=1e-8)
+    assert "the basin ends at the surface x - " in found.message
+    assert "there is no edge state" in repr(found)
+    assert found.table.sizes["state"] == 0
+    dy.save(found, tmp_path / "edge.json")
+    again = dy.open(tmp_path / "edge.json")
+    assert (again.kind, again.event, again.message) == (found.kind, found.event, found.message)
+
+
+def test_an_event_beyond_the_unstable_point_leaves_the_edge_state():
+    found = dy.edge_state(wells(0.2), {"x": 1.0}, shock="price", event="line")
+    assert found.kind == "fixed point"
+    assert found.state == pytest.approx({"x": 0.3}, abs=1e-12)
+    assert found.critical_shock == pytest.approx(0.7, abs=1e-8)
+
+
+def test_a_trajectory_that_grazes_the_event_is_its_surface_too():
+    """A turning fall: shocks over some size dip below the line, all others return to the same point."""
+    system = dy.System(name="swing", states={"x": 0.0, "v": 0.0}, parameters={"c": 0.2},
+                       equations={"x": "v", "v": "-x - c*v"}, events={"line": dy.Event("x + 1", "falling", terminal=True)},
+                       shocks={"push": dy.Shock({"v": "v - magnitude"})})
+    found = dy.edge_state(system, {"x": 0.0, "v": 0.0}, shock="push", event="line")
+    w = np.sqrt(1 - 0.01)
+    turning = np.arctan(w / 0.1) / w   # x' = 0 first
+    assert found.kind == "event surface"
+    assert found.critical_shock == pytest.approx(w / (np.exp(-0.1 * turning) * np.sin(w * turning)), abs=1e-7)
+    assert found.state == {}
+
+
+def test_a_cycle_that_attracts_the_pair_is_no_edge_state():
+    """Everything outside the origin turns into the cycle of radius 2; the event's surface lies across the ways there."""
+    ring = "(4 - (x**2 + y**2))"
+    system = dy.System(name="ring", states={"x": 2.0, "y": 0.0}, parameters={"w": 1.0},
+                       equations={"x": f"-w*y + x*{ring}/4", "y": f"w*x + y*{ring}/4"},
+                       events={"line": dy.Event("x - 5", "rising", terminal=True)},
+                       shocks={"push": dy.Shock({"x": "x + magnitude"})})
+    found = dy.edge_state(system, {"x": 2.0, "y": 0.0}, shock="push", event="line", duration=60)
+    assert found.kind == "event surface"
+    assert found.critical_shock == pytest.approx(3, abs=1e-8)
