@@ -103,7 +103,7 @@ def fixed_points(system: System, parameters: Mapping[str, Any] | None = None,
     weakest = _weakest(methods | {p.exactness for p in ordered})
     notes = [drift_note(system, "fixed_points"), _value_note(nowhere)]
     return FixedPoints(ordered, provenance("fixed_points", system, exactness=weakest,
-                                           note="; ".join(note for note in notes if note)))
+                                           note="; ".join(note for note in notes if note) or None))
 
 
 def _without_value(system: System, regime: Regime) -> list[str]:

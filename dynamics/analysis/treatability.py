@@ -60,7 +60,7 @@ TABLE: dict[str, Row] = {
     "bifurcation_diagram": _INVARIANT_SETS,
     "border_collisions": _EQUATIONS,
     "cascade_number": _STRUCTURE,
-    "cascade_threshold": replace(_FOLLOWED, time=REFUSES),
+    "cascade_threshold": _FOLLOWED,
     "certified_fixed_points": _EQUATIONS,
     "characteristic_polynomial": _STRUCTURE,
     "competing_paths": _STRUCTURE,
