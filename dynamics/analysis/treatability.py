@@ -53,7 +53,7 @@ _FOLLOWED = Row(REFUSES, REFUSES, TREATS, TREATS)    # trajectories of the deter
 _LANES = Row(REFUSES, REFUSES, REFUSES, TREATS, _PATHS)
 _INVARIANT_SETS = Row(REFUSES, REFUSES, REFUSES, REFUSES)
 
-# Every public analysis of a System. "sweep" itself follows resets; its measures of attractors are entered beside it.
+# Every public analysis and figure of a System. "sweep" itself follows resets; its measures of attractors are entered apart.
 TABLE: dict[str, Row] = {
     "apply_shock": Row(TREATS, TREATS, TREATS, TREATS),
     "bifurcation_conditions": _EQUATIONS,
@@ -86,6 +86,11 @@ TABLE: dict[str, Row] = {
     "orbit_ensemble": replace(_LANES, resets_by="use iterate or sweep, which follow resets"),
     "path_ratio": _STRUCTURE,
     "phase_diagram": _LANES,
+    "plot_cobweb": _EQUATIONS,
+    "plot_cusp": _EQUATIONS,
+    "plot_feedback_loops": _STRUCTURE,
+    "plot_hysteresis": _EQUATIONS,
+    "plot_phase_portrait": _EQUATIONS,
     "region": _EQUATIONS,
     "simulate": Row(TREATS, TREATS, TREATS, TREATS),
     "sliding": _EQUATIONS,

@@ -89,6 +89,7 @@ def plot_bifurcation_diagram(result: BifurcationDiagram | Branch, state: str | N
         ax.margins(x=0.02, y=0.06)
         ax.set(xlabel=axis_labels.label(system, parameter) if system else parameter,
                ylabel=axis_labels.label(system, state, width=34) if system else state)
+        axis_labels.left_out(ax, branches[0].table.attrs)
         legend_above(ax, list(legend.values()))
         if labels:
             write_beside(ax, list(points.values()))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dynamics.errors import SpecificationError
+from dynamics.errors import DerivationError, SpecificationError
 from dynamics.figures import labels
 from dynamics.figures.style import BLACK, BLUE, GREY, VERMILION, drawing_on, legend_above
 
@@ -49,6 +49,8 @@ def plot_cobweb(system: System, initial: float | None = None, steps: int = 60,
     ------
     SpecificationError
         For a flow, a map of several states, or a start or range that makes no sense.
+    DerivationError
+        For a map that depends on time.
 
     Examples
     --------
@@ -98,17 +100,21 @@ def plot_cobweb(system: System, initial: float | None = None, steps: int = 60,
         ax.set(xlim=(low, high), ylim=(bottom, top))
         ax.set_xlabel(f"{_unitless(system, name)}, this round{_unit(system, name)}")
         ax.set_ylabel(f"{_unitless(system, name)}, next round{_unit(system, name)}")
+        labels.of_equations(ax, system, "plot_cobweb")
         legend_above(ax, handles)
     return ax
 
 
 def one_state(system: Any, caller: str) -> str:
-    """Return the name of the one state of a map; SpecificationError for anything else."""
+    """Return the name of the one state of a map; errors for anything else, and for one that depends on time."""
     from dynamics.systems import System
 
     if not isinstance(system, System) or system.time != "discrete" or len(system.states) != 1 or system.indices:
         raise SpecificationError(f"{caller} needs a map of one state (time = 'discrete'); use plot_phase_portrait or "
                                  "plot_trajectory for flows")
+    if not system.autonomous:
+        raise DerivationError(f"{caller}: '{system.name}' depends on time, so its map changes; iterate it and "
+                              "use plot_trajectory")
     return next(iter(system.states))
 
 

@@ -79,6 +79,7 @@ def plot_critical_shock(curves: Mapping[str, xr.Dataset] | xr.Dataset, ax: Axes 
         ax.set(xlim=span, xlabel=labels.swept_label(first, name), ylabel=_y_label(first))
         ax.set_ylim(min(0.0, ax.get_ylim()[0] if _lowest(curves) < 0 else 0.0))
         ax.margins(y=0.1)
+        labels.left_out(ax, first.attrs)
         write_along(ax, [t for t in texts if len(texts) > 1])
     return ax
 

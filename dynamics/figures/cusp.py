@@ -94,6 +94,7 @@ def plot_cusp(system: System, x: str, y: str, x_range: tuple[float, float] | Non
         (point,) = ax.plot(*where, linestyle="none", marker="o", markersize=5, color=BLACK, zorder=3,
                            label=f"cusp ({where[0]:.4g}, {where[1]:.4g})")
         ax.set(xlim=ranges[0], ylim=ranges[1], xlabel=labels.label(system, x), ylabel=labels.label(system, y))
+        labels.of_equations(ax, system, "plot_cusp")
         legend_above(ax, [area, fold, point])
     return ax
 

@@ -89,6 +89,7 @@ def plot_cycles(branch: Any, x: str | None = None, y: str | None = None, orbits:
         if figure is not None:
             bar = figure.colorbar(colors, ax=ax, pad=0.02, aspect=30)
             bar.set_label(labels.label(system, parameter) if system else parameter)
+        labels.left_out(ax, table.attrs)
         legend_above(ax, list(drawn.values()))
     return ax
 
@@ -145,6 +146,7 @@ def plot_floquet_multipliers(branch: Any, ax: Axes | None = None) -> Axes:
         ax.set(yscale="log", xlabel=labels.label(system, parameter) if system else parameter,
                ylabel="Modulus of Floquet multipliers")
         handles = {str(line.get_label()): line for line in ax.lines if str(line.get_label()) in kinds}
+        labels.left_out(ax, table.attrs)
         legend_above(ax, list(handles.values()), columns=3)
     return ax
 

@@ -67,5 +67,6 @@ def plot_exposure(result: xr.Dataset, ax: Axes | None = None) -> Axes:
                         label=f"largest, {criterion}: {largest:.3g}")
         ax.set(yscale="log", xlim=(x[0], x[-1]), ylim=(floor, 1.0), xlabel=labels.swept_label(result, name),
                ylabel=f"Probability within {float(result.attrs['periods']):g} periods")
+        labels.left_out(ax, result.attrs)
         legend_above(ax)
     return ax

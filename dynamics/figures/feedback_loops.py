@@ -72,6 +72,7 @@ def plot_feedback_loops(system: System, at: Any = None, ax: Axes | None = None) 
     width = COLUMN if len(nodes) <= 5 else 1.4 * COLUMN
     with drawing_on(ax, width, 0.72 * width) as ax:
         _draw(ax, system, nodes, edges, loops)
+        labels.of_equations(ax, system, "plot_feedback_loops")
     return ax
 
 

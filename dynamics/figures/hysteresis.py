@@ -58,6 +58,8 @@ def plot_hysteresis(system: System, parameter: str, values: Sequence[float], ax:
     ------
     SpecificationError
         For a flow, a map of several states, an unknown parameter or fewer than two values.
+    DerivationError
+        For a map that depends on time.
 
     Notes
     -----
@@ -87,6 +89,7 @@ def plot_hysteresis(system: System, parameter: str, values: Sequence[float], ax:
         else:
             _curves(ax, system, name, parameter, solved[0], grid, rebuilt, handles)
         ax.set(xlim=(grid[0], grid[-1]), xlabel=labels.label(system, parameter), ylabel=labels.label(system, name))
+        labels.of_equations(ax, system, "plot_hysteresis")
         legend_above(ax, list(handles.values()))
     return ax
 

@@ -14,9 +14,12 @@ from dynamics import expressions
 from dynamics.errors import SpecificationError, did_you_mean
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from dynamics.systems import System
 
-__all__ = ["data_label", "label", "sentence", "swept_label", "symbol", "system_of", "unit_of", "unknown", "words"]
+__all__ = ["data_label", "label", "left_out", "of_equations", "sentence", "swept_label", "symbol",
+           "system_of", "unit_of", "unknown", "words"]
 
 
 def sentence(text: str) -> str:
@@ -102,6 +105,25 @@ def _joined(text: str, spelled: str, unit: str, width: int | None) -> str:
     elif tail:
         lines.append(tail)
     return "\n".join(lines)
+
+
+def left_out(ax: Axes, attributes: Mapping[str, Any]) -> None:
+    """Write on the axes what was ignored; nothing where that is nothing."""
+    ignored = attributes.get("ignored")
+    _in_the_corner(ax, f"without {' and '.join(ignored)}" if ignored else None)
+
+
+def of_equations(ax: Axes, system: System, figure: str) -> None:
+    """Write on the axes what a figure of the equations alone leaves out of a system."""
+    from dynamics.analysis.treatability import drift_note
+
+    _in_the_corner(ax, drift_note(system, figure))
+
+
+def _in_the_corner(ax: Axes, text: str | None) -> None:
+    if text:
+        ax.annotate("\n".join(textwrap.wrap(text, 40)), (1, 0), xytext=(-3, 3), xycoords="axes fraction",
+                    textcoords="offset points", ha="right", va="bottom", fontsize=6, color="0.3", gid="left out", zorder=6)
 
 
 def unit_of(system: System, name: str) -> str:

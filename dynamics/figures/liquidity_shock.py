@@ -67,6 +67,7 @@ def plot_liquidity_shock(result: xr.Dataset, ax: Axes | None = None) -> Axes:
                 ax.axvline(value, color=color, linewidth=0.9, linestyle=style, zorder=1, label=f"{text} {value:.3g}")
         ax.set(xlim=(loss.min(), loss.max()), xlabel="Share of market depth lost", ylabel=labels.data_label(result[name]))
         ax.set_ylim(bottom=0)
+        labels.left_out(ax, result.attrs)
         legend_above(ax)
     return ax
 

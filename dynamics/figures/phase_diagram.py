@@ -99,6 +99,7 @@ def plot_phase_diagram(diagram: xr.Dataset, ax: Axes | None = None, *, measure: 
             _zero_growth(ax, diagram, x_name, y_name) if measure is None else [])
         plain_ticks(ax)
         ax.set(xlabel=labels.swept_label(diagram, x_name), ylabel=labels.swept_label(diagram, y_name))
+        labels.left_out(ax, diagram.attrs)
         legend_above(ax, handles)
     return ax
 

@@ -115,6 +115,7 @@ def plot_phase_portrait(system: System, x: str, y: str, x_range: tuple[float, fl
             handles += [line] if run is trajectories[0] else []
         handles += _fixed_points(ax, plane, xs, ys)
         ax.set(xlim=xs, ylim=ys, xlabel=labels.label(system, x), ylabel=labels.label(system, y))
+        labels.of_equations(ax, system, "plot_phase_portrait")
         legend_above(ax, handles)
     return ax
 

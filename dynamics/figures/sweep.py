@@ -89,6 +89,7 @@ def plot_sweep(result: xr.Dataset, measure: str | None = None, *, dots: bool = F
             ax.figure.colorbar(mesh, ax=ax, label=label)
             ax.set(xlabel=labels.swept_label(result, names[0]), ylabel=labels.swept_label(result, names[1]))
         plain_ticks(ax)
+        labels.left_out(ax, result.attrs)
     return ax
 
 

@@ -76,6 +76,7 @@ def plot_trajectory(run: xr.Dataset, variables: Sequence[str] | None = None, axe
             own = [a for a in panels[0].collections if a.get_label() in {labels.sentence(n) for n in events}]
             legend_above(panels[0], own)
         panels[-1].set_xlabel(labels.data_label(run["time"], "time"))
+        labels.left_out(panels[-1], run.attrs)
     return panels
 
 

@@ -90,6 +90,7 @@ def plot_two_parameter_diagram(curves: Branch | Sequence[Branch], x: str | None 
                 zorder=4)
         ax.set(xlabel=axis_labels.label(system, horizontal) if system else horizontal,
                ylabel=axis_labels.label(system, vertical) if system else vertical)
+        axis_labels.left_out(ax, listed[0].table.attrs)
         legend_above(ax, list(legend.values()))
         if labels:
             write_beside(ax, points)

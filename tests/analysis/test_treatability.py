@@ -2,7 +2,9 @@
 
 import inspect
 from dataclasses import replace
+from types import SimpleNamespace
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
@@ -17,21 +19,33 @@ HOPF = dy.System(name="hopf", states={"x": 0.3, "y": 0}, parameters={"mu": dy.Pa
                  equations={"x": "mu*x - y - x*(x**2 + y**2)", "y": "x + mu*y - y*(x**2 + y**2)"})
 GATED = dy.System(name="gated", states={"x": 1}, parameters={"mu": 0.1}, equations={"x": "mu - x if x > 0 else mu + 1 - x"})
 MAP = dy.System(name="map", time="discrete", states={"x": 0.2}, parameters={"r": 2}, equations={"x": "r*x/(1 + x)"})
-LOADED = dy.models.load("deleveraging")
-CORE = replace(LOADED, name="core", time_unit="1", shocks={}, measures={}, events={},
-               states={name: replace(state, unit="1") for name, state in LOADED.states.items()},
-               parameters={name: replace(part, unit="1") for name, part in LOADED.parameters.items()})
+
+
+def unit_free(system):
+    return replace(system, name=f"plain {system.name}", time_unit="1", shocks={}, measures={}, events={},
+                   states={name: replace(state, unit="1") for name, state in system.states.items()},
+                   parameters={name: replace(part, unit="1") for name, part in system.parameters.items()})
+
+
+CORE = unit_free(dy.models.load("deleveraging"))
 RETURNS = 0.05 * np.random.default_rng(1).standard_normal(300)
+CASCADE = unit_free(dy.models.load("liquidation_cascade"))
 
 
 def with_part(system, part):
-    x = "equity_ratio" if "equity_ratio" in system.states else "x"
+    x = next(name for name in ("equity_ratio", "x", "fall") if name in system.states)
     reset = dy.Event(f"{x} - 1/10", "falling", assign={x: "9/10"})
     changes = {"noise": {"noise": {"dW": {x: f"{x}/10"}}},
                "jumps": {"jumps": {"crash": dy.Jump("1/10", {x: f"{x}/2"})}},
                "resets": {"events": {**system.events, "fire": reset}},
                "time": {"equations": {**system.equations, x: f"({system.equations[x]}) + sin(time)/1000"}}}
     return replace(system, **changes[part])
+
+
+def closed(ax):
+    """What the corner of a figure says, as attributes."""
+    plt.close(ax.figure)
+    return SimpleNamespace(attrs={"note": " ".join(text.get_text() for text in ax.texts if text.get_gid() == "left out")})
 
 
 def hopf_point():
@@ -77,6 +91,11 @@ CALLS = {
     "path_ratio": (CORE, lambda s, **k: dy.path_ratio(s, "net_flow", "equity_ratio", **k)),
     "phase_diagram": (WELLS, lambda s, **k: dy.phase_diagram(
         s, ("price_impact", [1, 2]), ("shock:price", [0.1, 0.9]), **AT_ONE, **k)),
+    "plot_cobweb": (MAP, lambda s, **k: closed(dy.plot_cobweb(s, **k))),
+    "plot_cusp": (CASCADE, lambda s, **k: closed(dy.plot_cusp(s, "initial_fall", "total_impact", **k))),
+    "plot_feedback_loops": (CORE, lambda s, **k: closed(dy.plot_feedback_loops(s, **k))),
+    "plot_hysteresis": (CASCADE, lambda s, **k: closed(dy.plot_hysteresis(s, "initial_fall", [0.01, 0.06], **k))),
+    "plot_phase_portrait": (HOPF, lambda s, **k: closed(dy.plot_phase_portrait(s, "x", "y", (-1, 1), (-1, 1), **k))),
     "region": (HOPF, lambda s, **k: dy.region(s, rest(s), **k)),
     "simulate": (WELLS, lambda s, **k: dy.simulate(
         s if s.noise else replace(s, noise={"other": {"x": "x/100"}}), 1, 0.1, 10, **k)),
@@ -89,10 +108,10 @@ WORDS = {"noise": "noise (dW)", "jumps": "the jump 'crash'", "resets": "the rese
 
 
 def analyses():
-    """Public functions of the analysis layer whose first argument is a system."""
+    """Public analyses and figures whose first argument is a system."""
     found = set()
     for module, names in dy._HOME.items():
-        for name in names if module.startswith("dynamics.analysis.") else ():
+        for name in names if module.startswith(("dynamics.analysis.", "dynamics.figures")) else ():
             first = next(iter(inspect.signature(getattr(dy, name)).parameters), "")
             found |= {name} if first == "system" else set()
     return found
@@ -134,8 +153,8 @@ def test_each_part_is_treated_noted_or_refused(name, part):
         assert all(words in said for words in (WORDS[part], f"'{system.name}'", f"ignore=('{part}',)")), said
     else:
         result = call(system)
-        if verdict == NOTE and part != "time" and "note" in attributes_of(result):
-            assert WORDS[part] in attributes_of(result)["note"]
+        if verdict == NOTE and part != "time" and (name.startswith("plot_") or "note" in attributes_of(result)):
+            assert WORDS[part] in " ".join(attributes_of(result)["note"].split())
 
 
 @pytest.mark.parametrize("part", IGNORABLE)
