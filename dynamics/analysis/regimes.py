@@ -20,6 +20,7 @@ from dynamics.analysis.spreading import check_executor, spread
 from dynamics.analysis.sweep_arguments import described, engine_record, finite_axis
 from dynamics.analysis.sweep_cells import Job, Plan, columns_of, compute, ensemble_of, events_asked, starts_at_rest
 from dynamics.analysis.sweep_grid import Filled, ProgressBar, axes_record, filled, finished, store_path
+from dynamics.analysis.sweep_points import grid_of
 from dynamics.analysis.sweeps import sweep
 from dynamics.analysis.treatability import treat
 from dynamics.errors import DerivationError, SpecificationError, did_you_mean
@@ -137,6 +138,8 @@ def phase_diagram(system: System | Process, x: tuple[str, Sequence[float]], y: t
     (x_name, x_values), (y_name, y_values) = axes = [_axis(system, *axis) for axis in (x, y)]
     if x_name == y_name:
         raise SpecificationError(f"both axes are '{x_name}'; give two different quantities")
+    if grid_of({x_name: x[1], y_name: y[1]}, {x_name: x_values, y_name: y_values}, {}).points:
+        raise SpecificationError(f"'{x_name}' and '{y_name}' share a dimension: points, and no plane; use sweep for points")
     if x_name.startswith("shock:") and y_name.startswith("shock:"):
         raise SpecificationError("only one axis can be a shock")
     for name in measures:

@@ -155,6 +155,8 @@ def columns_of(plan: Plan) -> dict[str, Column]:
         found["first_event"] = _flag({none: -1, **{e: k for k, e in enumerate(system.events)}}, none)
     if set(plan.measures) - {"threshold", "growth_rate", "lyapunov", "period"}:
         found["end_time"] = _number(getattr(system, "time_unit", "1"), "time at which the trajectory ended")
+    # the values of axes that share a dimension, which a store keeps like results
+    found |= {name: Column() for name in plan.options.get("points", ())}
     return found
 
 
@@ -203,6 +205,7 @@ def compute(job: Job, progress: Report | None = None) -> dict[str, NDArray[Any]]
     except (DynamicsError, ArithmeticError, np.linalg.LinAlgError) as error:
         logger.warning("%d cells could not be computed: %s", len(job.numbers), error)
         values["status"][:] = STATUS["error"]
+    values |= {name: job.cells[name] for name in plan.options.get("points", ())}
     return {name: values[name].astype(columns[name].dtype, copy=False) for name in columns}
 
 

@@ -32,6 +32,7 @@ __all__ = ["Filled", "ProgressBar", "axes_record", "bar_kind", "check_same", "ch
 
 Array = NDArray[np.float64]
 Coordinates = Mapping[str, tuple[Array, Mapping[str, Any]]]
+Points = Mapping[str, tuple[str, Array]]
 logger = logging.getLogger(__name__)
 
 CELLS = (8192, 65536)
@@ -76,7 +77,7 @@ def axes_record(axes: Mapping[str, Array]) -> dict[str, Any]:
 
 
 def filled(plan: Plan, coordinates: Coordinates, attributes: Mapping[str, Any], *, executor: Any = None,
-           store: Path | None = None, progress: bool = False) -> Filled:
+           store: Path | None = None, progress: bool = False, points: Points | None = None) -> Filled:
     """Compute every cell of a grid that is not yet in the store.
 
     Parameters
@@ -87,6 +88,8 @@ def filled(plan: Plan, coordinates: Coordinates, attributes: Mapping[str, Any], 
         Provenance; with a store also what tells whether it belongs to this computation.
     executor, store, progress
         As in ``sweep``; the store is a ``.zarr`` directory.
+    points : mapping of str to (str, ndarray), optional
+        Axes that lie along a dimension of another name, with their values.
 
     Returns
     -------
@@ -107,7 +110,7 @@ def filled(plan: Plan, coordinates: Coordinates, attributes: Mapping[str, Any], 
         sink = _store(store, plan, coordinates, shape, attributes)
     missing = list(sink.remaining())
     cells = [math.prod(s.stop - s.start for s in piece) for piece in sink.pieces]
-    job = functools.partial(_job, plan, axes, shape, sink.pieces, None if executor is None else 1)
+    job = functools.partial(_job, plan, axes, points or {}, shape, sink.pieces, None if executor is None else 1)
     left = sum(cells[number] for number in missing)
     wanted = left
     lost = None
@@ -134,13 +137,16 @@ def filled(plan: Plan, coordinates: Coordinates, attributes: Mapping[str, Any], 
     return Filled(dataset, wanted - left, left)
 
 
-def _job(plan: Plan, axes: Mapping[str, Array], shape: tuple[int, ...], pieces: Sequence[tuple[slice, ...]],
+def _job(plan: Plan, dims: Mapping[str, Array], points: Points, shape: tuple[int, ...], pieces: Sequence[tuple[slice, ...]],
          threads: int | None, number: int) -> Job:
     piece = pieces[number]
-    grids = np.meshgrid(*(values[s] for values, s in zip(axes.values(), piece, strict=True)), indexing="ij")
-    cells = {name: grid.reshape(-1) for name, grid in zip(axes, grids, strict=True)}
-    positions = np.meshgrid(*(np.arange(s.start, s.stop) for s in piece), indexing="ij")
-    return Job(plan, cells, np.ravel_multi_index([p.reshape(-1) for p in positions], shape), threads)
+    grids = np.meshgrid(*(np.arange(s.start, s.stop) for s in piece), indexing="ij")
+    positions = {name: grid.reshape(-1) for name, grid in zip(dims, grids, strict=True)}
+    cells = {}
+    for name in plan.axes:
+        dim, values = points[name] if name in points else (name, dims[name])
+        cells[name] = values[positions[dim]]
+    return Job(plan, cells, np.ravel_multi_index(list(positions.values()), shape), threads)
 
 
 def _store(path: Path, plan: Plan, coordinates: Coordinates, shape: tuple[int, ...], attributes: Mapping[str, Any]

@@ -27,6 +27,7 @@ from dynamics.analysis.sweep_arguments import (
 )
 from dynamics.analysis.sweep_cells import Job, Plan, ensemble_of, one_by_one
 from dynamics.analysis.sweep_grid import Filled, axes_record, check_same, filled, finished, store_path
+from dynamics.analysis.sweep_points import grid_of
 from dynamics.analysis.treatability import treat
 from dynamics.errors import DerivationError, SpecificationError
 from dynamics.results import STATUS, provenance
@@ -37,7 +38,7 @@ __all__ = ["sweep"]
 Array = NDArray[np.float64]
 
 
-def sweep(system: System | Process, over: Mapping[str, Sequence[float]], measure: str | Sequence[str] | None = None, *,
+def sweep(system: System | Process, over: Mapping[str, Any], measure: str | Sequence[str] | None = None, *,
           duration: float | None = None, initial_state: Mapping[str, float] | None = None, shock: str | None = None,
           magnitude: float = 0.0, event: str | Sequence[str] | None = None, executor: Any = None,
           store: str | Path | None = None, relative_tolerance: float = 1e-6, absolute_tolerance: float = 1e-9,
@@ -51,7 +52,8 @@ def sweep(system: System | Process, over: Mapping[str, Sequence[float]], measure
         Flow, map, or a process that is stepped or solved.
     over : mapping of str to sequence of float
         Named axes, any number: parameters, initial states, or ``"shock:price"`` for the size of a shock; for a Process with
-        ``step`` also ``"path"``, whose values only count independent runs.
+        ``step`` also ``"path"``, whose values only count independent runs. Axes given as arrays with a common dimension
+        (xarray: columns of a table) are points along it, not an outer product.
     measure : str or sequence of str, optional
         Declared measures; names of states and observables: their final values, as ``final_x`` where ``x`` is an axis; for
         flows also ``"regime"`` (flags as in ``phase_diagram``), ``"threshold"`` (``cascade_threshold`` in every cell),
@@ -101,8 +103,10 @@ def sweep(system: System | Process, over: Mapping[str, Sequence[float]], measure
     Returns
     -------
     xarray.Dataset
-        One dim per axis: the measures, ``status`` (flags), ``end_time``. After Ctrl-C the cells that were not computed
-        have the status not_run. ``attrs["fixed_points"]`` as in ``phase_diagram``, where cells start from them.
+        One dim per axis, and one for axes that share it, whose values are coordinates along it: the measures, ``status``
+        (flags), ``end_time``, ``first_event`` (which event ended the trajectory, for flows with terminal events). After
+        Ctrl-C the cells that were not computed have the status not_run. ``attrs["fixed_points"]`` as in ``phase_diagram``,
+        where cells start from them.
 
     Raises
     ------
@@ -145,22 +149,29 @@ def sweep(system: System | Process, over: Mapping[str, Sequence[float]], measure
                "discard": check_discard(system, discard),
                "longest_period": int(longest_period), "seed": int(seed), **engine_record(engine), "measures": list(measures),
                "axes": axes_record(axes), **process_record(system)}
+    grid = grid_of(over, axes, {**getattr(system, "states", {}), **system.parameters, **dict.fromkeys(measures)})
+    if grid.points:
+        options["points"] = {name: dim for name, (dim, _) in grid.points.items()}
     plan = Plan(system, tuple(axes), measures, options)
     attributes = provenance(
         "sweep", system, ignored=treated.ignored, fixed_points=_starting_points(plan, axes),
         method=_method(plan), options=options,
         relative_tolerance=relative_tolerance,
-        absolute_tolerance=absolute_tolerance, trajectories=math.prod(len(v) for v in axes.values()),
+        absolute_tolerance=absolute_tolerance, trajectories=math.prod(len(v) for v in grid.dims.values()),
         seed=None if isinstance(system, System) else int(seed))
     path = store_path(store)
     if path is not None and path.suffix != ".zarr" and path.exists():
         stored = results.open(path)
         check_same(path, getattr(stored, "attrs", {}), attributes)
         return stored
-    coordinates = {name: (values, described(system, name)) for name, values in axes.items()}
+    coordinates = {name: (values, described(system, name) if name in axes else {"long_name": name.replace("_", " ")})
+                   for name, values in grid.dims.items()}
     zarr = path if path is not None and path.suffix == ".zarr" else None
-    found = filled(plan, coordinates, attributes, executor=executor, progress=progress, store=zarr)
+    found = filled(plan, coordinates, attributes, executor=executor, progress=progress, store=zarr, points=grid.points)
     result = finished(found, zarr, _message(found), _time.perf_counter() - started)
+    if grid.points:
+        result = result.drop_vars(list(grid.points)).assign_coords(
+            {name: (dim, values, described(system, name)) for name, (dim, values) in grid.points.items()})
     if path is not None and zarr is None and not found.left:
         results.save(result, path)
     return result

@@ -310,7 +310,9 @@ def opened_lazily(path: Path) -> xr.Dataset:
         array = group[_file_name(name)]
         variables[name] = ((name,), array[:], dict(array.attrs))
     attributes = {key: value for key, value in layout.root["attributes"].items() if key not in (FILE, CHUNKED, AXES)}
-    return restored(opened(path, variables, attributes))
+    dataset = restored(opened(path, variables, attributes))
+    # axes that share a dimension lie beside the results
+    return dataset.set_coords(list(dataset.attrs.get("options", {}).get("points", ())))
 
 
 def _opened_without_checksums(path: Path) -> xr.Dataset:
