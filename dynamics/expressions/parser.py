@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import keyword
-import math
 import re
 import warnings
 from collections.abc import Iterable, Mapping
@@ -14,7 +13,19 @@ from sympy import Add, And, Eq, Expr, Integer, Mul, Ne, Not, Or, Piecewise, Pow,
 from sympy.core.relational import Relational
 
 from dynamics.errors import ExpressionError, did_you_mean
-from dynamics.expressions.budgets import LARGEST_EXPONENT, MODEL, MOST_ABSOLUTE, RESULT, bits, towers
+from dynamics.expressions.budgets import (
+    LARGEST_EXPONENT,
+    MODEL,
+    MOST_ABSOLUTE,
+    MOST_COMPARED,
+    MOST_CONDITIONS,
+    MOST_ROOT_BITS,
+    RESULT,
+    bits,
+    constant_bits,
+    size,
+    towers,
+)
 from dynamics.expressions.functions import FUNCTIONS, LANGUAGE, REDUCTIONS, lag
 from dynamics.expressions.names import NAME
 
@@ -22,6 +33,7 @@ __all__ = ["parse"]
 
 _POSITIVE = {"softplus": (1,), "hill": (1, 2), "lag": (1,)}
 _ANY_SIZE = ("log", "log1p", "sqrt", "abs", "sign", "min", "max", "ramp", "hill", "lag")
+_COMPARING = ("max", "min", "abs", "ramp")
 _OURS = ("if", "else", "and", "or", "not", "True", "False", "None")
 _SPELLED = {"−": "-", "–": "-", "×": "*", "·": "*", "÷": "/", "²": "**2", "³": "**3", "≤": "<=", "≥": ">="}
 _REFUSED = {
@@ -87,6 +99,7 @@ class _Reader:
         self.indices, self.conditions = indices, conditions
         self.budget = RESULT if conditions else MODEL
         self.absolute = 0
+        self.compared = 0
 
     def fail(self, message: str, column: int = 0, width: int = 1) -> NoReturn:
         place = f"{self.where}, column {column + 1}: {message}"
@@ -142,6 +155,8 @@ class _Reader:
         if sum(isinstance(node, ast.expr) for node in ast.walk(tree)) > self.budget.nodes:
             self.fail(f"more than {self.budget.nodes} numbers, names and operations; "
                       "split the expression into definitions")
+        if sum(isinstance(node, ast.Compare) for node in ast.walk(tree)) > MOST_CONDITIONS:
+            self.fail(f"more than {MOST_CONDITIONS} comparisons; a condition of that many parts is too costly to read")
         try:
             result = self.build(tree.body, 0)
         except RecursionError:
@@ -287,11 +302,10 @@ class _Reader:
         if isinstance(exponent, Rational):
             if abs(exponent) > LARGEST_EXPONENT:
                 self.fail_at(node, f"the exponent is larger than {LARGEST_EXPONENT}")
-            # only the constant factors of the base are raised to the power at once
-            constants = [factor for factor in Mul.make_args(base) if not factor.free_symbols]
-            size = sum(math.log2(max(abs(n.p), n.q, 1)) for factor in constants for n in factor.atoms(Rational))
-            if size * abs(exponent) > self.budget.bits:
+            if constant_bits(base) * abs(exponent) > self.budget.bits:
                 self.fail_at(node, f"this power has more than {self.budget.bits} bits")
+            if not exponent.is_Integer:
+                self.rooted(node, base)
         elif not exponent.free_symbols and not base.free_symbols and base not in (0, 1):
             approximate = exponent.evalf(8)
             if not approximate.is_real or abs(approximate) > LARGEST_EXPONENT:
@@ -299,6 +313,11 @@ class _Reader:
         if base == 0 and exponent.is_number and not exponent.is_positive:
             self.fail_at(node, "zero to this power has no finite value")
         return self.checked(node, Pow(base, exponent))
+
+    def rooted(self, node: ast.expr, base: Any) -> None:
+        """Refuse a root of a number whose prime factors SymPy would look for too long."""
+        if constant_bits(base) > MOST_ROOT_BITS:
+            self.fail_at(node, f"a root of a number of more than {MOST_ROOT_BITS} bits is too costly")
 
     def _call(self, node: ast.Call, depth: int) -> Any:
         if not isinstance(node.func, ast.Name):
@@ -340,7 +359,19 @@ class _Reader:
             self.fail_at(node, "sign(...) cannot contain 'if' or sign(...); give that part a name in the definitions")
         for argument, written in zip(arguments, node.args, strict=True):
             self.affordable(name, written, argument)
+        if name in _COMPARING:
+            self.comparable(node, arguments)
+        if name == "sqrt":
+            self.rooted(node, arguments[0])
         return self.checked(node, function(*arguments))
+
+    def comparable(self, node: ast.Call, arguments: list[Any]) -> None:
+        """Refuse what SymPy would compare for minutes: each argument of max and min with every other."""
+        others = max(len(arguments) - 1, 1)
+        self.compared += others * sum(size(argument) for argument in arguments)
+        if self.compared > MOST_COMPARED:
+            self.fail_at(node, "the arguments of max, min, abs and ramp are too long to be compared with each other; give "
+                               "parts of them names in the definitions")
 
     def affordable(self, name: str, node: ast.expr, argument: Any) -> None:
         """Numbers that SymPy would fold at great cost, as in exp(exp(exp(9))) or sin(10**100)."""

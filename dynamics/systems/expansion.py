@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,8 +10,10 @@ from sympy import Expr
 
 from dynamics import expressions
 from dynamics.errors import SpecificationError
+from dynamics.expressions.budgets import MODEL
 from dynamics.systems.indexing import scalar_expressions, scalar_name
 from dynamics.systems.parts import Parameter, State
+from dynamics.systems.sizes import check_expansion
 from dynamics.systems.system import System
 from dynamics.systems.units import not_checking
 
@@ -26,9 +28,18 @@ def expand(system: System) -> System:
     sparse = {name: frozenset(triple[:2] for triple in parsed.values[name])
               for name, part in system.parameters.items() if part.sparse and part.over}
 
+    check_expansion(_targets(system), parsed, system.indices, sparse)
+
     def scalars(expression: Expr, target: tuple[str, ...]) -> dict[tuple[int, ...], str]:
-        return {position: expressions.text(e)
-                for position, e in scalar_expressions(expression, target, over, system.indices, sparse)}
+        written = {}
+        for position, scalar in scalar_expressions(expression, target, over, system.indices, sparse):
+            text = written[position] = expressions.text(scalar)
+            if len(text) > MODEL.characters:
+                # all entries are as long as this one: refused here, not after the last
+                raise SpecificationError(f"expand: an equation of '{system.name}' has {len(text)} characters when its sums "
+                                         f"are written out, and an expression has at most {MODEL.characters}. Make an "
+                                         "index smaller")
+        return written
 
     def assigned(assign: Mapping[str, Expr]) -> dict[str, str]:
         return {scalar_name(n, p): t for n, e in assign.items() for p, t in scalars(e, over[n]).items()}
@@ -77,6 +88,18 @@ def expand(system: System) -> System:
             jumps={n: replace(j, rate=one(parsed.jumps[n][0]), assign=assigned(parsed.jumps[n][1]))
                    for n, j in system.jumps.items()},
         )
+
+
+def _targets(system: System) -> Iterator[tuple[Expr, tuple[str, ...]]]:
+    """Every expression that is written out, with the indices it is written out for."""
+    parsed, over = system._parsed, system._parsed.over
+    for kind in (parsed.definitions, parsed.observables, parsed.equations):
+        yield from ((expression, over.get(name, ())) for name, expression in kind.items())
+    assigned = [*parsed.shocks.values(), *parsed.noise.values(),
+                *(assign for _, assign in (*parsed.events.values(), *parsed.jumps.values()))]
+    for assign in assigned:
+        yield from ((expression, over[name]) for name, expression in assign.items())
+    yield from ((expression, ()) for expression, _ in (*parsed.events.values(), *parsed.jumps.values()))
 
 
 def _cells(value: Any, position: tuple[int, ...] = ()) -> Any:

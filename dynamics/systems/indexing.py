@@ -11,6 +11,7 @@ from sympy import Add, Expr, Integer, Rational, Symbol
 
 from dynamics import expressions
 from dynamics.errors import SpecificationError
+from dynamics.systems import sizes
 from dynamics.systems.numbers import array_of, exact
 from dynamics.systems.ordering import evaluation_order
 from dynamics.systems.parts import Parameter, State
@@ -172,6 +173,7 @@ def check_indices(fields: dict[str, Any], parsed: Parsed, faults: list[str]) -> 
         if loose:
             faults.append(f"{where}: the sparse parameter '{loose[0]}' is used only as the first argument of product()")
         try:
+            sizes.check_arrays(expression, parsed.over, fields["indices"], where)
             return tuple(sorted(index_set(expression, parsed.over, where), key=order.index))
         except SpecificationError as error:
             faults.extend(error.faults)

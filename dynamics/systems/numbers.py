@@ -76,8 +76,8 @@ def array_of(value: Any, shape: tuple[int, ...], where: str) -> Any:
         if len(value) != shape[0]:
             raise SpecificationError(f"{where}: {len(value)} values given, the index has {shape[0]}")
         return tuple(array_of(item, shape[1:], f"{where}[{position}]") for position, item in enumerate(value))
-    single = exact(value, where)
-    return tuple(array_of(single, shape[1:], where) for _ in range(shape[0]))
+    # one tuple for all rows: a million equal entries take no time
+    return (array_of(value, shape[1:], where),) * shape[0]
 
 
 def number_text(value: Rational) -> str:

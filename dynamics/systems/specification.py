@@ -14,7 +14,7 @@ from sympy import Expr, Symbol
 
 from dynamics import expressions
 from dynamics.errors import SpecificationError, did_you_mean
-from dynamics.systems import indexing, lags
+from dynamics.systems import indexing, lags, sizes
 from dynamics.systems.numbers import exact
 from dynamics.systems.ordering import evaluation_order
 from dynamics.systems.parts import Event, Jump, Measure, Parameter, Reference, Shock, State
@@ -76,7 +76,11 @@ def normalise(raw: Mapping[str, Any]) -> tuple[dict[str, Any], Parsed]:
     """
     faults = _Faults()
     fields, broken = _structure(raw, faults)
-    fields, parsed = _mathematics(fields, broken, faults)
+    parsed = Parsed()
+    before = len(faults)
+    faults.attempt(sizes.check_entries, fields)
+    if len(faults) == before:
+        fields, parsed = _mathematics(fields, broken, faults)
     if faults:
         unique = list(dict.fromkeys(faults))
         name = raw.get("name")
@@ -313,6 +317,8 @@ def _mathematics(fields: dict[str, Any], broken: frozenset[str],
                 evaluation_order(getattr(parsed, kind))
             except SpecificationError as error:
                 faults.append(f"{kind}.{error}")
+    if not faults:
+        faults.attempt(sizes.check_lengths, parsed)
     if not faults:
         fields, parsed = faults.attempt(lags.expand_lags, fields, parsed) or (fields, parsed)
     if not faults:
