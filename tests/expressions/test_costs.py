@@ -31,7 +31,7 @@ def test_the_comparisons_are_counted_over_the_whole_text(monkeypatch):
     monkeypatch.setattr("dynamics.expressions.parser.MOST_COMPARED", 6)
     text = "max(x0, x1)"
     assert parse("+".join([text] * 3), NAMES) == 3 * Max(Symbol("x0"), Symbol("x1"))
-    with pytest.raises(ExpressionError, match="column 37: .*compared"):
+    with pytest.raises(ExpressionError, match=r"column 37: .*compared"):
         parse("+".join([text] * 4), NAMES)
 
 
