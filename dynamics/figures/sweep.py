@@ -117,8 +117,11 @@ def _valid(result: xr.Dataset, variable: xr.DataArray) -> Any:
     if status is None or status.dims != variable.dims or "flag_meanings" not in status.attrs:
         return True
     words = str(status.attrs["flag_meanings"]).split()
-    bad = [value for value, word in zip(np.atleast_1d(status.attrs["flag_values"]), words, strict=True)
-           if word in ("diverged", "step_limit", "invalid_state", "not_run")]
+    ended: tuple[str, ...] = ("diverged", "step_limit", "invalid_state", "not_run")
+    if variable.name not in ("lyapunov", "period"):
+        # where rounding has ended the chaos of a map, states and measures of the orbit are those of no orbit
+        ended = (*ended, "precision_lost")
+    bad = [value for value, word in zip(np.atleast_1d(status.attrs["flag_values"]), words, strict=True) if word in ended]
     return ~np.isin(status.values, bad)
 
 

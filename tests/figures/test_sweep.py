@@ -54,6 +54,27 @@ def test_cells_without_a_value_stay_white() -> None:
     assert np.ma.getmaskarray(mesh.get_array()).sum() == 1
 
 
+def test_what_rounding_has_left_of_chaos_is_not_drawn() -> None:
+    tent = dy.System(name="tent", time="discrete", states={"x": 0.3}, parameters={"a": 1},
+                     equations={"x": "2*x if x < 1/2 else 2 - 2*x"})
+    found = dy.sweep(tent, {"x": [0.3, 0.41, 0.7]}, ["x", "lyapunov"], duration=500)
+    (line,) = dy.plot_sweep(found, "final_x").get_lines()
+    assert np.isnan(line.get_ydata()).all()   # all are 0
+    (line,) = dy.plot_sweep(found, "lyapunov").get_lines()
+    np.testing.assert_allclose(line.get_ydata(), np.log(2))
+
+
+def test_figures_say_what_was_left_out() -> None:
+    noisy = dy.System(name="noisy", states={"x": 1.0}, parameters={"k": 1}, equations={"x": "-k*x"},
+                      noise={"dW": {"x": "1/10"}}, events={"half": dy.Event("x - 1/2", assign={"x": "1"})})
+    found = dy.sweep(noisy, {"k": [1, 2]}, "x", duration=3, ignore=("noise", "resets"))
+    run = dy.integrate(noisy, 3, ignore="noise")
+    axes = {"without noise and resets": dy.plot_sweep(found), "without noise": dy.plot_trajectory(run)[-1]}
+    for text, ax in axes.items():
+        assert [item.get_text() for item in ax.texts if item.get_gid() == "left out"] == [text]
+    assert not dy.plot_trajectory(dy.integrate(noisy, 3, ignore="noise").assign_attrs(ignored=None))[-1].texts
+
+
 def test_what_cannot_be_drawn_is_said(sweep: xr.Dataset) -> None:
     with pytest.raises(dy.SpecificationError, match="Did you mean 'max_leverage'"):
         dy.plot_sweep(sweep, "max_leverag")
