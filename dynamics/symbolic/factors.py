@@ -9,6 +9,7 @@ from typing import Any
 from sympy import QQ, Add, Dummy, Expr, Mul, Poly, Rational, S, Symbol
 
 from dynamics.symbolic.kernels import powers_of
+from dynamics.symbolic.residues import proved_coprime
 
 __all__ = ["cleared", "factored", "factors_of", "layout"]
 
@@ -76,7 +77,8 @@ def factored(polynomial: Any) -> tuple[Any, tuple[tuple[Any, int], ...]]:
     if linear:
         slope, offset = min(linear, key=lambda pair: min(len(pair[0]), len(pair[1])))
         # one term in either part: the common factor could only be a monomial, and those are out already
-        divisor = ring.one if min(len(slope), len(offset)) == 1 else slope.gcd(offset)
+        apart = min(len(slope), len(offset)) == 1 or proved_coprime([slope, offset])
+        divisor = ring.one if apart else slope.gcd(offset)
         if divisor.is_ground:
             return content, (*factors, (polynomial, 1))
         rest = polynomial.exquo(divisor)
@@ -108,12 +110,7 @@ def _proved_irreducible(polynomial: Any) -> bool:
     degrees = {index: polynomial.degree(index) for index in range(len(polynomial.ring.gens))}
     main = min((index for index in degrees if degrees[index] > 0), key=lambda index: degrees[index])
     coefficients = sorted(powers_of(polynomial, main).values(), key=len)
-    content = coefficients[0]
-    for coefficient in coefficients[1:]:
-        if content.is_ground:
-            break
-        content = content.gcd(coefficient)
-    if not content.is_ground:
+    if not proved_coprime(coefficients):
         return False
     variable = Dummy()
     for start in (2, -3):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
@@ -198,11 +199,14 @@ class _Decided:
     """Switches decided so far along one branch, and how a further one follows from them."""
 
     def __init__(
-        self, bounds: Bounds, values: Mapping[Symbol, Any] | None = None, pattern: tuple[tuple[Expr, bool], ...] = ()
+        self, bounds: Bounds, values: Mapping[Symbol, Any] | None = None, pattern: tuple[tuple[Expr, bool], ...] = (),
+        signs: dict[tuple[Expr, Expr | None], int | None] | None = None
     ) -> None:
         self.bounds = bounds
         self.values = values
         self.pattern = pattern
+        # shared by all branches: with n switches there are 2**n of them, and n**2 questions
+        self.signs = {} if signs is None else signs
 
     def known(self, expression: Expr) -> bool | None:
         """Whether ``expression > 0`` here, if that is already settled."""
@@ -210,7 +214,7 @@ class _Decided:
         if fixed is not None:
             return fixed > 0
         for other, on in self.pattern:
-            ratio = sign_of(_ratio(expression, other), self.bounds)
+            ratio = self.same_side(expression, other)
             if ratio:
                 return on if ratio > 0 else not on
         if self.values is not None:
@@ -225,15 +229,32 @@ class _Decided:
                 return None
             if self.values is None or self.mentions(expression) or self.forced(expression) is not None:
                 return self
-        return _Decided(self.bounds, self.values, (*self.pattern, (expression, on)))
+        return _Decided(self.bounds, self.values, (*self.pattern, (expression, on)), self.signs)
 
     def forced(self, expression: Expr) -> int | None:
-        return sign_of(expression, self.bounds, [other if on else -other for other, on in self.pattern])
+        settled = self.sign_under(expression, None)
+        for other, on in self.pattern:
+            if settled is not None:
+                return settled
+            settled = self.sign_under(expression, other if on else -other)
+        return settled
 
     def mentions(self, expression: Expr) -> bool:
-        return any(sign_of(_ratio(expression, other), self.bounds) for other, _ in self.pattern)
+        return any(self.same_side(expression, other) for other, _ in self.pattern)
+
+    def sign_under(self, expression: Expr, condition: Expr | None) -> int | None:
+        """Sign of an expression within the bounds, and where one further condition is positive."""
+        key = (expression, condition)
+        if key not in self.signs:
+            self.signs[key] = sign_of(expression, self.bounds, () if condition is None else [condition])
+        return self.signs[key]
+
+    def same_side(self, expression: Expr, other: Expr) -> int | None:
+        """Sign of the ratio of two switches."""
+        return self.sign_under(_ratio(expression, other), None)
 
 
+@lru_cache(maxsize=4096)
 def _ratio(first: Expr, second: Expr) -> Expr:
     form = rational_form([first / second])
     return form.expression(form.elements[0])

@@ -15,6 +15,7 @@ from sympy import Symbol
 
 from dynamics.symbolic.factors import factored
 from dynamics.symbolic.kernels import composed, evaluate_at, powers_of
+from dynamics.symbolic.residues import without_factors
 
 __all__ = [
     "Branch",
@@ -26,6 +27,8 @@ __all__ = [
     "substituted",
     "with_generator",
 ]
+
+_LONG = 40  # terms from which a division costs less than a factorisation
 
 Relation = tuple[int, Any, Any]  # degree, numerator, denominator: generator**degree = numerator/denominator
 
@@ -165,6 +168,9 @@ def _prepared(branch: Branch) -> Branch | list[Branch] | None:
         polynomial = branch.reduced(queue.pop(0))
         if not polynomial:
             continue
+        if len(polynomial) > _LONG:
+            # substitutions multiply by what they divide by; what is known need not be found again
+            polynomial = without_factors(polynomial, list(nonzero))
         factors = [item for item in branch.open_factors(polynomial) if item not in nonzero]
         if not factors:
             return None

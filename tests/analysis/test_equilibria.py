@@ -327,3 +327,16 @@ def test_more_switches_than_can_be_split_leave_the_regime_of_the_start():
     assert [(str(p.state["x"]), p.stability, p.exactness) for p in points] == [("a/2", "stable", "exact")]
     # x = 9/2 rests as well, in another regime: 1 - 9 + 3.5 + 2.5 + 1.5 + 0.5 = 0
     assert points.provenance["exactness"] == "numeric"
+
+
+@pytest.mark.slow  # five seconds
+def test_a_composition_with_twelve_regimes_has_the_ordinary_point_and_no_other_admissible_one():
+    """Two of its regimes lead to polynomials of a thousand terms, most of them factors that are known not to vanish."""
+    system = dy.compose(dy.models.load("deleveraging"), "margin_tiers", "market_depth", "liquidation_engine", "funding_rate")
+    points = dy.fixed_points(system)
+    ordinary, = (p for p in points if p.admissible)
+    assert ordinary.state["equity_ratio"] == 1 / Symbol("target_leverage")
+    assert ordinary.values == {"price_gap": 0, "equity_ratio": 0.2, "liquidation_flow": 0, "depth": 1, "oracle_gap": 0,
+                               "premium": 0}
+    assert len(points) == 8
+    assert points.provenance["exactness"] == "numeric"
