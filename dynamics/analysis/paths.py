@@ -33,6 +33,7 @@ MOST_RESTARTS_AT_ONE_TIME = 50
 MOST_APPROACHES = 100  # a guard only: the distance to an edge shrinks by 2**8 or the span by 2
 NEAR_SIDE = 2.0**-48  # share of an event's level at the start of a step that is left where the path ends: beyond rounding
 FAR = 1e6         # small steps: a quantity that is still exactly zero so far along the flow stays zero
+AHEAD = 1e3       # small steps, 1e-6 of the state: two cases that agree on a border differ there, and no other border is near
 OFF_ZERO = 1e-14  # beyond what an implicit step makes of a zero that stays
 SAME = 1e-9       # two formulas of one field differ by their rounding, and by how far a border is met
 _DIRECTIONS = {"falling": -1.0, "rising": 1.0, "both": 0.0}
@@ -152,15 +153,16 @@ class _Follower:
             y_after = y + step * slope
             after = np.min(np.array(regime.conditions(t + step, y_after, self.p)) / scale, initial=np.inf)
             inside = now > 1e-10 or (now > -1e-10 and after >= min(now, 0.0))
-            far = np.array(regime.conditions(t + FAR * step, y + FAR * step * slope, self.p))
-            stays = np.any((here == 0) & (far == 0))
-            as_written = not stays or _same(field(t + step, y_after, self.p), regime.field(t + step, y_after, self.p))
+            far = t + FAR * step, y + FAR * step * slope
+            stays = np.any((here == 0) & (np.array(regime.conditions(*far, self.p)) == 0))
+            ahead = t + AHEAD * step, y + AHEAD * step * slope
+            as_written = [not stays or _same(field(*place, self.p), regime.field(*place, self.p)) for place in (ahead, far)]
             at_once = _same(field(t, y, self.p), slope)
-            scores.append((inside, regime is not previous, as_written, at_once, now, regime))
-        borders = [s for s in scores if abs(s[4]) <= 1e-10]
+            scores.append((inside, regime is not previous, *as_written, at_once, now, regime))
+        borders = [s for s in scores if abs(s[5]) <= 1e-10]
         self.sliding = len(borders) > 1 and not any(s[0] for s in scores)
-        best = max(scores, key=lambda s: s[:5])
-        return best[5] if best[2] else None
+        best = max(scores, key=lambda s: s[:6])
+        return best[6] if best[2] else None
 
     def _scale(self, regime: RegimeFunctions, t: float, y: Array) -> Array:
         """Size of what each condition of a regime is a difference of (at least 1): its rounding grows with it."""
@@ -357,8 +359,9 @@ class _Follower:
                 if (a < 0 <= b and directions[k] >= 0) or (a > 0 >= b and directions[k] <= 0):
                     # the step's own interpolant may miss the end value by rounding: then the end is the crossing
                     fa, fb = value(low), value(high)
-                    hits.append((float(brentq(value, low, high, xtol=1e-15 * max(1.0, abs(high)), rtol=8.9e-16))
-                                 if fa * fb < 0 else (low if fa == 0 else high), k))
+                    at = float(brentq(value, low, high, xtol=1e-15 * max(1.0, abs(high)), rtol=8.9e-16)) \
+                        if fa * fb < 0 else (low if fa == 0 else high)
+                    hits.append((_reached(value, low, at), k))
         self.passed = {}
         stop: tuple[float, Array, list[int]] | None = None
         for time, k in sorted(hits):
@@ -408,6 +411,17 @@ class _Follower:
                 y = reset(y, 0.0, self.p, t)
                 self._keep(t, t, y, None)
         return False, t, y, self._regime(t, y, None if names else regime)
+
+
+def _reached(value: Callable[[float], float], low: float, zero: float) -> float:
+    """Return where a quantity reaches zero, given a zero: it may stay there."""
+    begun, width = low, 4.0 * float(np.spacing(max(abs(low), abs(zero))))
+    while zero - low > width and value(zero) == 0:
+        # first just before the zero: where that is none, as nearly always, nothing else has to be looked at
+        middle = max(zero - width, low) if low == begun else 0.5 * (low + zero)
+        low, zero = (low, middle) if value(middle) == 0 else (middle, zero)
+        begun = -np.inf
+    return zero
 
 
 def _same(a: Array, b: Array) -> bool:

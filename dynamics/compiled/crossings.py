@@ -158,7 +158,8 @@ def _locate(
         inverse = inverse + (third - new) / (old - new) * f_new / (f_third - f_new) * f_old / (f_third - f_old)
         share = np.where(safe & np.isfinite(inverse), inverse, 0.5)
         share = np.fmin(np.fmax(share, limit), 1.0 - limit)
-        open_ = (limit < 0.5) & (f_new != 0.0)
+        # a function may stay at zero: then the zero that was hit need not be where it was reached
+        open_ = limit < 0.5
         if not open_.all():
             rows, lanes, origin, share = rows[open_], lanes[open_], origin[open_], share[open_]
             new, old, third = new[open_], old[open_], third[open_]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import dynamics as dy
+from engine_comparison import by_lanes
 
 VANISHING = {  # conditions on a quantity that is exactly zero at rest, and how much of a they leave: all or nothing
     "max": ("max(0, m - u) <= 0", True), "ramp": ("ramp(m - u) <= 0", True), "strict": ("max(0, m - u) < 0", False),
@@ -64,3 +65,23 @@ def test_fixed_points_on_a_border_are_those_of_the_equations(relation):
         # at u = 0 the condition on u is off its border
         zero = relation in (">", ">=") if condition.startswith("u") else not RELATIONS[relation]
         assert found == ({1.0} if RELATIONS[relation] else set()) | ({0.0} if zero else set()), condition
+
+
+def test_two_cases_that_agree_where_the_path_starts():
+    # exp(-t) - 1 where the condition does not hold, -t where it does
+    system = dy.System(name="same", states={"y": 0.0}, parameters={"n": 0.0}, equations={"y": "-1 if n > 0 else -1 - y"})
+    end = float(dy.integrate(system, 2.0, times=[0.0, 2.0])["y"][-1])
+    assert end == pytest.approx(np.exp(-2.0) - 1.0, abs=1e-7)
+
+
+@pytest.mark.parametrize("text", ["max(0, x - 0.5)", "min(0, 0.5 - x)", "ramp(x - 0.5)**2*y", "x - 0.5 if x > 0.5 else 0"])
+def test_the_time_at_which_a_quantity_reaches_zero_and_stays(text):
+    # x = cos t
+    system = dy.System(name="wave", states={"x": 1.0, "v": 0.0, "y": 1.0}, equations={"x": "v", "v": "-x", "y": "0*y"},
+                       events={"gone": dy.Event(text, "both", terminal=False)})
+    run = dy.integrate(system, 5.0)
+    assert run["event_time"].values == pytest.approx([np.pi / 3], abs=1e-7)
+    (lanes,) = by_lanes(system, [[1.0, 0.0, 1.0]], [[]], 5.0, ["arrays"]).values()
+    assert lanes[0].counts.tolist() == [1]
+    # the square touches zero with its slope
+    assert lanes[0].first == pytest.approx([np.pi / 3], abs=1e-6)
