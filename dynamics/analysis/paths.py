@@ -33,7 +33,7 @@ MOST_RESTARTS_AT_ONE_TIME = 50
 MOST_APPROACHES = 100  # a guard only: the distance to an edge shrinks by 2**8 or the span by 2
 NEAR_SIDE = 2.0**-48  # share of an event's level at the start of a step that is left where the path ends: beyond rounding
 FAR = 1e6         # small steps: a quantity that is still exactly zero so far along the flow stays zero
-AHEAD = 1e3       # small steps, 1e-6 of the state: two cases that agree on a border differ there, and no other border is near
+AHEAD = 1e3       # small steps, 1e-6 of the state: two cases that agree on a border differ there; no other border is near
 OFF_ZERO = 1e-14  # beyond what an implicit step makes of a zero that stays
 SAME = 1e-9       # two formulas of one field differ by their rounding, and by how far a border is met
 _DIRECTIONS = {"falling": -1.0, "rising": 1.0, "both": 0.0}
@@ -145,18 +145,22 @@ class _Follower:
         for regime in regimes:
             # a small step along the regime's own flow tells the two sides of a border apart
             slope = regime.field(t, y, self.p)
-            step = 1e-9 * (1 + np.max(np.abs(y))) / (1 + np.max(np.abs(slope))) if np.all(np.isfinite(slope)) else 0.0
+            defined = bool(np.all(np.isfinite(slope)))
+            step = 1e-9 * (1 + np.max(np.abs(y))) / (1 + np.max(np.abs(slope))) if defined else 0.0
             slope = np.nan_to_num(slope)
             scale = self._scale(regime, t, y)
             here = np.array(regime.conditions(t, y, self.p))
-            now = np.min(here / scale, initial=np.inf)
+            # what has no value, as by the rounding of another border, decides nothing: the equations do
+            unknown = bool(np.any(np.isnan(here)))
+            now = np.nanmin(here / scale, initial=np.inf)
             y_after = y + step * slope
-            after = np.min(np.array(regime.conditions(t + step, y_after, self.p)) / scale, initial=np.inf)
-            inside = now > 1e-10 or (now > -1e-10 and after >= min(now, 0.0))
+            after = np.nanmin(np.array(regime.conditions(t + step, y_after, self.p)) / scale, initial=np.inf)
+            inside = defined and (now > 1e-10 or (now > -1e-10 and after >= min(now, 0.0)))
             far = t + FAR * step, y + FAR * step * slope
-            stays = np.any((here == 0) & (np.array(regime.conditions(*far, self.p)) == 0))
+            stays = unknown or np.any((here == 0) & (np.array(regime.conditions(*far, self.p)) == 0))
             ahead = t + AHEAD * step, y + AHEAD * step * slope
             as_written = [not stays or _same(field(*place, self.p), regime.field(*place, self.p)) for place in (ahead, far)]
+            inside = inside and (as_written[0] or not unknown)
             at_once = _same(field(t, y, self.p), slope)
             scores.append((inside, regime is not previous, *as_written, at_once, now, regime))
         borders = [s for s in scores if abs(s[5]) <= 1e-10]

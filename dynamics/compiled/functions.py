@@ -147,21 +147,31 @@ class SystemFunctions:
     # ---- compiled functions ----------------------------------------------------------------------------------------
 
     def _compile(self, wanted: Sequence[Expr], *extra: Symbol) -> Callable[..., Array]:
-        """Compile to ``f(t, y, p, *extra) -> flat array``; failures of arithmetic become nan."""
+        """Compile to ``f(t, y, p, *extra) -> flat array``; an expression whose arithmetic fails is nan."""
         resolved = [self._system.resolve(e) for e in wanted]
         if self.indexed:
             shaped = self._shaped_function(resolved, extra)
             return lambda t, y, p, *more: np.concatenate([np.asarray(v, dtype=float).reshape(-1)
                                                           for v in shaped(t, y, p, *more)])
-        raw = scalar_function(resolved, [(TIME, *extra), self._states, self._parameters])
-        size = len(resolved)
+        arguments = [(TIME, *extra), self._states, self._parameters]
+        raw = scalar_function(resolved, arguments)
+        alone: list[Callable[..., list[float]]] = []
+
+        def value(function: Callable[..., list[float]], *given: Any) -> float:
+            try:
+                return float(function(*given)[0])
+            except _FAILURES:
+                return np.nan
 
         def function(t: float, y: Any, p: Sequence[Any], *more: float) -> Array:
+            # plain floats: NumPy scalars would make every operation several times slower
+            given = (t, *more), y.tolist() if hasattr(y, "tolist") else y, p
             try:
-                # plain floats: NumPy scalars would make every operation several times slower
-                return np.array(raw((t, *more), y.tolist() if hasattr(y, "tolist") else y, p), dtype=float)
+                return np.array(raw(*given), dtype=float)
             except _FAILURES:
-                return np.full(size, np.nan)
+                # the others still have values: a border is watched beside one that has none beyond it
+                alone.extend(scalar_function([e], arguments) for e in resolved[len(alone):])
+                return np.array([value(one, *given) for one in alone])
 
         return function
 

@@ -49,7 +49,7 @@ def _compiled(text, names):
     tree = ast.parse(text.strip(), mode="eval")
     arguments = ast.arguments(posonlyargs=[], args=[ast.arg(n) for n in names], kwonlyargs=[], kw_defaults=[], defaults=[])
     whole = ast.fix_missing_locations(ast.Expression(ast.Lambda(arguments, tree.body)))
-    return eval(compile(whole, text, "eval"), {"__builtins__": {}, **FUNCTIONS})
+    return eval(compile(whole, text, "eval"), {"__builtins__": {}, **FUNCTIONS})  # noqa: S307 - made by random_systems
 
 
 class Reference:
@@ -192,13 +192,17 @@ def by_lanes(system: dy.System, starts, values, duration=DURATION, engines=("ker
         watched = functions.lane_function(events)
         n = len(states)
         problem = LaneProblem(
-            functions.lane_function(field_), lambda t, y, p: jacobian(t, y, p).reshape(n, n, -1), watched, directions, terminal,
-            time_derivative=slope)
+            functions.lane_function(field_), lambda t, y, p: jacobian(t, y, p).reshape(n, n, -1), watched, directions,
+            terminal, time_derivative=slope)
         results["arrays"] = integrate_lanes(problem, y, p, duration, relative_tolerance=1e-7, absolute_tolerance=1e-9)
-    return {engine: [Outcome(r.final_time[k], r.final_state[:, k], r.event_counts[:, k], r.event_time[:, k],
-                             int(r.event_index[k]) if r.event_index[k] >= 0 else None,
-                             bool(r.status[k] in (LaneStatus.COMPLETED, LaneStatus.EVENT)), message=LaneStatus(r.status[k]).name)
-                     for k in range(y.shape[1])] for engine, r in results.items()}
+    return {engine: [_of_lane(result, k) for k in range(len(starts))] for engine, result in results.items()}
+
+
+def _of_lane(result, k):
+    ended = int(result.event_index[k])
+    whole = result.status[k] in (LaneStatus.COMPLETED, LaneStatus.EVENT)
+    return Outcome(result.final_time[k], result.final_state[:, k], result.event_counts[:, k], result.event_time[:, k],
+                   ended if ended >= 0 else None, bool(whole), message=LaneStatus(result.status[k]).name)
 
 
 def alone(system: dy.System, start, values) -> Outcome:
@@ -277,7 +281,7 @@ def explanation(reference: Reference, start, values, right: Outcome, outcome: Ou
     """The name of what makes an outcome depend on the last digits; empty where nothing does."""
     if not right.whole:
         return "the reference broke off"
-    near = [at for at, *_ in right.crossings if min(abs(at - right.end), abs(at - DURATION)) < AT_THE_END and at != right.end]
+    near = [at for at, *_ in right.crossings if at != right.end and abs(at - right.end) < AT_THE_END]
     if near and not np.array_equal(outcome.counts, right.counts):
         return "an event at the end"
     others = [reference.run(start, values, 1e-8), reference.run(start, values, 1e-11, "RK45")]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 RELATIONS = ("<=", "<", ">=", ">")
 LEVELS = ("0.2", "0.57", "1", "0.25", "-0.3", "1/3")
 DURATION = 3.0
-LANES = 3
+LANES = 5
 
 
 @dataclass
@@ -141,7 +141,8 @@ class _Maker:
             w = int(self.states["w"])
             quantity, kind = dice.choice((
                 (f"w {relation} {w}", "rest"), (f"w - {w} {relation} n", "rest"), (f"({w} - w)*{x} {relation} 0", "rest"),
-                (f"abs(w - {w}) {relation} 0", "rest"), (f"max(w, {w}) {relation} {w}", "rest"), (f"2*w {relation} {2*w}", "rest")))
+                (f"abs(w - {w}) {relation} 0", "rest"), (f"max(w, {w}) {relation} {w}", "rest"),
+                (f"2*w {relation} {2 * w}", "rest")))
         self.borders.append(f"{kind}: {quantity}")
         return quantity
 
@@ -168,7 +169,8 @@ class _Maker:
         text = self._choice(dice.choice((0, 0, 1, 2)))
         if dice.random() < 0.3:
             self.definitions["case"] = text
-            text = dice.choice(("case", "case*tanh(b)", "(1 if case > 0 else case)", "(0 if case <= 0 else b)", "sign(case)"))
+            text = dice.choice(("case", "case*tanh(b)", "(1 if case > 0 else case)", "(0 if case <= 0 else b)",
+                                "sign(case)"))
         if dice.random() < 0.25:
             x = dice.choice(self.earlier[:-1] or self.earlier[:1])
             signed = "w" if "w" in self.states else "n"
@@ -176,13 +178,14 @@ class _Maker:
         self.earlier = at
         if name == "x" and not self.feedback:
             # one state alone: its jumps must not turn it back
-            self.states["y"], self.equations["y"] = 0.0, f"{text.replace('case', 'case')} - y"
+            self.states["y"], self.equations["y"] = 0.0, f"{text} - y"
             self.earlier.append("y")
         else:
             self.equations[name] += f" + ({text})"
 
     def _lag(self) -> None:
-        self.definitions["late"] = f"lag({self.dice.choice(('max(0, x)', 'x', 'min(x, m)'))}, 0.4, {self.dice.choice((1, 2, 3))})"
+        followed, stages = self.dice.choice(("max(0, x)", "x", "min(x, m)")), self.dice.choice((1, 2, 3))
+        self.definitions["late"] = f"lag({followed}, 0.4, {stages})"
         self.equations["x"] += " - 0.5*late"
 
     # ---- events, shocks, lanes -----------------------------------------------------------------------------------------
@@ -200,7 +203,8 @@ class _Maker:
 
     def _shock(self, parts: dict) -> tuple[str, float]:
         x = self.dice.choice([n for n in self.states if n != "w"])
-        parts["shocks"] = {"price": {x: self.dice.choice((f"{x} - magnitude", f"max(0, {x} - magnitude)", f"{x}*(1 - magnitude)"))}}
+        after = self.dice.choice((f"{x} - magnitude", f"max(0, {x} - magnitude)", f"{x}*(1 - magnitude)"))
+        parts["shocks"] = {"price": {x: after}}
         return "price", self.dice.choice((0.1, 0.25, 0.5))
 
     def _starts(self) -> list:

@@ -1,10 +1,15 @@
 """Kernels, arrays, single trajectories and fixed points give the same outcome on the same system."""
 
+import dataclasses
+
 import numpy as np
 import pytest
+from engine_comparison import Reference, built, by_lanes, compared, differs
+from random_systems import random_system
+from reproducers import smallest, text_of
 
 import dynamics as dy
-from engine_comparison import by_lanes
+from dynamics.expressions.functions import FUNCTIONS
 
 VANISHING = {  # conditions on a quantity that is exactly zero at rest, and how much of a they leave: all or nothing
     "max": ("max(0, m - u) <= 0", True), "ramp": ("ramp(m - u) <= 0", True), "strict": ("max(0, m - u) < 0", False),
@@ -85,3 +90,54 @@ def test_the_time_at_which_a_quantity_reaches_zero_and_stays(text):
     assert lanes[0].counts.tolist() == [1]
     # the square touches zero with its slope
     assert lanes[0].first == pytest.approx([np.pi / 3], abs=1e-6)
+
+
+# ---- random systems ---------------------------------------------------------------------------------------------------
+
+FAST, ALL = range(12), range(12, 412)  # structures, five systems each
+
+
+def test_a_border_is_watched_beside_a_quantity_that_has_no_value_beyond_it():
+    # the power has no real value for negative x, and is not the larger one there
+    system = dy.System(name="power", states={"x": 0.5, "y": 0.0},
+                       equations={"x": "-1", "y": "max(1, hill(abs(x), 2, 1.5)) + (0 if x > 0 else 1)"})
+    end = float(dy.integrate(system, 1.0, times=[0.0, 1.0])["y"][-1])
+    assert end == pytest.approx(1.5, abs=1e-7)
+
+
+def unexplained(numbers):
+    for number in numbers:
+        system = random_system(number)
+        for lane, engine, what, why in compared(system):
+            if not why:
+                pytest.fail(f"{number}.{lane} {engine}: {what}\n{text_of(smallest(system, lane, engine))}")
+
+
+def test_random_systems():
+    unexplained(FAST)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", range(20))
+def test_two_thousand_random_systems(part):
+    unexplained(ALL[part::20])
+
+
+def test_systems_of_one_number_are_the_same_and_most_have_a_condition_at_its_border():
+    systems = [random_system(number) for number in range(300)]
+    assert systems == [random_system(number) for number in range(300)]
+    assert sum(bool(s.borders) for s in systems) > 200
+    text = " ".join(str(s.parts) for s in systems)
+    assert all(f"{name}(" in text for name in FUNCTIONS)
+
+
+def test_the_reference_says_where_the_engines_are_wrong():
+    # a comparison that finds nothing must be able to find something
+    system = random_system(0)
+    changed = dataclasses.replace(system, parts={**system.parts, "equations": {
+        name: f"1.001*({text})" for name, text in system.parts["equations"].items()}})
+    made, reference = built(changed), Reference(system)
+    values = list(system.values[0].values())
+    start = reference.start(system.starts[0], values)
+    (wrong,) = by_lanes(made, [start], [values])["kernel"]
+    assert differs(wrong, reference.run(start, values), 3e-6)
