@@ -9,6 +9,7 @@ looked for wherever the slopes at its ends point at one.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -32,6 +33,7 @@ STALLED, MOST_STALLED = 1e-13, 1000
 MOST_RESTARTS_AT_ONE_TIME = 50
 MOST_APPROACHES = 100  # a guard only: the distance to an edge shrinks by 2**8 or the span by 2
 NEAR_SIDE = 2.0**-48  # share of an event's level at the start of a step that is left where the path ends: beyond rounding
+ON_BORDER = 1e-10  # of the size of a condition: nearer than that a path is on the border
 FAR = 1e6         # small steps: a quantity that is still exactly zero so far along the flow stays zero
 AHEAD = 1e3       # small steps, 1e-6 of the state: two cases that agree on a border differ there; no other border is near
 OFF_ZERO = 1e-14  # beyond what an implicit step makes of a zero that stays
@@ -70,6 +72,17 @@ def follow(system: System, duration: float, start: Array, *, initial_time: float
     follower = _Follower(system, functions_of(system), method, relative_tolerance, absolute_tolerance, events, ending, dense)
     with np.errstate(all="ignore"), _quiet():
         return follower.run(initial_time, initial_time + duration, np.array(start, dtype=float))
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """A regime in which a path may go on; ``margin`` is its smallest condition, ``rank`` how well it suits."""
+
+    regime: RegimeFunctions
+    inside: bool
+    as_written: bool
+    margin: float
+    rank: tuple[float, ...]
 
 
 class _Follower:
@@ -137,36 +150,39 @@ class _Follower:
         holds there and ``<`` does not. None where no regime is what they say, as with an equality that holds for a while.
         Where every flow leads back to the border the path slides along it, which no regime describes.
         """
-        regimes, field = self.functions.regimes, self.functions.field
+        regimes = self.functions.regimes
         self.sliding = False
         if not regimes:
             return None
-        scores = []
-        for regime in regimes:
-            # a small step along the regime's own flow tells the two sides of a border apart
-            slope = regime.field(t, y, self.p)
-            defined = bool(np.all(np.isfinite(slope)))
-            step = 1e-9 * (1 + np.max(np.abs(y))) / (1 + np.max(np.abs(slope))) if defined else 0.0
-            slope = np.nan_to_num(slope)
-            scale = self._scale(regime, t, y)
-            here = np.array(regime.conditions(t, y, self.p))
-            # what has no value, as by the rounding of another border, decides nothing: the equations do
-            unknown = bool(np.any(np.isnan(here)))
-            now = np.nanmin(here / scale, initial=np.inf)
-            y_after = y + step * slope
-            after = np.nanmin(np.array(regime.conditions(t + step, y_after, self.p)) / scale, initial=np.inf)
-            inside = defined and (now > 1e-10 or (now > -1e-10 and after >= min(now, 0.0)))
-            far = t + FAR * step, y + FAR * step * slope
-            stays = unknown or np.any((here == 0) & (np.array(regime.conditions(*far, self.p)) == 0))
-            ahead = t + AHEAD * step, y + AHEAD * step * slope
-            as_written = [not stays or _same(field(*place, self.p), regime.field(*place, self.p)) for place in (ahead, far)]
-            inside = inside and (as_written[0] or not unknown)
-            at_once = _same(field(t, y, self.p), slope)
-            scores.append((inside, regime is not previous, *as_written, at_once, now, regime))
-        borders = [s for s in scores if abs(s[5]) <= 1e-10]
-        self.sliding = len(borders) > 1 and not any(s[0] for s in scores)
-        best = max(scores, key=lambda s: s[:6])
-        return best[6] if best[2] else None
+        found = [self._candidate(regime, t, y, previous) for regime in regimes]
+        borders = [c for c in found if abs(c.margin) <= ON_BORDER]
+        self.sliding = len(borders) > 1 and not any(c.inside for c in found)
+        best = max(found, key=lambda c: c.rank)
+        return best.regime if best.as_written else None
+
+    def _candidate(self, regime: RegimeFunctions, t: float, y: Array, previous: RegimeFunctions | None) -> _Candidate:
+        field, p = self.functions.field, self.p
+        # a small step along the regime's own flow tells the two sides of a border apart
+        slope = regime.field(t, y, p)
+        defined = bool(np.all(np.isfinite(slope)))
+        slope = np.nan_to_num(slope)
+        step = 1e-9 * (1 + np.max(np.abs(y))) / (1 + np.max(np.abs(slope))) if defined else 0.0
+        scale = self._scale(regime, t, y)
+
+        def after(steps: float) -> tuple[float, Array]:
+            return t + steps * step, y + steps * step * slope
+
+        here, there = np.array(regime.conditions(t, y, p)), np.array(regime.conditions(*after(1.0), p))
+        # what has no value, as by the rounding of another border, decides nothing: the equations do
+        unknown = bool(np.any(np.isnan(here)))
+        margin, later = (float(np.nanmin(levels / scale, initial=np.inf)) for levels in (here, there))
+        stays = unknown or bool(np.any((here == 0) & (np.array(regime.conditions(*after(FAR), p)) == 0)))
+        as_written = [not stays or _same(field(*after(n), p), regime.field(*after(n), p)) for n in (AHEAD, FAR)]
+        inside = defined and (margin > ON_BORDER or (margin > -ON_BORDER and later >= min(margin, 0.0)))
+        inside = inside and (as_written[0] or not unknown)
+        at_once = _same(field(t, y, p), slope)
+        return _Candidate(regime, inside, as_written[0], margin,
+                          (inside, regime is not previous, *as_written, at_once, margin))
 
     def _scale(self, regime: RegimeFunctions, t: float, y: Array) -> Array:
         """Size of what each condition of a regime is a difference of (at least 1): its rounding grows with it."""
