@@ -31,6 +31,7 @@ DIVERGENCE = 1e15
 MOST_STEPS = 2_000_000
 STALLED, MOST_STALLED = 1e-13, 1000
 MOST_RESTARTS_AT_ONE_TIME = 50
+CRAWL, CRAWLING, MOST_RENEWED = 200, 1e-7, 20  # steps that cover less than this share of the piece: begun anew, so often
 MOST_APPROACHES = 100  # a guard only: the distance to an edge shrinks by 2**8 or the span by 2
 NEAR_SIDE = 2.0**-48  # share of an event's level at the start of a step that is left where the path ends: beyond rounding
 ON_BORDER = 1e-10  # of the size of a condition: nearer than that a path is on the border
@@ -100,6 +101,7 @@ class _Follower:
         self.terminal = {n for n in self.event_names if system.events[n].terminal or n in endings}
         self.path = Path()
         self.sliding = False
+        self.renewed = 0
         self.passed: dict[int, float] = {}
         self.span, self.approaches = np.inf, 0
 
@@ -221,7 +223,7 @@ class _Follower:
         self.passed = {}
         slope = self._slope(watch, level, t, y, base(t, y, p)) if level.size else level
         steps = stuck = 0
-        begun = t
+        begun = since = t
         while solver.status == "running":
             steps += 1
             try:
@@ -233,6 +235,13 @@ class _Follower:
                 self._count(solver)
                 return self._broken("step_underflow", f"stopped at time {t:g}: {message}", t, y, regime, stop_at)
             t_new, y_new = float(solver.t), solver.y
+            if steps % CRAWL == 0:
+                # past a jump that no regime describes LSODA may keep the tiny steps with which it crossed it
+                if regime is None and t_new - since < CRAWLING * (end - begun) and self.renewed < MOST_RENEWED:
+                    self.renewed += 1
+                    self._count(solver)
+                    return False, t, y, regime
+                since = t_new
             # a solution that ends in finite time is approached in ever smaller steps, millions of them
             stuck = stuck + 1 if t_new - t < STALLED * (end - begun) else 0
             if stuck > MOST_STALLED:

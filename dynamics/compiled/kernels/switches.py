@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from sympy import Abs, Expr, Function, Heaviside, Integer, Max, Min, Piecewise, Symbol, preorder_traversal, sign
+from sympy import Abs, Expr, Function, Heaviside, Integer, Max, Min, Symbol, preorder_traversal, sign
 from sympy.core.relational import Relational
 
 __all__ = ["Switches", "find_switches", "gap", "normalised", "pairs"]
@@ -117,8 +117,3 @@ def _quantity(one: Expr, other: Expr, turned: bool) -> tuple[Expr, bool]:
     if one.is_zero:
         return other, not turned
     return gap(one, other), turned
-
-
-def has_switches(expression: Expr) -> bool:
-    """Whether the expression has cases."""
-    return bool(expression.has(Max, Min, Piecewise, Abs, sign, Heaviside))
