@@ -168,7 +168,10 @@ def _zeros(functions: SystemFunctions, x: Array, p: Array) -> tuple[Array, Flags
         moved = lanes[usable]
         y[:, moved] += step[:, usable]
         size = np.abs(step) <= ARRIVED * (np.abs(y[:, lanes]) + np.abs(x[:, lanes] - y[:, lanes]) + FLOOR * ARRIVED)
-        ended = usable & size.all(axis=0)
+        # a state that rests at zero is never told to a share of itself: there the rate is rounding of what it is the sum of
+        terms = np.einsum("kij,jk->ik", np.abs(matrix), np.abs(y[:, lanes]))
+        vanished = np.abs(rate) <= ROUNDING * terms
+        ended = usable & (size | vanished).all(axis=0)
         arrived[lanes[ended]] = True
         going[lanes[ended | ~usable]] = False
     return y, arrived

@@ -135,3 +135,13 @@ def test_the_neighbourhood_is_twice_as_wide_as_the_state_is_far() -> None:
     away = gap / lane_rests.WIDER
     _, rest = found({"x": f"(1 - x)*(x - {1 - gap!r})"}, [[1 + 0.98 * away], [1 + 1.02 * away]])
     assert rest.proved.tolist() == [True, False]
+
+
+def test_rounding_where_a_state_rests_at_zero_is_not_a_motion():
+    """The price rests at zero as a difference of flows of one: rounding moves it by 1e-17 at every step of a method."""
+    system = dy.System(name="price", states={"x": 0.0, "u": 0.2, "q": 0.0},
+                       equations={"x": "-x + 0.3*(0.5*(5*u - 1) - q)", "u": "-(1 - u)*x - u*(0.5*(5*u - 1) - q)",
+                                  "q": "-50*q"})
+    left = np.random.default_rng(0).standard_normal((3, 400)) * np.array([[1e-17], [1e-17], [1e-25]])
+    found = lanes_at_rest(system, np.array([[0.0], [0.2], [0.0]]) + left, np.empty((0, 400)))
+    assert found.proved.all()
