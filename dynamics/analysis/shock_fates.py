@@ -30,7 +30,8 @@ LOOSE: Accuracy = {"relative_tolerance": 1e-7, "absolute_tolerance": 1e-10}
 LONGEST = 1e6  # time units: the longest first look that a slow rate asks for; later looks go on by work
 FURTHER = 10.0  # each later look is that much longer than the one before
 FARTHEST = 1e15  # time units beyond which steps are no longer told from one another
-WORK = 20_000  # steps of a trajectory that are spent on one shock before it counts as undecided
+WORK = 20_000  # steps of a trajectory, at the tolerance of a scan, spent on one shock before it counts as undecided
+ORDER = 5  # of the methods of lanes: how steps grow with accuracy, so that a shock is followed as far at any
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,7 @@ class LaneFates:
     def fates(self, lanes: NDArray[np.intp], magnitudes: Array, accuracy: Accuracy) -> Fates:
         """What becomes of lanes after shocks; what is not decided at the first look is followed longer."""
         self.trajectories += lanes.size
+        work = WORK * (SCAN["relative_tolerance"] / accuracy["relative_tolerance"]) ** (1 / ORDER)
         ending, status = np.full(lanes.size, UNDECIDED), np.zeros(lanes.size, dtype=np.int64)
         open_, length = np.arange(lanes.size), self.length[lanes]
         while open_.size:
@@ -127,7 +129,7 @@ class LaneFates:
             status[open_] = outcome.status
             rested = outcome.status == STATUS["settled"]
             ending[open_] = np.where(outcome.first_event >= 0, outcome.first_event, np.where(rested, RESTED, UNDECIDED))
-            waiting = (outcome.status == STATUS["not_settled"]) & (outcome.steps * FURTHER <= WORK)
+            waiting = (outcome.status == STATUS["not_settled"]) & (outcome.steps * FURTHER <= work)
             waiting &= (length[open_] < FARTHEST) & (not self.hard_end)
             open_ = open_[waiting]
             length[open_] *= FURTHER

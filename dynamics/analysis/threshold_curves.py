@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from dynamics.analysis.ensembles import Ensemble
 from dynamics.analysis.lane_thresholds import OUTCOMES, crossing_shocks, lane_thresholds
 from dynamics.analysis.linearization import needs_equations
+from dynamics.analysis.run_arguments import check_events
 from dynamics.analysis.treatability import treat
 from dynamics.errors import SpecificationError, did_you_mean
 from dynamics.results import provenance, status_attributes
@@ -28,8 +29,9 @@ LONG_NAMES = {"threshold": "critical shock", "bracket_low": "largest shock prove
               "fall": "largest fall just below the threshold, feedback included", "first_margin_call": "first margin call"}
 
 
-def critical_shocks(system: System, parameter: str, values: Sequence[float], shock: str = "price", event: str = "insolvency",
-                    *, ramp: float = 0.0, largest: float | None = None, duration: float | None = None,
+def critical_shocks(system: System, parameter: str, values: Sequence[float], shock: str = "price",
+                    event: str | Sequence[str] = "insolvency", *, ramp: float = 0.0, largest: float | None = None,
+                    duration: float | None = None,
                     tolerance: float = 1e-5, parameters: Mapping[str, Any] | None = None,
                     ignore: str | Sequence[str] = ()) -> xr.Dataset:
     """critical_shocks(system, "target_leverage", values): the cascade threshold at each value of a parameter.
@@ -40,7 +42,9 @@ def critical_shocks(system: System, parameter: str, values: Sequence[float], sho
         Continuous time, scalar states, fixed points in closed form.
     parameter : str
     values : sequence of float
-    shock, event : str
+    shock : str
+    event : str or sequence of str
+        One event, several, or "any" terminal one.
     ramp : float
         Spread each shock over this time; 0 is instantaneous.
     largest : float, optional
@@ -83,20 +87,20 @@ def critical_shocks(system: System, parameter: str, values: Sequence[float], sho
     system = treated.system
     if parameters:
         system = system.with_parameters(parameters)
-    for name, known, what in ((parameter, system.parameters, "parameter"), (shock, system.shocks, "shock"),
-                              (event, system.events, "event")):
+    for name, known, what in ((parameter, system.parameters, "parameter"), (shock, system.shocks, "shock")):
         if name not in known:
             raise SpecificationError(f"'{name}' is not a {what} of '{system.name}'.{did_you_mean(name, known)}")
+    events = check_events(system, event) or ()
     axis = np.asarray(values, dtype=float)
     if axis.ndim != 1 or not axis.size or not np.all(np.isfinite(axis)):
         raise SpecificationError("values must be a list of finite numbers")
     for value in axis:
         system.with_parameters({parameter: value})  # bounds are checked before any work is done
     ensemble = Ensemble(system, {parameter: axis}, axis.size)
-    search = lane_thresholds(ensemble, shock, event, ramp=ramp, largest=largest, duration=duration, tolerance=tolerance)
+    search = lane_thresholds(ensemble, shock, events, ramp=ramp, largest=largest, duration=duration, tolerance=tolerance)
     relative = float(np.clip(tolerance * 1e-1, 1e-9, 1e-6))
     result = {"threshold": search.value, "bracket_low": search.low, "bracket_high": search.high, "at_once": search.at_once,
-              "fall": _fall(ensemble, shock, event, ramp, search.low, search.value, relative), "status": search.status}
+              "fall": _fall(ensemble, shock, events, ramp, search.low, search.value, relative), "status": search.status}
     if "margin_call_start" in system.events and not ramp:
         result = {"first_margin_call": crossing_shocks(ensemble, shock, "margin_call_start"), **result}
     meaning = system.parameters[parameter]
@@ -108,7 +112,7 @@ def critical_shocks(system: System, parameter: str, values: Sequence[float], sho
     variables["status"] = (parameter, result["status"], status_attributes(OUTCOMES))
     return xr.Dataset(variables, coords={parameter: coordinate}, attrs=provenance(
         "critical_shocks", system, ignored=treated.ignored, method="lanes",
-        relative_tolerance=relative, shock=shock, event=event,
+        relative_tolerance=relative, shock=shock, event=", ".join(events),
         ramp=ramp, tolerance=tolerance, limit=_limit(system, parameter), trajectories=search.trajectories,
         wall_time_s=_time.perf_counter() - started))
 
@@ -129,8 +133,8 @@ def _limit(system: System, parameter: str) -> float | None:
     return min(found) if found else None
 
 
-def _fall(ensemble: Ensemble, shock: str, event: str, ramp: float, magnitude: Array, threshold: Array, relative: float
-          ) -> Array:
+def _fall(ensemble: Ensemble, shock: str, event: tuple[str, ...], ramp: float, magnitude: Array, threshold: Array,
+          relative: float) -> Array:
     """Largest fall of the shocked state within the ramp (or one time unit) just below the threshold, with feedback."""
     usable = np.nonzero(np.isfinite(threshold) & (threshold > 0))[0]
     fall = np.full(ensemble.lanes, np.nan)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from dynamics.analysis.linearization import needs_equations
 from dynamics.analysis.path_fates import TIGHT, PathFates
+from dynamics.analysis.run_arguments import check_events
 from dynamics.analysis.shock_fates import UNDECIDED, WORK, LaneFates
 from dynamics.analysis.threshold_search import LARGEST_TRIED, OUTCOMES, ROUGH, E, S, Search, ThresholdSearch, U
 from dynamics.analysis.trajectory_measures import measures_of
@@ -137,28 +138,12 @@ def cascade_threshold(system: System, shock: str = "price", event: str | Sequenc
 
 
 def _asked(system: System, event: str | Sequence[str] | None) -> tuple[str, ...]:
-    """Return the names of the events that are asked for, in declared order.
-
-    Raises
-    ------
-    SpecificationError
-        For unknown names, and where there is no terminal event to take by default.
-    """
-    terminal = tuple(name for name, part in system.events.items() if part.terminal)
-    known = ", ".join(system.events) or "none"
-    if event is None or (event == "any" and "any" not in system.events):
-        if not terminal:
-            raise SpecificationError(f"'{system.name}' has no terminal event; say with event= which one is meant. "
-                                     f"There are {known}")
-        return terminal
-    names = (event,) if isinstance(event, str) else tuple(event)
-    for name in names:
-        if name not in system.events:
-            raise SpecificationError(f"'{name}' is not an event of '{system.name}'.{did_you_mean(name, system.events)}"
-                                     f" There are {known}")
+    """The events that are asked for, in declared order."""
+    names = check_events(system, "any" if event is None else event)
     if not names:
-        raise SpecificationError("event: give the name of an event, several of them, or \"any\"")
-    return tuple(name for name in system.events if name in names)
+        raise SpecificationError(f"'{system.name}' has no terminal event; say with event= which one is meant. "
+                                 f"There are {', '.join(system.events) or 'none'}")
+    return names
 
 
 def _check(system: System, shock: str) -> None:
@@ -305,6 +290,8 @@ class _Single:
         parts = []
         if undecided > broken:
             parts.append(f"{undecided - broken} runs had not settled within {limit}")
+        if undecided and not self.system.autonomous:
+            parts.append("equations that depend on time have no rest, so no shock is proved to be without the event")
         if broken:
             parts.append(f"{broken} runs became invalid (nan or inf: a logarithm or root past the event?) or diverged")
         if np.isfinite(found.low[0]) and np.isfinite(found.high[0]):

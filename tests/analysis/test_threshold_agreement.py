@@ -1,4 +1,4 @@
-"""Single thresholds and those of sweeps agree, and neither is ever found on the unsafe side: random systems, closed forms."""
+"""Single thresholds and those of sweeps agree, and neither is found on the unsafe side: random systems, closed forms."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ def bistable(g: np.random.Generator) -> Case:
     s, w, third, rate = g.uniform(-2, 2), g.uniform(0.1, 2), g.uniform(0.3, 2), 10 ** g.uniform(-3, 1)
     level = w * g.uniform(0.3, 1.9)
     made = system({"x": "rate*(x - s)*(x - s - w)*(s + w + third - x)"}, dy.Event("x - s - level", "rising", terminal=True),
-                  {"x": "x + magnitude"}, {"s": s, "w": w, "third": max(third, level - w + 0.1), "rate": rate, "level": level})
+                  {"x": "x + magnitude"},
+                  {"s": s, "w": w, "third": max(third, level - w + 0.1), "rate": rate, "level": level})
     if level <= w:
         return Case(made, {"x": s}, level, ("insolvent_at_once",))
     return Case(made, {"x": s}, w)
@@ -58,7 +59,7 @@ def mixed(g: np.random.Generator) -> Case:
 
 def swing(g: np.random.Generator) -> Case:
     """A damped swing pushed: ruin where its first turning reaches the level."""
-    frequency, damping, level = 10 ** g.uniform(-1.5, 1), g.uniform(0.05, 0.9), 10 ** g.uniform(-1, 0.7)
+    frequency, damping, level = 10 ** g.uniform(-1.5, 0.7), g.uniform(0.05, 0.9), 10 ** g.uniform(-1, 0.3)
     made = system({"x": "v", "v": "-k*x - 2*d*v"}, dy.Event("x + level", "falling", terminal=True), {"v": "v - magnitude"},
                   {"k": frequency**2, "d": damping * frequency, "level": level})
     w = frequency * math.sqrt(1 - damping**2)
@@ -162,13 +163,3 @@ def test_five_hundred_random_systems() -> None:
     assert sum(statuses.values()) == 500
     assert sum(count for (_, status), count in statuses.items() if status == "found") >= 250
 
-
-if __name__ == "__main__":
-    import time
-
-    begun = time.perf_counter()
-    all_wrong, all_statuses = report(500, 2026)
-    for (kind_name, status_name), number_of in sorted(all_statuses.items()):
-        print(f"{kind_name:14} {status_name:18} {number_of}")
-    print(f"{len(all_wrong)} faults in {time.perf_counter() - begun:.0f} s")
-    print("\n".join(all_wrong))
