@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any, TypeVar
 
-from dynamics.errors import MissingExtraError, SpecificationError
+from dynamics.errors import DynamicsError, IntegrationError, MissingExtraError, SpecificationError
 
 __all__ = ["check_executor", "spread"]
 
@@ -16,6 +16,7 @@ Job = TypeVar("Job")
 Result = TypeVar("Result")
 ATTEMPTS = 3
 FEWEST_WAITING = 16
+LOOK_AGAIN = 2.0  # seconds after which an executor that gives no answer is asked whether it still works
 logger = logging.getLogger(__name__)
 
 
@@ -43,6 +44,11 @@ def spread(function: Callable[[Job], Result], numbers: Iterable[int], job: Calla
         None: here, one after the other. An object with ``submit`` returning ``concurrent.futures`` futures, or with
         ``map``; a ``dask.distributed.Client``; or the address of a dask scheduler.
 
+    Raises
+    ------
+    IntegrationError
+        If the executor is lost: shut down, its scheduler gone, or pool after pool broken.
+
     Notes
     -----
     Only a few jobs for each worker wait at a time, so neither jobs nor results pile up. A job whose worker died is sent
@@ -59,10 +65,12 @@ def spread(function: Callable[[Job], Result], numbers: Iterable[int], job: Calla
     elif hasattr(executor, "get_executor") and hasattr(executor, "scheduler_info"):
         # pure=False: equal jobs are not remembered by the scheduler, where they would pile up
         workers = sum(executor.nthreads().values())
-        yield from _submitted(function, numbers, job, executor.get_executor(pure=False), max(FEWEST_WAITING, 3 * workers))
+        window = max(FEWEST_WAITING, 3 * workers)
+        sender = executor.get_executor(pure=False)
+        yield from _Submitted(function, numbers, job, sender, window, lambda: executor.status == "running").results()
     elif callable(getattr(executor, "submit", None)):
         workers = getattr(executor, "_max_workers", None) or 0
-        yield from _submitted(function, numbers, job, executor, max(FEWEST_WAITING, 3 * workers))
+        yield from _Submitted(function, numbers, job, executor, max(FEWEST_WAITING, 3 * workers)).results()
     else:
         yield from _mapped(function, numbers, job, executor)
 
@@ -78,52 +86,132 @@ def _client(address: str) -> Any:
         raise SpecificationError(f"executor: no dask scheduler answers at '{address}' ({error})") from None
 
 
-def _submitted(function: Callable[[Job], Result], numbers: Iterable[int], job: Callable[[int], Job], executor: Any,
-               window: int) -> Iterator[tuple[int, Result]]:
-    waiting: dict[Any, int] = {}
-    attempts: dict[int, int] = {}
-    left = iter(numbers)
-    again: list[int] = []
-    replacement: Any = None
-    try:
-        while True:
-            while len(waiting) < window and (number := again.pop() if again else next(left, -1)) >= 0:
-                try:
-                    waiting[executor.submit(function, job(number))] = number
-                except concurrent.futures.BrokenExecutor:
-                    again.append(number)
-                    break
-            if not waiting and not again:
-                return
-            ended = concurrent.futures.wait(waiting, return_when=concurrent.futures.FIRST_COMPLETED)[0] if waiting else set()
-            broken = not waiting
-            for future in ended:
-                number = waiting.pop(future)
-                error = None if future.cancelled() else future.exception()
-                if not future.cancelled() and error is None:
-                    yield number, future.result()
-                    continue
-                if isinstance(error, KeyboardInterrupt):
-                    raise KeyboardInterrupt
-                broken |= isinstance(error, concurrent.futures.BrokenExecutor)
-                attempts[number] = attempts.get(number, 0) + 1
-                logger.warning("chunk %d did not come back (%s); it is computed again", number, error or "cancelled")
-                if attempts[number] >= ATTEMPTS:
-                    yield number, function(job(number))
-                else:
-                    again.append(number)
-            if broken:
-                # every job of a broken pool fails with it
-                again += waiting.values()
-                waiting.clear()
-                if replacement is not None:
-                    replacement.shutdown(wait=False, cancel_futures=True)
-                executor = replacement = _replacement(executor)
-    finally:
-        for future in waiting:
-            future.cancel()
-        if replacement is not None:
-            replacement.shutdown(wait=False, cancel_futures=True)
+class _LostError(Exception):
+    """The executor takes no more work, and what was not answered yet never will be."""
+
+
+class _Submitted:
+    """Jobs at an executor with ``submit``: a few wait at a time, lost ones are sent again, a broken pool is replaced.
+
+    Parameters
+    ----------
+    function, numbers, job
+        As in ``spread``.
+    executor
+        With ``submit`` and futures of ``concurrent.futures``.
+    window : int
+        How many jobs wait at a time.
+    alive : callable
+        Whether the executor still takes work and gives answers.
+    """
+
+    def __init__(self, function: Callable[[Any], Any], numbers: Iterable[int], job: Callable[[int], Any], executor: Any,
+                 window: int, alive: Callable[[], bool] = lambda: True) -> None:
+        self.function, self.job, self.executor = function, job, executor
+        self.window, self.alive = window, alive
+        self.waiting: dict[Any, int] = {}
+        self.attempts: dict[int, int] = {}
+        self.again: list[int] = []
+        self.left = iter(numbers)
+        self.replacement: Any = None
+        self.replaced = 0  # pools in a row that broke without an answer
+
+    def results(self) -> Iterator[tuple[int, Any]]:
+        try:
+            while self._sent() or self.waiting or self.again:
+                yield from self._ended()
+        except _LostError as error:
+            yield from self._answered()
+            raise IntegrationError(f"executor: it takes no more work and gives no more results ({error}); start it again"
+                                   ) from error.__cause__
+        finally:
+            for future in self.waiting:
+                future.cancel()
+            self._give_up_replacement()
+
+    def _sent(self) -> bool:
+        """Send jobs until enough wait; whether none is left to send."""
+        while len(self.waiting) < self.window:
+            number = self.again.pop() if self.again else next(self.left, None)
+            if number is None:
+                return False
+            try:
+                self.waiting[self.executor.submit(self.function, self.job(number))] = number
+            except concurrent.futures.BrokenExecutor:
+                self.again.append(number)
+                self._replace()
+            except DynamicsError:
+                raise
+            except Exception as error:  # one that was shut down, or lost its scheduler, says so in many ways
+                raise _LostError(str(error)) from error
+        return True
+
+    def _ended(self) -> Iterator[tuple[int, Any]]:
+        """The answers of those that have ended; what did not come back is to be sent again."""
+        ended = self._some_ended()
+        broken = False
+        for future in ended:
+            number = self.waiting.pop(future)
+            error = concurrent.futures.CancelledError("cancelled") if future.cancelled() else future.exception()
+            if error is None:
+                self.replaced = 0
+                yield number, future.result()
+                continue
+            if isinstance(error, KeyboardInterrupt):
+                raise KeyboardInterrupt
+            broken |= isinstance(error, concurrent.futures.BrokenExecutor)
+            yield from self._failed(number, error)
+        if broken:
+            self._replace()
+
+    def _some_ended(self) -> set[Any]:
+        """Futures that have ended, one at least.
+
+        Raises
+        ------
+        _LostError
+            If none has, and the executor will not answer any more.
+        """
+        while self.waiting:
+            concurrent.futures.wait(self.waiting, LOOK_AGAIN, concurrent.futures.FIRST_COMPLETED)
+            # a pool that is shut down cancels without telling those who wait
+            ended = {future for future in self.waiting if future.done()}
+            answered = {future for future in ended if not future.cancelled()}
+            if answered:
+                return answered
+            if not self.alive():
+                raise _LostError("it was closed, or its scheduler is gone")
+            if ended:
+                return ended
+        return set()
+
+    def _answered(self) -> Iterator[tuple[int, Any]]:
+        """What came back before the executor was lost."""
+        for future, number in self.waiting.items():
+            if future.done() and not future.cancelled() and future.exception() is None:
+                yield number, future.result()
+
+    def _failed(self, number: int, error: BaseException) -> Iterator[tuple[int, Any]]:
+        self.attempts[number] = self.attempts.get(number, 0) + 1
+        logger.warning("chunk %d did not come back (%s); it is computed again", number, error)
+        if self.attempts[number] >= ATTEMPTS:
+            yield number, self.function(self.job(number))
+        else:
+            self.again.append(number)
+
+    def _replace(self) -> None:
+        """Take a new pool instead of a broken one, every job of which fails with it."""
+        self.again += self.waiting.values()
+        self.waiting.clear()
+        self._give_up_replacement()
+        self.replaced += 1
+        if self.replaced > ATTEMPTS:
+            raise _LostError(f"{ATTEMPTS} pools of processes broke one after the other without a result")
+        self.executor = self.replacement = _replacement(self.executor)
+
+    def _give_up_replacement(self) -> None:
+        if self.replacement is not None:
+            self.replacement.shutdown(wait=False, cancel_futures=True)
 
 
 def _replacement(executor: Any) -> concurrent.futures.Executor:

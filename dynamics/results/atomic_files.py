@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from dynamics.errors import DataError
 
-__all__ = ["beside", "replacing", "unwritable", "write_bytes", "write_text"]
+__all__ = ["beside", "reason", "replacing", "unwritable", "write_bytes", "write_text"]
 
 
 def beside(path: Path, purpose: str) -> Path:
@@ -21,8 +22,14 @@ def beside(path: Path, purpose: str) -> Path:
 
 def unwritable(path: str | Path, error: OSError) -> DataError:
     """Return the error of a file that could not be written, with what to do."""
-    return DataError(f"{path}: cannot be written ({error.strerror or error}); what stood there before is unchanged. "
+    return DataError(f"{path}: cannot be written ({reason(error)}); what stood there before is unchanged. "
                      "Make room, or give a place that can be written to")
+
+
+def reason(error: OSError) -> str:
+    """Return why, in the words of the operating system; HDF5 has them among many of its own."""
+    told = re.search(r"error message = '([^']+)'", str(error))
+    return error.strerror or (told.group(1) if told else str(error).partition("\n")[0])
 
 
 @contextlib.contextmanager

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from xarray.backends import BackendArray, BackendEntrypoint
 from xarray.core import indexing
 
-from dynamics.results.checksums import damaged
 from dynamics.results.chunk_sums import ChunkSums, digest
 
 __all__ = ["CheckedArray", "opened"]
@@ -87,7 +86,7 @@ class CheckedArray(BackendArray):
         except Exception:  # a damaged chunk fails in its decompressor, in many ways
             whole = False
         if not whole:
-            raise damaged(self.sums.path, f"chunk {number} of '{self.name}'")
+            raise self.sums.damaged(f"chunk {number} of '{self.name}'")
         return np.asarray(values)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from dynamics.errors import DataError
 
-__all__ = ["check_version", "damaged", "file_digest", "hex_digest", "json_digest", "seal", "sealed"]
+__all__ = ["check_version", "damaged", "file_digest", "hex_digest", "json_digest", "sealed", "with_seal"]
 
 OLD_VERSION = 1  # the last schema version without checksums
 DIGEST_BYTES = 16  # 128 bits: no two contents that ever occur share one
@@ -23,10 +23,9 @@ _SEAL_BYTES = len(MARK) + 2*DIGEST_BYTES + 1
 _READ_BYTES = 1 << 20
 
 
-def damaged(path: str | Path, where: str) -> DataError:
+def damaged(path: str | Path, where: str, remedy: str = "restore a copy, or compute it again") -> DataError:
     """Return the error of content that does not give its checksum."""
-    return DataError(f"{path}: damaged or not a result of this package ({where} does not give its checksum); restore a "
-                     "copy, or compute it again")
+    return DataError(f"{path}: damaged or not a result of this package ({where} does not give its checksum); {remedy}")
 
 
 def hex_digest(parts: Iterable[bytes]) -> str:
@@ -54,11 +53,10 @@ def file_digest(path: Path, count: int | None = None) -> str:
     return state.hexdigest()
 
 
-def seal(path: Path) -> None:
-    """Add the checksum of a file behind its end, where readers of HDF5 do not look."""
-    line = MARK + file_digest(path).encode("ascii") + b"\n"
-    with path.open("ab") as file:
-        file.write(line)
+def with_seal(content: bytes) -> bytes:
+    """Return a file with its checksum behind its end, where readers of HDF5 do not look."""
+    found = hashlib.blake2b(content, digest_size=DIGEST_BYTES).hexdigest()
+    return content + MARK + found.encode("ascii") + b"\n"
 
 
 def sealed(path: Path) -> bool:

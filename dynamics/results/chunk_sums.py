@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dynamics.errors import DataError
 from dynamics.results.checksums import damaged
 
 __all__ = ["ChunkSums", "digest", "slices_of"]
@@ -55,6 +56,10 @@ class ChunkSums:
     columns: int
     complete: bool = False
 
+    def damaged(self, where: str) -> DataError:
+        """Return the error of a chunk that does not give its checksum."""
+        return damaged(self.path, where, "the call that made this store, made again, computes what is damaged anew")
+
     def row(self, sums: Sequence[int], number: int) -> NDArray[np.uint64]:
         """What the file of a chunk holds."""
         values = np.array(sums, dtype=SUM)
@@ -72,13 +77,13 @@ class ChunkSums:
             content = (self.folder / str(number) / "0").read_bytes()
         except FileNotFoundError:
             if self.complete:
-                raise damaged(self.path, f"chunk {number}") from None
+                raise self.damaged(f"chunk {number}") from None
             return None
         except OSError:
-            raise damaged(self.path, f"chunk {number}") from None
+            raise self.damaged(f"chunk {number}") from None
         if len(content) != SUM.itemsize*(self.columns + 1):
-            raise damaged(self.path, f"chunk {number}")
+            raise self.damaged(f"chunk {number}")
         row = np.frombuffer(content, dtype=SUM)
         if not np.array_equal(row, self.row(row[:-1].tolist(), number)):
-            raise damaged(self.path, f"chunk {number}")
+            raise self.damaged(f"chunk {number}")
         return row[:-1]

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dynamics.errors import DataError
-from dynamics.results.atomic_files import beside
+from dynamics.results.atomic_files import beside, reason
 from dynamics.results.checksums import OLD_VERSION
 from dynamics.results.chunk_sums import SUM, ChunkSums, digest, slices_of
 from dynamics.results.containers import portable, restored, without_checksum
@@ -142,7 +142,7 @@ class ChunkedStore:
         except OSError as error:
             if lock is not None:
                 lock.release()
-            raise DataError(f"{path}: cannot be written ({error.strerror or error}). Make room, or give the store "
+            raise DataError(f"{path}: cannot be written ({reason(error)}). Make room, or give the store "
                             "another place") from None
 
     @property
@@ -194,7 +194,7 @@ class ChunkedStore:
                 sums.append(digest(block))
             self._rows[number] = self.sums.row(sums, number)
         except OSError as error:
-            raise DataError(f"{self.path}: cannot be written ({error.strerror or error}). What was computed is kept in it; "
+            raise DataError(f"{self.path}: cannot be written ({reason(error)}). What was computed is kept in it; "
                             "make room and call again to go on") from None
 
     def describe(self, attributes: Mapping[str, Any], complete: bool) -> None:
@@ -218,7 +218,7 @@ class ChunkedStore:
                 new = {**root, "attributes": changed}
                 write_digest(self.path, new, _described_files(self.path, self.names, self._layout.axes))
         except OSError as error:
-            raise DataError(f"{self.path}: cannot be written ({error.strerror or error}). What was computed is kept in it; "
+            raise DataError(f"{self.path}: cannot be written ({reason(error)}). What was computed is kept in it; "
                             "make room and call again to go on") from None
         finally:
             self._lock.release()
@@ -233,9 +233,11 @@ def _building(path: Path) -> tuple[Path, StoreLock]:
     while True:
         building = beside(path, "building")
         lock = StoreLock(building)
-        lock.path.parent.mkdir(parents=True)
-        if lock.take() and lock.is_in_place():
-            return building, lock
+        building.mkdir()
+        with contextlib.suppress(FileNotFoundError):  # another took it for one that was left behind
+            lock.path.parent.mkdir()
+            if lock.take() and lock.is_in_place():
+                return building, lock
         lock.release()
 
 

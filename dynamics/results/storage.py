@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dynamics.errors import DataError, DynamicsError, MissingExtraError, SpecificationError
-from dynamics.results.atomic_files import beside, replacing, unwritable, write_text
-from dynamics.results.checksums import OLD_VERSION, check_version, damaged, json_digest, seal, sealed
+from dynamics.results.atomic_files import beside, unwritable, write_bytes, write_text
+from dynamics.results.checksums import OLD_VERSION, check_version, damaged, json_digest, sealed, with_seal
 from dynamics.results.chunked_store import is_chunked, opened_lazily
 from dynamics.results.containers import portable, restored, without_checksum
 from dynamics.results.documents import decode, encode, is_result
 from dynamics.results.outside import refuse_links, refuse_other_codecs, refuse_outside_parts
 from dynamics.results.provenance import SCHEMA, SCHEMA_VERSION
+from dynamics.results.store_locks import unwritten
 from dynamics.results.zarr_folders import FILE, array_files, check_digest, check_ours, move_in, read_root, write_digest
 
 if TYPE_CHECKING:
@@ -69,6 +71,9 @@ def save(result: Any, path: str | Path) -> Path:
         raise
     except OSError as error:
         raise unwritable(path, error) from None
+    except MemoryError:
+        raise DataError(f"{path}: cannot be written, there is not memory enough for it as {path.suffix}; .zarr takes least, "
+                        "and the store of a sweep next to none") from None
     except Exception as error:  # the writers of three formats raise many kinds for what they do not hold
         raise SpecificationError(f"{path}: this {type(result).__name__} cannot be saved as {path.suffix} ({error}); save "
                                  "numbers, texts and times, with texts as names") from None
@@ -94,10 +99,15 @@ def _dataset_of(result: Any) -> xr.Dataset:
 
 
 def _write_netcdf(result: Any, path: Path) -> None:
+    import h5netcdf
+    from xarray.backends import H5NetCDFStore
+
     dataset = _dataset_of(result).assign_attrs({FILE: f"{SCHEMA} {SCHEMA_VERSION}"})
-    with replacing(path) as fresh:
-        dataset.to_netcdf(fresh, engine="h5netcdf")
-        seal(fresh)
+    # made in memory: on a full disk HDF5 keeps a file that it can neither write nor close, and the interpreter dies of it
+    content = io.BytesIO()
+    with h5netcdf.File(content, "w") as file:
+        dataset.dump_to_store(H5NetCDFStore(file))
+    write_bytes(path, with_seal(content.getvalue()))
 
 
 def _write_zarr(result: Any, path: Path) -> None:
@@ -108,7 +118,8 @@ def _write_zarr(result: Any, path: Path) -> None:
     try:
         dataset.to_zarr(fresh, consolidated=False, zarr_format=3)
         write_digest(fresh, read_root(fresh), array_files(fresh))
-        move_in(fresh, path)
+        with unwritten(path):
+            move_in(fresh, path)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
 

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import IO
 
 from dynamics.errors import DataError
+from dynamics.results.atomic_files import reason
 from dynamics.results.zarr_folders import LOCK, remove_ours
 
-__all__ = ["StoreLock", "held", "remove_dead"]
+__all__ = ["StoreLock", "held", "remove_dead", "unwritten"]
 
 logger = logging.getLogger(__name__)
 
@@ -94,7 +95,7 @@ def held(lock: StoreLock, store: Path) -> Iterator[None]:
     try:
         taken = lock.take()
     except OSError as error:
-        raise DataError(f"{store}: cannot be written ({error.strerror or error}), and it is not finished; copy it to "
+        raise DataError(f"{store}: cannot be written ({reason(error)}), and it is not finished; copy it to "
                         "another place, or give another store") from None
     if not taken:
         raise DataError(f"{store}: another process writes this store; wait until it has ended, or give another store")
@@ -104,17 +105,46 @@ def held(lock: StoreLock, store: Path) -> Iterator[None]:
         lock.release()
 
 
+@contextlib.contextmanager
+def unwritten(store: Path) -> Iterator[None]:
+    """Have the lock of what stands at a place, if it has one, while it is replaced.
+
+    Raises
+    ------
+    DataError
+        If another process writes there.
+    """
+    if not (store / LOCK).exists():
+        yield
+        return
+    lock = StoreLock(store)
+    with held(lock, store):
+        if sys.platform == "win32":
+            # no directory with an open file is renamed there
+            lock.release()
+        yield
+
+
 def remove_dead(store: Path) -> None:
     """Remove what processes left that died while they made this store: those whose lock nobody has."""
     for building in store.parent.glob(f"{_escaped(store.name)}.*.building"):
-        lock = StoreLock(building)
-        if not lock.path.is_file() or building.is_symlink():
-            continue
-        with contextlib.suppress(OSError):
-            if lock.take():
-                lock.release() if sys.platform == "win32" else None
-                remove_ours(building)
-        lock.release()
+        if not building.is_symlink():
+            _remove_if_dead(building)
+
+
+def _remove_if_dead(building: Path) -> None:
+    lock = StoreLock(building)
+    with contextlib.suppress(OSError):
+        if not lock.path.exists():
+            # made a moment ago or left long ago: only what is empty goes, and who has just made it makes another
+            lock.path.parent.rmdir()
+            building.rmdir()
+        elif lock.take():
+            if sys.platform == "win32":
+                # no open file is removed there
+                lock.release()
+            remove_ours(building)
+    lock.release()
 
 
 def _escaped(name: str) -> str:

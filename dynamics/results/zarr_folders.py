@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ __all__ = ["FILE", "LOCK", "ROOT", "array_files", "check_digest", "check_ours", 
 FILE = "dynamics_file"  # the attribute that says: a result, of which schema version, with which checksum
 ROOT = "zarr.json"
 LOCK = "progress/.lock"  # below a group, where other readers of zarr do not look for arrays
+_HALF_WRITTEN = re.compile(r".+\.[0-9a-f]{32}\.partial")  # by zarr or by us, when the process was killed
 ATTEMPTS = 8  # to move a directory to its place while others do the same
 
 
@@ -121,12 +123,12 @@ def _is_ours(folder: Path, name: str) -> bool:
     if (folder / name).is_symlink():
         return False
     last = name.rpartition("/")[2]
-    if last == ROOT or name == LOCK:
+    if last == ROOT or name == LOCK or _HALF_WRITTEN.fullmatch(last):
         return True
     # chunks are c/0/1, the only one of a number is c
     array, mark, _ = f"{name}/".partition("/c/")
     in_array = bool(mark) and (folder / array / ROOT).is_file()
-    return in_array and (last == "c" or last.isdecimal() or last.endswith(".partial"))
+    return in_array and (last == "c" or last.isdecimal())
 
 
 def move_in(fresh: Path, place: Path) -> None:

@@ -8,11 +8,14 @@ import sys
 from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from dynamics.analysis import spreading
+import dynamics as dy
+from dynamics.analysis import spreading, sweep_grid
 from dynamics.analysis.spreading import check_executor, spread
-from dynamics.errors import SpecificationError
+from dynamics.errors import IntegrationError, SpecificationError
+from dynamics.results import STATUS
 
 
 def square(number: int) -> int:
@@ -154,6 +157,111 @@ def test_what_always_fails_is_computed_here_where_its_error_is_seen() -> None:
         assert spread_all(executor) == EXPECTED
         with pytest.raises(ZeroDivisionError, match="of the job itself"):
             spread_all(executor, function=wrong)
+
+
+class ShutDown:
+    """Answers ten jobs, then is shut down: it takes no more, and cancels those that wait without telling who waits."""
+
+    def __init__(self, error: Exception | None) -> None:
+        self.error, self.sent = error, []
+
+    def submit(self, function, job):
+        future: Future = Future()
+        if len(self.sent) >= 10:
+            for waiting in self.sent:
+                waiting.cancel()
+            if self.error is not None:
+                raise self.error
+            future.cancel()
+        else:
+            future.set_result(function(job))
+        self.sent.append(future)
+        return future
+
+
+@pytest.mark.parametrize("error", [RuntimeError("cannot schedule new futures after shutdown"), OSError("closed"),
+                                   ValueError("another library says it so")])
+def test_an_executor_that_takes_no_more_work_is_one_sentence(error: Exception) -> None:
+    with pytest.raises(IntegrationError, match=f"it takes no more work and gives no more results \\({error}\\)"):
+        spread_all(ShutDown(error))
+
+
+def test_futures_cancelled_in_silence_do_not_hang(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spreading, "LOOK_AGAIN", 0.01)
+
+    class Silent:
+        """Takes two jobs, cancels them as a pool does that is shut down, and refuses the third."""
+
+        def __init__(self) -> None:
+            self.sent: list[Future] = []
+
+        def submit(self, function, job):
+            if len(self.sent) == 2:
+                raise RuntimeError("shut down")
+            self.sent.append(Future())
+            self.sent[-1].cancel()
+            return self.sent[-1]
+
+    with pytest.raises(IntegrationError, match="shut down"):
+        spread_all(Silent(), count=2)
+
+
+def test_an_executor_whose_scheduler_is_gone_does_not_hang(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spreading, "LOOK_AGAIN", 0.01)
+
+    class Gone:
+        """As a dask client: what was sent never comes back."""
+
+        status = "running"
+
+        def get_executor(self, pure):
+            return self
+
+        def scheduler_info(self):
+            return {}
+
+        def nthreads(self):
+            return {"worker": 1}
+
+        def submit(self, function, job):
+            self.status = "closed"
+            return Future()
+
+    with pytest.raises(IntegrationError, match="its scheduler is gone"):
+        spread_all(Gone())
+
+
+def test_pools_that_break_one_after_the_other_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken:
+        def submit(self, function, job):
+            raise BrokenExecutor("a process ended abruptly")
+
+        def shutdown(self, **options) -> None:
+            pass
+
+    monkeypatch.setattr(spreading, "_replacement", lambda executor: Broken())
+    with pytest.raises(IntegrationError, match="3 pools of processes broke one after the other"):
+        spread_all(Broken())
+
+
+@pytest.mark.parametrize("stored", [False, True])
+def test_a_sweep_keeps_what_was_computed_before_the_executor_was_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                                                                     stored: bool) -> None:
+    monkeypatch.setattr(sweep_grid, "CELLS", (5, 5))
+    system = dy.System(name="decay", states={"x": 1}, parameters={"b": 1}, equations={"x": "-b*x"})
+    store = tmp_path / "sweep.zarr" if stored else None
+
+    def swept(executor):
+        return dy.sweep(system, {"b": np.linspace(0.5, 2.0, 100)}, "x", duration=1, store=store, executor=executor)
+
+    with pytest.raises(IntegrationError, match=r"50 of 100 cells were computed and are") as caught:
+        swept(ShutDown(RuntimeError("shut down")))
+    assert ("call again to go on" in str(caught.value)) == stored
+    partial = caught.value.partial
+    assert int((partial["status"] == STATUS["not_run"]).sum()) == 50
+    whole = swept(None)
+    np.testing.assert_array_equal(partial["x"].values[:50], whole["x"].values[:50])
+    np.testing.assert_allclose(whole["x"], np.exp(-whole["b"]), rtol=1e-5)
 
 
 def test_ctrl_c_in_a_worker_stops() -> None:
