@@ -7,6 +7,7 @@ only if the product of the Jacobians along it has no eigenvalue outside the unit
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,7 @@ from dynamics.compiled.functions import functions_of
 from dynamics.systems import System
 
 __all__ = ["LONGEST_CYCLE", "NEUTRAL", "PERIOD_TOLERANCE", "Landing", "collapsed", "held_cycles", "landing", "near",
-           "periods_of", "unstable_cycles"]
+           "periods_of", "surely_stable", "unstable_cycles"]
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -27,6 +28,9 @@ LONGEST_CYCLE = 16
 # Eigenvalues of a product of matrices are off by the square root of the rounding where two of them meet (1e-8); a
 # multiplier of exactly one, as in rotations and conservative maps, is not unstable.
 NEUTRAL = 1e-6
+# Differences over so small steps, relative to the state, tell which cycles need no derivative: those whose multipliers are
+# clearly inside the unit circle. Derivatives of large maps take seconds to be had.
+SMALL_STEP, CLEARLY = 1e-7, 0.999
 # From the smallest number to one, by factors of two: what is not exactly on the cycle has left it by then.
 BINARY_RANGE = 1100
 LONGEST_STAY = 4000   # steps; a multiplier so close to one that this shows nothing is left undecided
@@ -124,10 +128,54 @@ def held_cycles(system: System, p: Array, state: Array, time: float, period: Cou
 def _logarithms(system: System, p: Array, state: Array, time: float, period: Counts) -> Array:
     """Logarithms of the largest multipliers of cycles; -inf where there is no cycle."""
     found = np.full(period.shape, -np.inf)
+    field = functions_of(system).lane_field
     for length in np.unique(period[period > 0]).tolist():
         lanes = np.flatnonzero(period == length)
+        lanes = lanes[~surely_stable(_copied(field, p[:, lanes]), state[:, lanes], time, length)]
+        if not lanes.size:
+            continue
         found[lanes] = _logarithm_of_radius(system, p[:, lanes], state[:, lanes], time, length)
     return found
+
+
+def _copied(field: Callable[[Array, Array, Array], Array], p: Array) -> Callable[[Array, Array], Array]:
+    """The map over lanes that have been copied, one copy of all after the other."""
+    def function(time: Array, states: Array) -> Array:
+        return field(time, states, np.tile(p, (1, states.shape[1] // p.shape[1])))
+
+    return function
+
+
+def surely_stable(field: Callable[[Array, Array], Array], state: Array, time: float, length: int, within: float = CLEARLY
+                  ) -> Flags:
+    """Whether the differences of ``length`` steps of the map, to either side, have multipliers of less than ``within``.
+
+    Parameters
+    ----------
+    field : callable
+        ``field(time, states)``, shapes (copies*lanes,) and (dimension, copies*lanes).
+    state : ndarray, shape (dimension, lanes)
+    """
+    size, lanes = state.shape
+    step = SMALL_STEP * (np.abs(state) + 1e-2)
+    moved = [state]
+    for sign in (1.0, -1.0):
+        for row in range(size):
+            other = state.copy()
+            other[row] += sign * step[row]
+            moved.append(other)
+    now = np.concatenate(moved, axis=1)
+    with np.errstate(all="ignore"):
+        for turn in range(length):
+            now = field(np.full(now.shape[1], time + turn), now)
+    copies = now.reshape(size, 1 + 2 * size, lanes)
+    stable = np.ones(lanes, dtype=bool)
+    for side, sign in ((copies[:, 1:1 + size], 1.0), (copies[:, 1 + size:], -1.0)):
+        slopes: Array = np.moveaxis(np.asarray(sign * (side - copies[:, :1]) / step), -1, 0)
+        known = np.asarray(np.isfinite(slopes).all(axis=(1, 2)))
+        radius = np.abs(np.linalg.eigvals(np.where(known[:, None, None], slopes, 0.0))).max(axis=1)
+        stable &= known & (radius < within)
+    return stable
 
 
 def _logarithm_of_radius(system: System, p: Array, state: Array, time: float, length: int) -> Array:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dynamics.analysis.collapsed_orbits import held_cycles, near, periods_of
+from dynamics.analysis.collapsed_orbits import LONGEST_CYCLE, held_cycles, near, surely_stable
 from dynamics.analysis.process_orbits import process_orbit
 from dynamics.analysis.trajectories import dataset_of
 from dynamics.analysis.trajectory_measures import measures_of_orbit
@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     import xarray as xr
 
 __all__ = ["iterate"]
+
+# Multipliers of an orbit's cycle below this are taken as neutral, as those of states that only copy themselves are: what
+# leaves so slowly is not lost within an orbit's steps, and exact derivatives of large maps take many seconds.
+SLOWLY = 1.001
+MOST_SCALARS = 24   # above, as for symbolic work, cycles are not looked at
 
 
 def iterate(system: System | Process, steps: int, initial_state: Mapping[str, Any] | None = None,
@@ -106,7 +111,7 @@ def iterate(system: System | Process, steps: int, initial_state: Mapping[str, An
         if ended:
             status, message = "event", f"the event '{happenings[-1][0]}' ended the orbit at step {step}"
             break
-    if status == "completed" and not system.indices and not any(event.assign for event in system.events.values()):
+    if status == "completed" and not any(event.assign for event in system.events.values()):
         status, message = _fate(system, np.array(orbit).T, status, message)
     grid = np.arange(len(orbit), dtype=float)
     attributes = provenance("trajectory", system, initial_state={n: np.asarray(v).tolist() for n, v in
@@ -125,11 +130,15 @@ def iterate(system: System | Process, steps: int, initial_state: Mapping[str, An
 
 def _fate(system: System, orbit: Any, status: str, message: str) -> tuple[str, str]:
     """Say so where the orbit, shape (dimension, times), ended on an unstable cycle that it will never leave."""
-    last = float(orbit.shape[1] - 1)
-    p = np.array(functions_of(system).parameters(system), dtype=float)[:, None]
-    periods = periods_of(system, p, orbit[:, -1:], last)
-    period = int(periods[0])
-    if not 0 < period < orbit.shape[1] or not held_cycles(system, p, orbit[:, -1:], last, periods)[0]:
+    longest = min(LONGEST_CYCLE, orbit.shape[1] - 1)
+    period = next((k for k in range(1, longest + 1) if near(orbit[:, -1:], orbit[:, -1 - k:-k])[0]), 0)
+    if not period or len(orbit) > MOST_SCALARS:
+        return status, message
+    if _surely_stable(system, orbit[:, -1], period):
+        return status, message
+    scalar = system.expand() if system.indices else system
+    p = np.array(functions_of(scalar).parameters(scalar), dtype=float)[:, None]
+    if not held_cycles(scalar, p, orbit[:, -1:], float(orbit.shape[1] - 1), np.array([period]))[0]:
         return status, message
     away = np.flatnonzero(~near(orbit[:, period:], orbit[:, :-period]))
     cycle = "an unstable fixed point" if period == 1 else f"an unstable cycle of {period} steps"
@@ -137,3 +146,14 @@ def _fate(system: System, orbit: Any, status: str, message: str) -> tuple[str, s
         return status, f"{message}; the orbit started on {cycle} and stayed there"
     return "precision_lost", (f"the orbit landed exactly on {cycle} at step {away[-1] + 1}: only rounding keeps it there, "
                               "and what follows says nothing about the map")
+
+
+def _surely_stable(system: System, state: Any, period: int) -> bool:
+    """By differences: derivatives of indexed systems would need the expanded one."""
+    functions = functions_of(system)
+    p = functions.parameters(system)
+
+    def field(times: Any, states: Any) -> Any:
+        return np.array([functions.field(float(t), y, p) for t, y in zip(times, states.T, strict=True)]).T
+
+    return bool(surely_stable(field, np.asarray(state)[:, None], 0.0, period, SLOWLY)[0])

@@ -128,8 +128,8 @@ def corrected(system: System, watch: Watch, seen: Seen, found: Any, start: Array
         passage[event] = np.fmin(passage[event], earlier)
     terminal = [event.terminal for event in system.events.values()]
     end = np.fmin.reduce(passage[terminal], axis=0, initial=np.inf)
-    # an event after the end of the path does not happen
-    return {"largest": largest, "smallest": smallest, "passage": np.where(passage <= end, passage, np.nan)}
+    # an event after the end of the path does not happen; within a step the straight line does not know which came first
+    return {"largest": largest, "smallest": smallest, "passage": np.where(passage <= end + h, passage, np.nan)}
 
 
 def _inside(system: System, watch: Watch, start: Array, h: float) -> list[bool]:

@@ -137,6 +137,29 @@ def test_iterate_says_when_the_orbit_landed():
     assert "started on an unstable fixed point and stayed there" in resting.attrs["message"]
 
 
+def test_a_single_orbit_calls_a_cycle_unstable_if_it_is_left_within_thousands_of_steps():
+    for slope, said in ((1.0009, False), (1.0011, True)):
+        run = dy.iterate(scalar("slow", f"{slope}*x", 0), 100)
+        assert ("unstable" in run.attrs["message"]) == said
+
+
+def test_a_point_at_a_kink_is_no_attractor_if_one_side_leads_away():
+    """At 0 the slope is 1/2 to the left and 3/2 to the right, where the derivative is taken."""
+    kink = scalar("kink", "1.5*x if x >= 0 else x/2", 0)
+    assert int(attractors(kink, [0.0], "numpy")["period"][0]) == 0
+    gentle = scalar("kink", "0.9*x if x >= 0 else x/2", 0)
+    assert int(attractors(gentle, [0.0], "numpy")["period"][0]) == 1
+
+
+def test_indexed_maps_say_so_as_well():
+    """Two tents, of which one lets the other alone; together they land when the later one does."""
+    tents = dy.System(name="tents", time="discrete", indices={"i": 2}, states={"x": dy.State([0.3, 0.1], over="i")},
+                      parameters={"a": 2}, equations={"x": "a*x if x < 0.5 else a - a*x"})
+    assert dy.iterate(tents, 200).attrs["status"] == "precision_lost"
+    assert dy.iterate(tents, 200, parameters={"a": 1.5}).attrs["status"] == "completed"
+    assert dy.iterate(tents, 200, parameters={"a": 0.5}).attrs["status"] == "completed"
+
+
 def test_final_states_and_orbits_side_by_side_say_so_too():
     for measures in ("x", ["x", "period"]):
         ends = dy.sweep(TENT, {"x": [0.3, 0.4]}, measures, duration=2000)

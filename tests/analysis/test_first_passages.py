@@ -195,6 +195,18 @@ def test_two_barriers_take_passages_from_each_other() -> None:
     assert missed.sum() == pytest.approx(0, abs=1e-3)   # every path passes one of them
 
 
+def test_an_event_on_the_surface_that_ends_the_path_goes_with_it() -> None:
+    """Written in another way its closer level lies elsewhere by a little, and is passed in the same step."""
+    events = {"loss": dy.Event("x - 0.6", terminal=True), "same": dy.Event("log(x) - log(0.6)"),
+              "sooner": dy.Event("x - 0.8")}
+    run = dy.simulate(flow("price", "-x/10", "2*x/5", events, 1.0), 1.0, 0.01, 20_000, seed=1)
+    exact = [lowest(-math.log(level), -0.1 - 0.4**2 / 2, 0.4, 1) for level in (0.6, 0.6, 0.8)]
+    for truth, (_, low, high), missed in zip(exact, run["event_probability"].values, run["step_bias_estimate"].values,
+                                             strict=True):
+        assert low < truth < high
+        assert 0.01 < missed < 0.04
+
+
 def test_intervals_of_extremes_reach_the_truth_without_pauses() -> None:
     m, s, h = -0.3, 0.7, 0.01
     system = dy.System(name="falling", states={"x": 0.0, "area": 0.0}, parameters={"m": m, "s": s},
