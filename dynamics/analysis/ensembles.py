@@ -137,9 +137,8 @@ class Ensemble:
 
     def at_once(self, event: str, state: Array) -> Flags:
         """Whether going from the start to ``state`` crosses the event."""
-        before, after = self.level(event, self.start), self.level(event, state)
-        falls, rises = (before > 0) & (after <= 0), (before < 0) & (after >= 0)
-        return {"falling": falls, "rising": rises, "both": falls | rises}[self.system.events[event].direction]
+        direction = np.array([DIRECTIONS[self.system.events[event].direction]])
+        return _crossed(self.level(event, self.start)[None], self.level(event, state)[None], direction)[0]
 
     def durations(self, tolerance: float, shortest: float = SHORTEST, longest: float = LONGEST) -> Array:
         """Time each lane needs to settle to ``tolerance`` by its slowest eigenvalue."""
@@ -203,9 +202,10 @@ class Ensemble:
                 values[name][running] = found
             if extremes:
                 lowest[:, running] = np.fmin(lowest[:, running], result.minimum[len(work.reduced):])
-        names = list(self.system.events)
-        numbers = [names.index(name) for name in asked_events(self.system, event)]
-        return Outcome(status, at_once, first_event, np.isin(first_event, numbers), rest, final_state, final_time, values,
+        asked_for = asked_events(self.system, event)
+        # the last entry is for -1, no event
+        counts = np.array([*(name in asked_for for name in self.system.events), False])
+        return Outcome(status, at_once, first_event, counts[first_event], rest, final_state, final_time, values,
                        lowest, steps)
 
     def ended_at_start(self, event: Event, state: Array, absolute_tolerance: float) -> NDArray[np.int64]:
@@ -217,13 +217,15 @@ class Ensemble:
         watched = watched_events(self.system, event)
         if not watched:
             return found
-        levels = self.functions.lane_function([self.system._parsed.events[name][0] for name in watched])
+        function = self.functions.lane_function([self.system._parsed.events[name][0] for name in watched])
+        time = np.zeros(self.lanes)
         directions = np.array([DIRECTIONS[self.system.events[name].direction] for name in watched])
-        crossed = begins_beyond(lambda y: levels(np.zeros(self.lanes), y, self.p), state, directions, absolute_tolerance)
+        before, after = function(time, self.start, self.p), function(time, state, self.p)
+        met = begins_beyond(lambda y: function(time, y, self.p), state, directions, absolute_tolerance, after)
+        met |= _crossed(before, after, directions)
         asked, names = asked_events(self.system, event), list(self.system.events)
-        for name in sorted(watched, key=lambda n: n not in asked):
-            met = crossed[watched.index(name)] | self.at_once(name, state)
-            found[met & (found < 0)] = names.index(name)
+        for row in sorted(range(len(watched)), key=lambda k: watched[k] not in asked):
+            found[met[row] & (found < 0)] = names.index(watched[row])
         return found
 
     # ---- rests -------------------------------------------------------------------------------------------------------
@@ -241,13 +243,16 @@ class Ensemble:
         own = np.zeros(which.size, dtype=bool)
         if self.points is not None:
             boxed = np.flatnonzero(codes == STATUS["settled"])
-            points = self.points.of(which[boxed])
-            isolated = points.arriving(self.functions.names).all(axis=0)
-            sure = isolated & falls_at(final[:, boxed], points.state, points.jacobian, self.p[:, which[boxed]],
-                                       self.functions.lane_field)
-            sure &= self._clear_of_events(work, final[:, boxed], points.state, self.p[:, which[boxed]])
+            lanes_boxed = which[boxed]
+            arriving = self.points.arriving(self.functions.names, lanes_boxed)
+            target, p = self.points.state[:, lanes_boxed], self.p[:, lanes_boxed]
+            jacobian = self.points.jacobian(self.functions, lanes_boxed, p)
+            sure = falls_at(final[:, boxed], target, jacobian, p, self.functions.lane_field)
+            if arriving is not None:
+                sure &= arriving.all(axis=0)
+            sure &= self._clear_of_events(work, final[:, boxed], target, p)
             own[boxed[sure]] = True
-            rest[:, own] = points.state[:, sure]
+            rest[:, own] = target[:, sure]
         ended = np.isin(codes, [STATUS["settled"], STATUS["not_settled"]]) & ~own & (result.final_time >= lanes.ramp)
         looked = np.flatnonzero(ended)
         early = codes[looked] == STATUS["settled"]
@@ -302,12 +307,14 @@ class Ensemble:
         points = self.points
         target = points.state[:, which] if points is not None else np.full((work.size, which.size), np.nan)
         stable = points.stable[which] if points is not None else np.zeros(which.size, dtype=bool)
-        arriving = np.ones(target.shape, dtype=bool) if points is None else points.of(which).arriving(self.functions.names)
+        arriving = None if points is None else points.arriving(self.functions.names, which)
         distance = _distance(state[:, which], target, arriving)
         reach = np.where(stable, np.maximum(NEAR, SETTLED * np.minimum(np.nan_to_num(distance, nan=1.0), 1.0)), -1.0)
         if ramp:
             reach = np.where(stable, SETTLED * 1e-1, -1.0)
-        margin = np.where(arriving, reach * (np.abs(target) + 0.01), np.inf)
+        margin = reach * (np.abs(target) + 0.01)
+        if arriving is not None:
+            margin[~arriving] = np.inf
         # where nothing is stable the box is empty, whichever states need not arrive
         margin = np.where(stable, margin, -1.0)
         return Lanes(state[:, which], p, target - margin, target + margin, np.asarray(duration)[which], 1e-6, 1e-9, ramp)
@@ -336,6 +343,13 @@ def _codes(work: EnsembleRun, result: LaneResult, p: Array) -> tuple[NDArray[np.
     return codes, np.where(codes == STATUS["event"], numbers[watched], -1)
 
 
+def _crossed(before: Array, after: Array, directions: NDArray[np.int64]) -> Flags:
+    """Whether going from one state to another crosses events, shape (events, lanes); landing on a surface counts."""
+    falls = (before > 0) & (after <= 0) & (directions <= 0)[:, None]
+    rises = (before < 0) & (after >= 0) & (directions >= 0)[:, None]
+    return np.asarray(falls | rises)
+
+
 def _needed(slowest: Array, tolerance: float, shortest: float, longest: float) -> Array:
     """Time after which a displacement has fallen to ``tolerance`` at the slowest rate."""
     with np.errstate(divide="ignore"):
@@ -343,7 +357,9 @@ def _needed(slowest: Array, tolerance: float, shortest: float, longest: float) -
     return np.clip(np.nan_to_num(needed, nan=shortest), shortest, longest)
 
 
-def _distance(state: Array, target: Array, arriving: Flags) -> Array:
-    """Scaled distance to the target, of the states that arrive; nan where there is none."""
+def _distance(state: Array, target: Array, arriving: Flags | None) -> Array:
+    """Scaled distance to the target, of the states that arrive (None: all); nan where there is none."""
     difference = np.abs(state - target) / (np.abs(target) + 0.01)
-    return np.asarray(np.max(np.where(arriving, difference, 0.0), axis=0))
+    if arriving is not None:
+        difference[~arriving] = 0.0
+    return np.asarray(np.max(difference, axis=0))

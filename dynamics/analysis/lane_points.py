@@ -12,7 +12,7 @@ from sympy import Symbol
 
 from dynamics.analysis.closed_forms import Candidate, known_candidates
 from dynamics.analysis.continued_points import carried, starting_rests
-from dynamics.compiled.functions import functions_of
+from dynamics.compiled.functions import SystemFunctions, functions_of
 from dynamics.errors import DerivationError
 from dynamics.systems import System
 
@@ -37,8 +37,6 @@ class LanePoints:
         Largest real part of the eigenvalues (structural zeros left out); for maps log of the largest modulus.
     slowest : ndarray, shape (lanes,)
         Smallest absolute real part.
-    jacobian : ndarray, shape (dimension, dimension, lanes)
-        At the point, in its own regime.
     candidates : tuple of Candidate
         Empty where points were followed from the current parameters.
     complete : bool
@@ -49,7 +47,6 @@ class LanePoints:
     which: NDArray[np.int64]
     growth: Array
     slowest: Array
-    jacobian: Array
     candidates: tuple[Candidate, ...]
     complete: bool = True
 
@@ -58,19 +55,35 @@ class LanePoints:
         """Whether the point exists and is stable."""
         return (self.which >= 0) & (self.growth < -NEUTRAL)
 
-    def arriving(self, names: Sequence[str]) -> Flags:
-        """Which states have a value to arrive at, shape (dimension, lanes): those that the lane's own point leaves free
-        have none."""
-        arriving = np.ones(self.state.shape, dtype=bool)
-        for number, candidate in enumerate(self.candidates):
-            rows = [row for row, name in enumerate(names) if name in candidate.free]
-            arriving[np.ix_(rows, self.which == number)] = False
+    def arriving(self, names: Sequence[str], lanes: NDArray[np.intp]) -> Flags | None:
+        """Which states of some lanes have a value to arrive at, shape (dimension, lanes), None for all: those that the
+        lane's own point leaves free have none."""
+        free = {number: candidate.free for number, candidate in enumerate(self.candidates) if candidate.free}
+        if not free:
+            return None
+        arriving = np.ones((len(names), lanes.size), dtype=bool)
+        for number, states in free.items():
+            rows = [row for row, name in enumerate(names) if name in states]
+            arriving[np.ix_(rows, self.which[lanes] == number)] = False
         return arriving
+
+    def jacobian(self, functions: SystemFunctions, lanes: NDArray[np.intp], p: Array) -> Array:
+        """Jacobians at the points of some lanes, each in its own regime, shape (dimension, dimension, lanes)."""
+        state, which = self.state[:, lanes], self.which[lanes]
+        if not self.candidates:
+            return functions.lane_jacobian(np.zeros(lanes.size), state, p)
+        found = np.full((len(state), len(state), lanes.size), np.nan)
+        for number, candidate in enumerate(self.candidates):
+            here = np.flatnonzero(which == number)
+            if here.size:
+                matrix = functions.lane_function(list(candidate.jacobian))
+                found[:, :, here] = matrix(np.zeros(here.size), state[:, here], p[:, here]).reshape(*found.shape[:2], -1)
+        return found
 
     def of(self, lanes: NDArray[np.intp]) -> LanePoints:
         """Return the points of some lanes."""
         return LanePoints(self.state[:, lanes], self.which[lanes], self.growth[lanes], self.slowest[lanes],
-                          self.jacobian[:, :, lanes], self.candidates, self.complete)
+                          self.candidates, self.complete)
 
     @property
     def extent(self) -> str:
@@ -134,19 +147,17 @@ def _best(system: System, p: Array, offered: Iterable[tuple[Candidate, Array, Fl
     functions, lanes = functions_of(system), p.shape[1]
     state, which = np.full((functions.dimension, lanes), np.nan), np.full(lanes, -1)
     growth, slowest = np.full(lanes, np.inf), np.full(lanes, np.nan)
-    jacobian = np.full((functions.dimension, functions.dimension, lanes), np.nan)
     for number, (candidate, point, known) in enumerate(offered):
         inside = known & np.all(np.isfinite(point), axis=0) & _within(system, point) & ~_ended(system, functions, point, p)
         if not inside.any():
             continue
-        matrix, largest, smallest = _spectrum(system, functions, candidate, point, p, inside)
+        largest, smallest = _spectrum(system, functions, candidate, point, p, inside)
         better = inside & ((which < 0) | (largest < growth))
         state[:, better] = point[:, better]
         which[better] = number
         growth[better] = largest[better]
         slowest[better] = smallest[better]
-        jacobian[:, :, better] = matrix[:, :, better]
-    return LanePoints(state, which, growth, slowest, jacobian, candidates, complete)
+    return LanePoints(state, which, growth, slowest, candidates, complete)
 
 
 def _within(system: System, point: Array) -> Flags:
@@ -173,8 +184,8 @@ def _ended(system: System, functions: Any, point: Array, p: Array) -> Flags:
 
 
 def _spectrum(system: System, functions: Any, candidate: Candidate, point: Array, p: Array, inside: Flags
-              ) -> tuple[Array, Array, Array]:
-    """Jacobians; largest and (in absolute value) smallest real part of the eigenvalues of each lane."""
+              ) -> tuple[Array, Array]:
+    """Largest and (in absolute value) smallest real part of the eigenvalues of each lane."""
     size, lanes = point.shape
     matrix = functions.lane_function(list(candidate.jacobian))(np.zeros(lanes), point, p).reshape(size, size, lanes)
     largest, smallest = np.full(lanes, np.nan), np.full(lanes, np.nan)
@@ -190,7 +201,7 @@ def _spectrum(system: System, functions: Any, candidate: Candidate, point: Array
         # where every state is free nothing grows, and nothing is slow
         largest[usable] = rates.max(axis=0, initial=-np.inf)
         smallest[usable] = np.abs(rates).min(axis=0, initial=np.inf)
-    return matrix, largest, smallest
+    return largest, smallest
 
 
 def _eigenvalues(matrix: Array, blocks: Sequence[Sequence[int]]) -> NDArray[np.complex128]:

@@ -37,6 +37,7 @@ BALANCING = 6             # rounds, each of which leaves a share of what is out 
 CORRECTIONS = 4           # of a state beside a family of rests: and of its member: each leaves a share of the distance
 ALONG = 1e-4              # relative step along a family of rests to the next one
 SIDES = (1e-6, 1.0)       # share of the way from rest to state at which derivatives are taken: the side it comes from
+EXACT = 1e-6              # relative error of the form up to which it is used
 LARGEST_SOLVED = 6        # states up to which Lyapunov's equation is solved as one linear system
 DOUBLINGS = 60            # of the sum that solves it for more states: enough for rates that differ by 2**60
 
@@ -89,10 +90,11 @@ def lanes_at_rest(system: System, state: Array, p: Array, events: Sequence[str] 
     >>> float(found.state[0, 0])
     -1.0
     """
-    functions, lanes = functions_of(system), state.shape[1]
+    lanes = state.shape[1]
     found = LaneRests(np.zeros(lanes, dtype=bool), np.full(state.shape, np.nan), np.full(lanes, np.nan))
-    if not system.autonomous:
+    if not lanes or not system.autonomous:
         return found
+    functions = functions_of(system)
     near = _near_side(system, functions, events)
     with np.errstate(all="ignore"):
         for first in range(0, lanes, BLOCK):
@@ -121,12 +123,14 @@ def falls_at(state: Array, rest: Array, jacobian: Array, p: Array, field: Callab
     time = np.zeros(state.shape[1])
     with np.errstate(all="ignore"):
         away = state - rest
-        form = _form(jacobian.transpose(2, 0, 1))
-        pull = np.einsum("kij,jk->ik", form, away)
+        pull = _pull(jacobian, away)
         wanted = -0.5 * np.sum(away * away, axis=0)
         ahead = 2.0 * np.sum(pull * field(time, state, p), axis=0)
         behind = -2.0 * np.sum(pull * field(time, rest - away, p), axis=0)
-        return np.asarray((ahead <= wanted) & (behind <= wanted))
+        # rates that differ too much for the closed forms show themselves in what the linear flow does
+        linear = 2.0 * np.sum(pull * np.einsum("ijk,jk->ik", jacobian, away), axis=0)
+        known = np.abs(linear - 2.0 * wanted) <= -EXACT * wanted
+        return np.asarray(known & (ahead <= wanted) & (behind <= wanted))
 
 
 # ---- one block of lanes --------------------------------------------------------------------------------------------------
@@ -295,6 +299,49 @@ def _solved(matrix: Array, right: Array) -> Array:
         found = np.full(right.shape, np.nan)
         found[fine] = np.linalg.solve(matrix[fine], right[fine][..., None])[..., 0]
         return found
+
+
+def _pull(jacobian: Array, away: Array) -> Array:
+    """Q z, shape (n, lanes), of the solutions Q of J'Q + QJ = -1, with J of shape (n, n, lanes).
+
+    Q is the integral of exp(J't) exp(Jt), and exp(Jt) a polynomial in J whose coefficients depend on the characteristic
+    polynomial of J alone. For up to three states their integrals have closed forms, ten times as fast as linear systems.
+    """
+    n = len(away)
+    if n > 3:
+        return np.einsum("kij,jk->ik", _form(jacobian.transpose(2, 0, 1)), away)
+    powers = [away]
+    for _ in range(n - 1):
+        powers.append(np.einsum("ijk,jk->ik", jacobian, powers[-1]))
+    weights = (_weights_of_one, _weights_of_two, _weights_of_three)[n - 1](jacobian)
+    found = np.zeros_like(away)
+    for j in reversed(range(n)):
+        found = np.einsum("jik,jk->ik", jacobian, found)
+        for k in range(n):
+            found = found + weights[min(j, k), max(j, k)] * powers[k]
+    return found
+
+
+def _weights_of_one(a: Array) -> dict[tuple[int, int], Array]:
+    return {(0, 0): -0.5 / a[0, 0]}
+
+
+def _weights_of_two(a: Array) -> dict[tuple[int, int], Array]:
+    first = -(a[0, 0] + a[1, 1])
+    last = a[0, 0] * a[1, 1] - a[0, 1] * a[1, 0]
+    return {(0, 0): 0.5 / first + 0.5 * first / last, (0, 1): 0.5 / last, (1, 1): 0.5 / (first * last)}
+
+
+def _weights_of_three(a: Array) -> dict[tuple[int, int], Array]:
+    """Of s**3 + c1 s**2 + c2 s + c3, with the determinant of Hurwitz c1 c2 - c3."""
+    minors = [a[i, i] * a[j, j] - a[i, j] * a[j, i] for i, j in ((0, 1), (0, 2), (1, 2))]
+    c1 = -(a[0, 0] + a[1, 1] + a[2, 2])
+    c2 = minors[0] + minors[1] + minors[2]
+    c3 = -(a[0, 0] * minors[2] - a[0, 1] * (a[1, 0] * a[2, 2] - a[1, 2] * a[2, 0])
+           + a[0, 2] * (a[1, 0] * a[2, 1] - a[1, 1] * a[2, 0]))
+    share = 0.5 / (c3 * (c1 * c2 - c3))
+    return {(0, 0): (c1 * c1 * c3 + c2 * (c1 * c2 - c3)) * share, (0, 1): c1 * c1 * c2 * share, (0, 2): 0.5 / c3,
+            (1, 1): c1 * (c1 * c1 + c2) * share - 0.5 / c3, (1, 2): c1 * c1 * share, (2, 2): c1 * share}
 
 
 def _form(matrix: Array) -> Array:

@@ -16,8 +16,8 @@ ROUNDING, SHARE = 16 * 2.0**-52, 0.01
 STEP = 1e-6  # relative step of the differences that say how much a level changes with each state
 
 
-def begins_beyond(levels: Callable[[Array], Array], state: Array, directions: Array, absolute_tolerance: float
-                  ) -> NDArray[np.bool_]:
+def begins_beyond(levels: Callable[[Array], Array], state: Array, directions: Array, absolute_tolerance: float,
+                  known: Array | None = None) -> NDArray[np.bool_]:
     """Say which events already lie behind a state: on the far side, by more than rounding.
 
     Parameters
@@ -29,6 +29,8 @@ def begins_beyond(levels: Callable[[Array], Array], state: Array, directions: Ar
         -1 falling, 1 rising, 0 both: an event of both directions has no far side.
     absolute_tolerance : float
         Of the integration that would begin here.
+    known : ndarray, shape (events, lanes), optional
+        The levels at the state, where they are known.
 
     Returns
     -------
@@ -41,7 +43,7 @@ def begins_beyond(levels: Callable[[Array], Array], state: Array, directions: Ar
     [[False, True, False]]
     """
     with np.errstate(all="ignore"):
-        value = levels(state)
+        value = levels(state) if known is None else known
         far = np.asarray(directions)[:, None] * value > 0
         if not far.any():
             return np.asarray(far)

@@ -145,3 +145,23 @@ def test_rounding_where_a_state_rests_at_zero_is_not_a_motion():
     left = np.random.default_rng(0).standard_normal((3, 400)) * np.array([[1e-17], [1e-17], [1e-25]])
     found = lanes_at_rest(system, np.array([[0.0], [0.2], [0.0]]) + left, np.empty((0, 400)))
     assert found.proved.all()
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4])
+def test_closed_forms_of_few_states_are_those_of_the_equation(size: int) -> None:
+    g = np.random.default_rng(size)
+    matrix = g.standard_normal((size, size, 50)) - 2 * size * np.eye(size)[:, :, None]
+    away = g.standard_normal((size, 50))
+    expected = np.einsum("kij,jk->ik", lane_rests._form(matrix.transpose(2, 0, 1)), away)
+    np.testing.assert_allclose(lane_rests._pull(matrix, away), expected, rtol=1e-9, atol=1e-12)
+
+
+def test_forms_that_rounding_has_spoilt_are_not_used() -> None:
+    # rates of 1, 1e5 and 1e10: the coefficients of the closed form cancel
+    g = np.random.default_rng(0)
+    turn = np.linalg.qr(g.standard_normal((3, 3)))[0]
+    for ratio, used in ((1e2, True), (1e10, False)):
+        matrix = turn @ np.diag([-1.0, -ratio**0.5, -ratio]) @ turn.T
+        away = 1e-3 * turn[:, :1]
+        kept = falls_at(away, np.zeros((3, 1)), matrix[:, :, None], np.empty((0, 1)), lambda t, y, p, m=matrix: m @ y)
+        assert bool(kept[0]) == used
