@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sympy import Add, Symbol
 
-from dynamics.analysis.ensemble_runs import LARGEST_KERNEL, MOST_STATES
+from dynamics.analysis.ensemble_runs import LARGEST_KERNEL
 from dynamics.compiled.functions import functions_of
 from dynamics.errors import DerivationError, IntegrationError
 from dynamics.symbolic.polynomial import jacobian_matrix
@@ -18,6 +18,7 @@ __all__ = ["CompiledFrames", "compiled_frames"]
 
 Array = NDArray[np.float64]
 LOG = logging.getLogger(__name__)
+MOST_STATES = 32  # with their vectors: the Jacobian of the stiff method grows by every vector
 
 
 class CompiledFrames:

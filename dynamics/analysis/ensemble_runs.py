@@ -30,8 +30,10 @@ Event = str | tuple[str, ...] | None
 LOG = logging.getLogger(__name__)
 ENGINES = ("auto", "kernel", "numpy")
 DIRECTIONS = {"falling": -1, "rising": 1, "both": 0}
-# What is written out as compiled code: so many states and operations of the field compile in about a second.
-MOST_STATES, LARGEST_KERNEL = 32, 1500
+# What is written out as compiled code: the explicit method compiles in 10 ms a state or 0.6 ms an operation, where arrays
+# first derive a Jacobian (2 to 4 s for 60 states). The stiff one has the factors of a dense Jacobian written out, which
+# overtakes the arrays at about 64 states (5 s).
+MOST_STATES, LARGEST_KERNEL = 64, 1500
 
 
 def asked_events(system: System, event: Event) -> tuple[str, ...]:

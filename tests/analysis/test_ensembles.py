@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import dynamics as dy
-from dynamics.analysis.ensemble_runs import EnsembleRun
+from dynamics.analysis.ensemble_runs import MOST_STATES, EnsembleRun
 from dynamics.analysis.ensembles import Ensemble
 from dynamics.compiled.kernels import jit
 from dynamics.errors import IntegrationError, MissingExtraError, SpecificationError
@@ -77,6 +77,14 @@ def test_large_systems_and_missing_libraries_fall_back(core, plane, monkeypatch)
         plane.run("price", 0.08, engine="kernel")
     small = Ensemble(core, {}, 2)
     assert small.run("price", np.array([0.01, 0.19]), duration=30.0).status.tolist()[1] == STATUS["event"]
+
+
+@pytest.mark.parametrize(("count", "compiled"), [(33, True), (MOST_STATES, True), (MOST_STATES + 1, False)])
+def test_compiled_code_is_chosen_up_to_where_its_stiff_method_would_cost_more_than_arrays(count, compiled):
+    names = [f"x{k}" for k in range(count)]
+    ring = dy.System(name="ring", states=dict.fromkeys(names, 0.1), parameters={"a": 1.0},
+                     equations={name: f"a*{names[k - 1]} - {name}" for k, name in enumerate(names)})
+    assert EnsembleRun(ring, (), None, None, False, False).suits_kernel is compiled
 
 
 def test_a_compiler_that_refuses_is_told_and_arrays_are_used(core, monkeypatch, caplog):
