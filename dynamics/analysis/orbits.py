@@ -13,6 +13,7 @@ from dynamics.analysis.process_orbits import process_orbit
 from dynamics.analysis.trajectories import dataset_of
 from dynamics.analysis.trajectory_measures import measures_of_orbit
 from dynamics.analysis.treatability import treat
+from dynamics.analysis.work_budget import check_numbers
 from dynamics.compiled.functions import functions_of
 from dynamics.errors import IntegrationError, SpecificationError
 from dynamics.results import provenance
@@ -27,6 +28,7 @@ __all__ = ["iterate"]
 # leaves so slowly is not lost within an orbit's steps, and exact derivatives of large maps take many seconds.
 SLOWLY = 1.001
 MOST_SCALARS = 24   # above, as for symbolic work, cycles are not looked at
+STEP = 20           # numbers that fit where one state is kept until the orbit is whole
 
 
 def iterate(system: System | Process, steps: int, initial_state: Mapping[str, Any] | None = None,
@@ -72,6 +74,7 @@ def iterate(system: System | Process, steps: int, initial_state: Mapping[str, An
     started = _time.perf_counter()
     if isinstance(steps, bool) or not isinstance(steps, (int, np.integer)) or steps < 0:
         raise SpecificationError(f"steps must be a whole number of at least 0, not {steps!r}")
+    check_numbers(int(steps) * STEP, f"steps: {steps} states of an orbit", "go on from its last state in pieces")
     if not isinstance(system, System):
         if not isinstance(system, Process) or not callable(getattr(system, "step", None)):
             raise SpecificationError(f"iterate needs a System in discrete time or a Process with step(); "

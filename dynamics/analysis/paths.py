@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from dynamics.analysis.dense_paths import Happening, Path
 from dynamics.analysis.field_edges import SHORT, at_an_edge, time_left
 from dynamics.analysis.start_sides import begins_beyond
+from dynamics.analysis.work_budget import PIECE, Work
 from dynamics.compiled.functions import RegimeFunctions, SystemFunctions, functions_of
 from dynamics.errors import IntegrationError, SpecificationError, did_you_mean
 from dynamics.systems import System
@@ -28,7 +29,6 @@ __all__ = ["METHODS", "Happening", "Path", "follow", "raise_for"]
 Array = NDArray[np.float64]
 METHODS = ("LSODA", "RK45", "RK23", "DOP853", "Radau", "BDF")
 DIVERGENCE = 1e15
-MOST_STEPS = 2_000_000
 STALLED, MOST_STALLED = 1e-13, 1000
 MOST_RESTARTS_AT_ONE_TIME = 50
 CRAWL, CRAWLING, MOST_RENEWED = 200, 1e-7, 20  # steps that cover less than this share of the piece: begun anew, so often
@@ -109,6 +109,7 @@ class _Follower:
         path = self.path
         path.times.append(t)
         path.states.append(y)
+        self.work = Work(t, end)
         if not np.all(np.isfinite(self.functions.field(t, y, self.p))):
             path.status, path.message = "invalid_state", f"the equations have no finite value at time {t:g}"
             return path
@@ -124,6 +125,9 @@ class _Follower:
                 return path
             ended, t, y, regime = self._piece(t, end, y, regime)
             if ended:
+                return path
+            if refused := self.work.refused(t, PIECE):
+                path.status, path.message = "step_limit", refused
                 return path
             restarts = restarts + 1 if t - last <= 1e-12 * max(1.0, abs(t)) else 0
             last = t
@@ -275,8 +279,8 @@ class _Follower:
             y_new = y_new.copy()
             self._keep(t, t_new, y_new, solution or (solver.dense_output() if self.dense else None))
             t, y = t_new, y_new
-            if steps > MOST_STEPS:
-                return self._ended("step_limit", f"more than {MOST_STEPS} steps by time {t:g}", t, y, regime)
+            if refused := self.work.refused(t):
+                return self._ended("step_limit", refused, t, y, regime)
         self._count(solver)
         self.span = np.inf
         return t >= end, t, y, regime

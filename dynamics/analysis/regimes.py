@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time as _time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,6 +24,7 @@ from dynamics.analysis.sweep_grid import Filled, ProgressBar, axes_record, fille
 from dynamics.analysis.sweep_points import grid_of
 from dynamics.analysis.sweeps import sweep
 from dynamics.analysis.treatability import treat
+from dynamics.analysis.work_budget import check_numbers
 from dynamics.errors import DerivationError, SpecificationError, did_you_mean
 from dynamics.results import provenance
 from dynamics.results.labelled import labelled
@@ -216,6 +218,9 @@ def _near_borders(plan: Plan, coordinates: Mapping[str, tuple[Array, Mapping[str
     """Regimes from the trajectories of few cells; what eigenvalues and the shock alone decide needs none."""
     axes = {name: values for name, (values, _) in coordinates.items()}
     shape = tuple(values.size for values in axes.values())
+    # besides what is kept, each cell has its two coordinates
+    check_numbers(math.prod(shape) * (2 + len(columns_of(plan))), f"{shape[0]} x {shape[1]} cells",
+                  "take fewer values of an axis")
     cells = {name: grid.reshape(-1) for name, grid in zip(axes, np.meshgrid(*axes.values(), indexing="ij"), strict=True)}
     columns = columns_of(plan)
     arrays = {name: np.full(shape, c.fill, dtype=c.dtype) for name, c in columns.items()}

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from dynamics.analysis.run_arguments import check_engine, check_magnitude, usual_shock
 from dynamics.analysis.single_cells import PATH
 from dynamics.analysis.sweep_cells import FLOW_MEASURES, MAP_MEASURES
+from dynamics.analysis.work_budget import check_length
 from dynamics.compiled.functions import functions_of
 from dynamics.errors import SpecificationError, did_you_mean
 from dynamics.systems import DeclaredProcess, System
@@ -51,6 +52,7 @@ def axis_of(system: Any, name: str, values: Sequence[float], initial_state: Mapp
 
 def finite_axis(where: str, values: Any) -> Array:
     """Return the values of an axis: numbers, all finite, in one dimension."""
+    check_length(values, where)
     try:
         array = np.asarray(values, dtype=float)
     except (TypeError, ValueError):

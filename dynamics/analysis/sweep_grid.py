@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from dynamics.analysis.spreading import spread
 from dynamics.analysis.sweep_cells import Job, Plan, columns_of, compute, one_by_one
+from dynamics.analysis.work_budget import check_numbers
 from dynamics.errors import DataError, IntegrationError, SpecificationError
 from dynamics.results.chunked_store import ChunkedStore, Column, digest, is_chunked, slices_of
 from dynamics.results.identity import differences
@@ -105,6 +106,8 @@ def filled(plan: Plan, coordinates: Coordinates, attributes: Mapping[str, Any], 
     axes = {name: values for name, (values, _) in coordinates.items()}
     shape = tuple(values.size for values in axes.values())
     if store is None:
+        check_numbers(math.prod(shape) * len(columns_of(plan)), f"{' x '.join(map(str, shape))} cells of "
+                      f"{', '.join(columns_of(plan))}", "take fewer values of an axis, or keep the result in store=")
         sink: _Memory | ChunkedStore = _Memory(columns_of(plan), shape, chunk_shape(plan, shape))
     else:
         sink = _store(store, plan, coordinates, shape, attributes)

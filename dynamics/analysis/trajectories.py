@@ -11,6 +11,7 @@ import numpy as np
 from dynamics.analysis.paths import follow, raise_for
 from dynamics.analysis.trajectory_measures import measures_of
 from dynamics.analysis.treatability import treat
+from dynamics.analysis.work_budget import check_length, check_numbers
 from dynamics.compiled.functions import functions_of
 from dynamics.errors import IntegrationError, SpecificationError, did_you_mean
 from dynamics.results import provenance
@@ -83,6 +84,7 @@ def integrate(system: System, duration: float, initial_state: Mapping[str, Any] 
     absolute_tolerance = _positive(absolute_tolerance, "absolute_tolerance")
     functions = functions_of(system)
     start = functions.initial_state(system, initial_state)
+    output = np.empty(0) if times is None else _output_times(times, duration, start.size + len(system.observables))
     path = follow(system, duration, start, method=method, relative_tolerance=relative_tolerance,
                   absolute_tolerance=absolute_tolerance)
     end = path.times[-1]
@@ -90,10 +92,7 @@ def integrate(system: System, duration: float, initial_state: Mapping[str, Any] 
         grid = np.linspace(0.0, end, 1001) if end > 0 else np.array([0.0])
         grid = np.unique(np.concatenate([grid, [h.time for h in path.happenings if h.time <= end]]))
     else:
-        grid = np.asarray(times, dtype=float)
-        if grid.ndim != 1 or np.any(np.diff(grid) < 0) or (grid.size and (grid[0] < 0 or grid[-1] > duration)):
-            raise SpecificationError(f"times must increase and lie within [0, {duration:g}]")
-        grid = grid[grid <= end]
+        grid = output[output <= end]
     attributes = provenance(
         "trajectory", system, initial_state={n: _plain(v) for n, v in functions.split(start).items()}, method=method,
         relative_tolerance=relative_tolerance, absolute_tolerance=absolute_tolerance, duration=duration,
@@ -193,6 +192,21 @@ def dataset_of(system: System, grid: Any, states: Any, happenings: Sequence[tupl
 
 def _plain(value: Any) -> Any:
     return float(value) if np.ndim(value) == 0 else np.asarray(value).tolist()
+
+
+def _output_times(times: Any, duration: float, quantities: int) -> Any:
+    """Return the times at which a trajectory is wanted: increasing, within the duration, and not too many to keep."""
+    check_length(times, "times")
+    try:
+        grid = np.asarray(times, dtype=float)
+    except (TypeError, ValueError):
+        raise SpecificationError(f"times: needs a list of increasing numbers, not {type(times).__name__}") from None
+    check_numbers(grid.size * quantities, f"times: {grid.size} times of {quantities} quantities", "take fewer times")
+    # a comparison with nan is never true, so that nan is none of the increasing ones
+    increasing = grid.ndim == 1 and bool(np.all(np.diff(grid) >= 0))
+    if not increasing or (grid.size and not 0 <= grid[0] <= grid[-1] <= duration):
+        raise SpecificationError(f"times must increase and lie within [0, {duration:g}]")
+    return grid
 
 
 def _continuous(system: Any) -> None:
