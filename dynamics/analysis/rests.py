@@ -243,7 +243,7 @@ class Rests:
             return None
         # the range of the slope and its null space, which span the whole space where zero is a semisimple eigenvalue
         basis = np.column_stack([left[:, : size - free], right[size - free:].T])
-        return basis if np.linalg.cond(basis) < 1 / np.sqrt(NEUTRAL) else None
+        return basis if np.linalg.cond(basis) < 1 / NEUTRAL else None
 
     def _family(self, point: Array, directions: Array, side: Array) -> bool:
         """Whether there are rests along all these directions."""
@@ -271,6 +271,7 @@ class Rests:
         root = np.linalg.cholesky(place.form)
         for way in _directions(size):
             inner = np.linalg.solve(root.T, way)
+            inward, resting = [], []
             for shell in SHELLS:
                 off = shell * radius * inner
                 at = place.rest.state + place.scale * (place.basis[:, :size] @ off)
@@ -278,9 +279,11 @@ class Rests:
                     return False
                 flow = self._field(at)
                 speed = float(2 * off @ place.form @ (place.back @ (flow / place.scale))[:size])
-                # beyond the edge of a deadband everything rests
-                if not speed <= -INWARD * float(off @ off) and np.any(flow != 0):
-                    return False
+                inward.append(speed <= -INWARD * float(off @ off))
+                resting.append(bool(np.all(flow == 0)))
+            # beyond the edge of a deadband everything rests; a single zero is another rest
+            if not (all(inward) or all(resting)):
+                return False
         return True
 
     @staticmethod

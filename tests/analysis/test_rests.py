@@ -83,3 +83,21 @@ def test_indexed_states_and_other_parameters() -> None:
 
 def test_time_that_acts_on_the_field_is_no_rest() -> None:
     assert rest_reached(flow({"x": "-x*(2 + sin(time))"}), np.array([0.0])) is None
+
+
+@pytest.mark.parametrize(("state", "proved"), [(0.81, True), (0.78, False), (1.19, True), (1.21, False), (2.0, False)])
+def test_how_far_a_rest_is_told(state: float, proved: bool) -> None:
+    """At twice the distance d the flow must be a quarter of the linear one: (1 - 2d)(0.7 - 2d) > 0.7/4, d < 0.2031."""
+    assert (rest_reached(BISTABLE, np.array([state])) is not None) == proved
+
+
+@pytest.mark.parametrize(("equity", "proved"), [(1e-9, True), (1e-12, False), (-1e-9, True)])
+def test_how_close_to_an_event_a_rest_is_told(equity: float, proved: bool) -> None:
+    """Rounding of the states comes to 1e-11 of their size."""
+    assert (rest_reached(DEADBAND, np.array([1.0, equity])) is not None) == proved
+
+
+@pytest.mark.parametrize(("slow", "proved"), [(1e-9, True), (1e-11, False)])
+def test_how_slow_a_rest_is_told(slow: float, proved: bool) -> None:
+    system = flow({"x": "-x", "y": "-slow*(y - 1)"}, parameters={"slow": slow})
+    assert (rest_reached(system, np.array([0.0, 1.0])) is not None) == proved
