@@ -106,7 +106,8 @@ def sweep(system: System | Process, over: Mapping[str, Any], measure: str | Sequ
         One dim per axis, and one for axes that share it, whose values are coordinates along it: the measures, ``status``
         (flags), ``end_time``, ``first_event`` (which event ended the trajectory, for flows with terminal events). After
         Ctrl-C the cells that were not computed have the status not_run. ``attrs["fixed_points"]`` as in ``phase_diagram``,
-        where cells start from them.
+        where cells start from them. Of maps, precision_lost: the orbit landed exactly on an unstable cycle, on which only
+        rounding keeps it, so it has no period, and its exponent is that of the steps before.
 
     Raises
     ------

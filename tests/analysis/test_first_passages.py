@@ -15,10 +15,11 @@ from scipy.integrate import quad
 from scipy.optimize import brentq
 from scipy.special import erf
 from scipy.stats import norm
+from sympy import Add, Symbol, sin
 
 import dynamics as dy
 from dynamics.analysis.noisy_paths import follow_paths
-from dynamics.analysis.step_bias import watch_of
+from dynamics.analysis.step_bias import Watch, watch_of
 from dynamics.compiled.noise_steps import stepper_of
 
 FARTHER = 0.5826
@@ -276,6 +277,14 @@ def test_where_nothing_is_watched_beside_the_bias_is_not_known(monkeypatch: pyte
     run = dy.simulate(GAP, 1, 0.01, 100)
     assert run["step_bias_estimate"].isnull().all()
     assert run.attrs["message"].endswith("what steps miss of events and extremes is not known")
+
+
+def test_what_is_too_large_to_be_watched_beside_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dynamics.analysis.noisy_paths.MOST_OPERATIONS", 60)
+    large = Add(*(sin(Symbol("x") + k) for k in range(100)))
+    watch = Watch((0,), (large,), (-large,), ())
+    found = follow_paths(GAP, stepper_of(GAP, "euler_maruyama", np.zeros(1)), np.zeros(1), 0.01, 10, 20, 3, 0, watch=watch)
+    assert (found.engine, found.seen) == ("compiled", None)
 
 
 @pytest.mark.slow
