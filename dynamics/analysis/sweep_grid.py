@@ -45,11 +45,12 @@ SUFFIXES = (".zarr", ".json", ".nc")
 
 @dataclass(frozen=True)
 class Filled:
-    """A result with the number of cells computed now, and of those not run because of a stop."""
+    """A result with the number of cells computed now, of those not run because of a stop, and of damaged chunks found."""
 
     dataset: xr.Dataset
     computed: int
     left: int
+    repaired: int = 0
 
 
 def chunk_shape(plan: Plan, shape: Sequence[int]) -> tuple[int, ...]:
@@ -137,7 +138,7 @@ def filled(plan: Plan, coordinates: Coordinates, attributes: Mapping[str, Any], 
         done = f"{sum(cells) - left} of {sum(cells)} cells were computed"
         kept = f"and are kept in {store}; call again to go on" if store is not None else "and are in the error's 'partial'"
         raise IntegrationError(f"{lost}; {done} {kept}", dataset) from lost.__cause__
-    return Filled(dataset, wanted - left, left)
+    return Filled(dataset, wanted - left, left, len(sink.damaged))
 
 
 def _job(plan: Plan, dims: Mapping[str, Array], points: Points, shape: tuple[int, ...], pieces: Sequence[tuple[slice, ...]],
@@ -170,6 +171,8 @@ def finished(result: Filled, store: Path | None, message: str, seconds: float) -
     ended: dict[str, Any] = {"message": message}
     if result.computed or "wall_time_s" not in result.dataset.attrs:
         ended["wall_time_s"] = seconds
+    if result.repaired:
+        ended["repaired_chunks"] = result.repaired + int(result.dataset.attrs.get("repaired_chunks", 0))
     if store is not None:
         ChunkedStore(store).describe(ended, complete=not result.left)
     return result.dataset.assign_attrs(ended)
@@ -202,6 +205,7 @@ class _Memory:
     """Chunks gathered in arrays."""
 
     def __init__(self, columns: Mapping[str, Column], shape: tuple[int, ...], chunk: tuple[int, ...]) -> None:
+        self.damaged: frozenset[int] = frozenset()
         self.columns, self.pieces = columns, slices_of(shape, chunk)
         self.arrays = {name: np.full(shape, c.fill, dtype=c.dtype) for name, c in columns.items()}
 

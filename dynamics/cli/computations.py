@@ -358,7 +358,10 @@ def _draw_phase_diagram(diagram: Any, path: Path) -> None:
 
 
 def _export(figure: Any, path: Path) -> None:
-    figure.savefig(path, dpi=200, bbox_inches="tight")
+    from dynamics.results.atomic_files import replacing
+
+    with replacing(path) as fresh:
+        figure.savefig(fresh, format=path.suffix.removeprefix(".") or None, dpi=200, bbox_inches="tight")
 
 
 def _files(document: dict[str, Any]) -> None:

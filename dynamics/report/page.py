@@ -14,6 +14,7 @@ from dynamics.report import cascades, diagram, market, pictures, shocks, theory
 from dynamics.report.rendering import render
 from dynamics.report.tables import Table
 from dynamics.results import provenance
+from dynamics.results.atomic_files import write_bytes, write_text
 
 __all__ = ["Findings", "compute", "publish", "write"]
 
@@ -186,13 +187,11 @@ def publish(findings: Findings, directory: str | Path, *, progress: Callable[[st
     page = render(findings, drawn, provenance("report"))
     folder.mkdir(parents=True, exist_ok=True)
     for table in findings.tables:
-        (folder / f"{table.name}.csv").write_text(table.csv, encoding="utf-8", newline="\n")
-        (folder / f"{table.name}.json").write_text(table.json, encoding="utf-8", newline="\n")
+        write_text(folder / f"{table.name}.csv", table.csv)
+        write_text(folder / f"{table.name}.json", table.json)
     for picture in drawn:
-        (folder / f"{picture.name}.png").write_bytes(picture.png)
-    path = folder / "index.html"
-    path.write_text(page, encoding="utf-8", newline="\n")
-    return path
+        write_bytes(folder / f"{picture.name}.png", picture.png)
+    return write_text(folder / "index.html", page)
 
 
 def _folder(directory: str | Path) -> Path:

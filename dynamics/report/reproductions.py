@@ -19,6 +19,7 @@ import dynamics
 from dynamics import papers
 from dynamics.errors import DataError, DynamicsError, SpecificationError, did_you_mean
 from dynamics.results import PUBLISHED, Reproduction, open, provenance, save
+from dynamics.results.atomic_files import write_bytes, write_text
 
 __all__ = ["Run", "reproduce", "table", "verdicts", "write"]
 
@@ -100,14 +101,13 @@ def _done(name: str, run: Run, tell: Callable[[str], None] | None = None) -> Rep
             if tell is not None:
                 tell(f"{name}: figure {figure.name.replace('_', ' ')}")
             try:
-                (run.folder / f"{name}_{figure.name}.png").write_bytes(_drawn(figure, run))
+                write_bytes(run.folder / f"{name}_{figure.name}.png", _drawn(figure, run))
             except DynamicsError as error:
-                (run.folder / f"{name}_{figure.name}.txt").write_text(str(error), encoding="utf-8")
-    # the result comes last and at once: whatever it stands beside is whole
+                write_text(run.folder / f"{name}_{figure.name}.txt", str(error))
+    # the result comes last: whatever it stands beside is whole
     stored = Reproduction(found.paper, found.findings, found.reference, found.kind, found.title,
                           {**found.provenance, "run": run.key(paper), "drawn": run.figures})
-    fresh = save(stored, run.folder / f"{name}.part.json")
-    fresh.replace(run.folder / f"{name}.json")
+    save(stored, run.folder / f"{name}.json")
     return stored
 
 
@@ -182,11 +182,11 @@ def write(found: Iterable[Reproduction], run: Run) -> Path:
     page = environment.get_template("reproductions.html.jinja").render(
         sections=sections, total=_total(done), mode="fast" if run.fast else "full", provenance=provenance("reproductions"))
     path = run.folder / "reproductions.html"
-    path.write_text(page, encoding="utf-8", newline="\n")
+    write_text(path, page)
     found_verdicts = verdicts(done)
     document = json.dumps(found_verdicts, indent=1, ensure_ascii=False) + "\n"
-    (run.folder / "reproductions.json").write_text(document, encoding="utf-8", newline="\n")
-    (run.folder / "reproductions.md").write_text(table(found_verdicts), encoding="utf-8", newline="\n")
+    write_text(run.folder / "reproductions.json", document)
+    write_text(run.folder / "reproductions.md", table(found_verdicts))
     return path
 
 

@@ -98,6 +98,7 @@ class ChunkedStore:
         import zarr
 
         self.path = path
+        self.damaged: set[int] = set()  # chunks found so by ``remaining``
         self._lock = lock or StoreLock(path)
         try:
             self._layout = _Layout.read(path)
@@ -166,6 +167,7 @@ class ChunkedStore:
         except Exception:  # a damaged chunk fails in its decompressor, in many ways
             whole = False
         if not whole:
+            self.damaged.add(number)
             logger.warning("%s: chunk %d is damaged; it is computed again", self.path, number)
         return whole
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dynamics.errors import SpecificationError, did_you_mean
+from dynamics.results.atomic_files import write_text
 from dynamics.results.record import Record
 from dynamics.systems import Reference
 
@@ -279,10 +280,9 @@ class Reproduction(Record):
 
     def write_html(self, path: str | Path) -> Path:
         """Write a page with the table; return its path."""
-        path = Path(path)
-        path.write_text(f"<!DOCTYPE html><html lang='en'><head><meta charset='utf-8'><title>{html.escape(self.paper)}"
-                        f"</title></head><body>{self._repr_html_()}</body></html>", encoding="utf-8", newline="\n")
-        return path
+        title = html.escape(self.paper)
+        head = f"<!DOCTYPE html><html lang='en'><head><meta charset='utf-8'><title>{title}</title></head>"
+        return write_text(path, f"{head}<body>{self._repr_html_()}</body></html>")
 
     @property
     def bibtex(self) -> str:

@@ -125,7 +125,7 @@ def runs(kind: str, folder: Path, count: int) -> list[list]:
     return json.loads(ended.stdout)
 
 
-@pytest.mark.parametrize("count", [3, pytest.param(60, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [2, pytest.param(60, marks=pytest.mark.slow)])
 def test_two_processes_that_start_one_store(tmp_path: Path, count: int) -> None:
     for first, second, again, same in runs("pairs", tmp_path, count):
         for answer in (first, second):
@@ -135,7 +135,7 @@ def test_two_processes_that_start_one_store(tmp_path: Path, count: int) -> None:
         assert same
 
 
-@pytest.mark.parametrize("count", [2, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [1, pytest.param(20, marks=pytest.mark.slow)])
 def test_two_processes_that_start_one_store_for_different_computations(tmp_path: Path, count: int) -> None:
     for first, second, _, _ in runs("others", tmp_path, count):
         answers = (first, second)
@@ -143,7 +143,7 @@ def test_two_processes_that_start_one_store_for_different_computations(tmp_path:
         assert sum("parameter b" in answer for answer in answers) == 1
 
 
-@pytest.mark.parametrize("count", [5, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [4, pytest.param(100, marks=pytest.mark.slow)])
 def test_kills_at_random_moments(tmp_path: Path, count: int) -> None:
     found = runs("kills", tmp_path, count)
     assert all(after == "right" and same for _, after, same in found), found

@@ -156,6 +156,8 @@ def test_a_damaged_chunk_is_found_and_computed_again(tmp_path: Path, small: None
     assert numbers == [[10, 11, 12, 13, 14]]
     assert chunks(store) == wanted
     assert again.drop_attrs().identical(first.drop_attrs())
+    assert again.attrs["repaired_chunks"] == dy.open(store).attrs["repaired_chunks"] == 1
+    assert swept(store).attrs["repaired_chunks"] == 1
 
 
 def test_a_damaged_description_is_one_sentence(tmp_path: Path, small: None) -> None:
