@@ -14,6 +14,7 @@ from random import Random
 from sympy import Abs, Expr, Integer, Max, Min, Mul, Piecewise, Pow, Symbol, exp, log, preorder_traversal, sign
 
 from dynamics.errors import DerivationError
+from dynamics.symbolic.budgets import check_expansion
 from dynamics.symbolic.factors import factored
 from dynamics.symbolic.inversion import Inversion, without_kernels
 from dynamics.symbolic.kernels import Bounds, rational_form, replace_kernels
@@ -133,6 +134,7 @@ def derive(equations: Sequence[Expr], unknowns: Sequence[Symbol], *, bounds: Bou
     given = tuple(expressions.elementary(equation) for equation in equations)
     if any(item.has(Max, Min, Abs, sign, Piecewise) for item in given):
         raise DerivationError("The equations are not smooth; split them into regimes and solve in each of them.")
+    check_expansion(given)
     # a denominator as written may cancel; where it is zero the equation has no value
     assumed = dict.fromkeys(item for item in _denominators(given) if not item.free_symbols & set(unknowns))
     found = [item for system in _alternatives(given, unknowns)

@@ -1,25 +1,30 @@
-"""Exact solutions under a time limit: what is small runs at once, what is large runs where it can be stopped."""
+"""Exact and certified solutions under limits of time and memory: what is small runs at once, what is large runs where it can be stopped."""
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sympy import Add, Expr, S, Symbol, log
+from sympy import Add, Expr, Float, S, Symbol, log
 
 from dynamics.errors import DerivationError
+from dynamics.symbolic.budgets import HERE, OverBudget
 from dynamics.symbolic.elimination import Derivation, Solution, derive
 from dynamics.symbolic.factors import layout
 from dynamics.symbolic.kernels import rational_form
+from dynamics.symbolic.real_solutions import solve_numeric
 from dynamics.symbolic.signs import sign_of
 from dynamics.symbolic.timelimit import size_estimate, with_time_limit
 from dynamics.symbolic.verification import sums_with_a_value
 
-__all__ = ["derivation_in_time", "solutions_in_time"]
+__all__ = ["derivation_in_time", "numeric_in_time", "solutions_in_time"]
 
 SMALL = 400
 SECONDS = 60.0
+HARD = 20.0  # seconds for what degrees say is hard: where a basis takes longer it rarely ends
+MEMORY = 2 * 1024**3  # bytes, of a child process: what algebra needs beyond that it fills without end
 SHORT = 24
 Bounds = dict[Symbol, tuple[Any, Any]]
 
@@ -49,9 +54,42 @@ def derivation_in_time(equations: Sequence[Expr], unknowns: Sequence[Symbol], bo
 @functools.lru_cache(maxsize=64)
 def _in_time(equations: tuple[Expr, ...], unknowns: tuple[Symbol, ...], bounds: tuple[Any, ...]) -> Derivation:
     # closed forms do not depend on parameter values, so fixed points at many of them are derived once
-    if size_estimate(equations) <= SMALL:
+    if size_estimate(equations) > SMALL:
+        return with_time_limit(_solve, equations, unknowns, dict(bounds), seconds=SECONDS, memory=MEMORY)
+    with _without_raw_errors():
         return _solve(equations, unknowns, dict(bounds))
-    return with_time_limit(_solve, equations, unknowns, dict(bounds), seconds=SECONDS)
+
+
+def numeric_in_time(equations: Sequence[Expr], unknowns: Sequence[Symbol]) -> tuple[dict[Symbol, Float], ...]:
+    """Return all real solutions as `solve_numeric` does; where there may be many, from a child process with limits.
+
+    Raises
+    ------
+    DerivationError
+        As `solve_numeric`, and if time or memory is not enough.
+    """
+    try:
+        with _without_raw_errors():
+            return solve_numeric(equations, unknowns, most=HERE)
+    except OverBudget:
+        pass
+    return _numeric_elsewhere(tuple(equations), tuple(unknowns))
+
+
+@functools.lru_cache(maxsize=64)
+def _numeric_elsewhere(equations: tuple[Expr, ...], unknowns: tuple[Symbol, ...]) -> tuple[dict[Symbol, Float], ...]:
+    found: tuple[dict[Symbol, Float], ...] = with_time_limit(solve_numeric, equations, unknowns, seconds=HARD, memory=MEMORY)
+    return found
+
+
+@contextlib.contextmanager
+def _without_raw_errors() -> Iterator[None]:
+    try:
+        yield
+    except MemoryError:
+        raise OverBudget("The algebra needs more memory than there is; search a box numerically.") from None
+    except RecursionError:
+        raise OverBudget("The equations are nested too deeply for the algebra; search a box numerically.") from None
 
 
 def _solve(equations: tuple[Expr, ...], unknowns: tuple[Symbol, ...], bounds: Bounds) -> Derivation:

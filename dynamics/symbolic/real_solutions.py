@@ -8,6 +8,7 @@ from typing import Any
 from sympy import QQ, Dummy, Expr, Float, Poly, Rational, Symbol, groebner
 
 from dynamics.errors import DerivationError
+from dynamics.symbolic.budgets import MOST, check_expansion, check_points
 from dynamics.symbolic.kernels import rational_form
 from dynamics.symbolic.radicals import without_radicals
 from dynamics.symbolic.triangular import Branch, rational_branches
@@ -19,7 +20,8 @@ _ATTEMPTS = 6
 _ZERO = Float("1e-25", _DIGITS)
 
 
-def solve_numeric(equations: Sequence[Expr], unknowns: Sequence[Symbol]) -> tuple[dict[Symbol, Float], ...]:
+def solve_numeric(equations: Sequence[Expr], unknowns: Sequence[Symbol], *, most: int = MOST
+                  ) -> tuple[dict[Symbol, Float], ...]:
     """Return all real solutions of equations with rational coefficients.
 
     Parameters
@@ -28,6 +30,8 @@ def solve_numeric(equations: Sequence[Expr], unknowns: Sequence[Symbol]) -> tupl
         Each is to vanish; rational in the unknowns and in roots (radicals) of rational expressions, without other
         symbols. Floats are taken at their exact value.
     unknowns : sequence of Symbol
+    most : int
+        Complex solutions, by the product of degrees, up to which a Groebner basis is tried.
 
     Returns
     -------
@@ -37,7 +41,8 @@ def solve_numeric(equations: Sequence[Expr], unknowns: Sequence[Symbol]) -> tupl
     Raises
     ------
     DerivationError
-        If the equations are not algebraic in the unknowns, contain other symbols, or have infinitely many solutions.
+        If the equations are not algebraic in the unknowns, contain other symbols, or have infinitely many solutions or too
+        many.
 
     Notes
     -----
@@ -57,6 +62,7 @@ def solve_numeric(equations: Sequence[Expr], unknowns: Sequence[Symbol]) -> tupl
     >>> [(round(float(s[x]), 6), round(float(s[y]), 6)) for s in solve_numeric([x**2 + y**2 - 5, x * y - 2], [x, y])]
     [(-2.0, -1.0), (-1.0, -2.0), (1.0, 2.0), (2.0, 1.0)]
     """
+    check_expansion(equations)
     given, roots = without_radicals(equations, unknowns, numbers=True)
     names = (*unknowns, *roots)
     form = rational_form(given, names)
@@ -75,7 +81,7 @@ def solve_numeric(equations: Sequence[Expr], unknowns: Sequence[Symbol]) -> tupl
     )
     found: list[dict[Symbol, Float]] = []
     for branch in rational_branches(start):
-        for solution in _real_points(branch):
+        for solution in _real_points(branch, most):
             if any(solution[root] < -_ZERO for root in roots):
                 continue  # the other sign of a square root
             ordered = {name: solution[name] for name in unknowns}
@@ -89,13 +95,13 @@ def _same(first: dict[Symbol, Float], second: dict[Symbol, Float]) -> bool:
     return all(abs(first[name] - second[name]) <= limit * (1 + abs(first[name])) for name in first)
 
 
-def _real_points(branch: Branch) -> Iterator[dict[Symbol, Float]]:
+def _real_points(branch: Branch, most: int) -> Iterator[dict[Symbol, Float]]:
     free = [
         name for name in branch.unknowns if not any(item.degree(branch.index(name)) > 0 for item in branch.equations)
     ]
     if free or (branch.unknowns and len(branch.equations) < len(branch.unknowns)):
         raise _infinite(free or list(branch.unknowns))
-    parameter, polynomial, coordinates = _univariate(branch)
+    parameter, polynomial, coordinates = _univariate(branch, most)
     # exact removal of points at which a cleared denominator vanishes
     for condition in branch.nonzero:
         value = _along(branch, condition, coordinates, parameter).rem(polynomial)
@@ -111,7 +117,7 @@ def _infinite(names: Sequence[Symbol]) -> DerivationError:
     )
 
 
-def _univariate(branch: Branch) -> tuple[Symbol, Any, dict[Symbol, Any]]:
+def _univariate(branch: Branch, most: int) -> tuple[Symbol, Any, dict[Symbol, Any]]:
     """A polynomial ``g(t)``, free of squares, and each open unknown as a polynomial in t."""
     names = branch.unknowns
     parameter = Dummy("t")
@@ -123,6 +129,7 @@ def _univariate(branch: Branch) -> tuple[Symbol, Any, dict[Symbol, Any]]:
         for item in branch.equations:
             common = common.gcd(Poly(item.as_expr().xreplace({names[0]: parameter}), parameter, domain=QQ))
         return parameter, common.sqf_part(), {names[0]: variable}
+    check_points([_degree(branch, item) for item in branch.equations], most)
     equations = [item.as_expr() for item in branch.equations]
     radical = False
     for attempt in range(_ATTEMPTS):
@@ -141,6 +148,12 @@ def _univariate(branch: Branch) -> tuple[Symbol, Any, dict[Symbol, Any]]:
             equations += [_minimal(equations, names, name) for name in names]
             radical = True
     raise DerivationError("No linear form separates the solutions; solve numerically in a box.")
+
+
+def _degree(branch: Branch, polynomial: Any) -> int:
+    """Total degree in the open unknowns."""
+    places = [branch.index(name) for name in branch.unknowns]
+    return max(sum(monomial[place] for place in places) for monomial in polynomial.monoms())
 
 
 def _shape(basis: Any, names: Sequence[Symbol], parameter: Symbol) -> tuple[Symbol, Any, dict[Symbol, Any]] | None:

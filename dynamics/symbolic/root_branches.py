@@ -12,6 +12,7 @@ from typing import Any
 from sympy import Abs, Dummy, Expr, Integer, Pow, Rational, Symbol, sign
 
 from dynamics.errors import DerivationError
+from dynamics.symbolic.budgets import check_elimination
 from dynamics.symbolic.factors import factored, layout
 from dynamics.symbolic.kernels import Bounds, RationalForm, composed, powers_of, rationalized
 from dynamics.symbolic.radicals import denested, linear_parameter
@@ -165,6 +166,7 @@ class RootBranches:
         )
         result = [item for item in equations if item.degree(index) <= 0]
         for other in holders[1:]:
+            check_elimination(holders[0], other, index, name.name)
             eliminated = branch.reduced(resultant(branch, holders[0], other, name))
             if eliminated:
                 parts = branch.open_factors(eliminated)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import subprocess
@@ -18,8 +19,11 @@ __all__ = ["size_estimate", "with_time_limit"]
 _CHILD = "from dynamics.symbolic.timelimit import _serve; _serve()"
 
 
-def with_time_limit(function: Callable[..., Any], *arguments: Any, seconds: float) -> Any:
-    """Call a function in a child process and stop it when the time is over.
+_serving = False  # in a child process, whose own limits hold for all that it calls
+
+
+def with_time_limit(function: Callable[..., Any], *arguments: Any, seconds: float, memory: int | None = None) -> Any:
+    """Call a function in a child process and stop it when the time is over, or the memory used up.
 
     Parameters
     ----------
@@ -29,6 +33,8 @@ def with_time_limit(function: Callable[..., Any], *arguments: Any, seconds: floa
         Picklable.
     seconds : float
         Wall time, the start of the child (about half a second, most of it importing SymPy) included.
+    memory : int, optional
+        Bytes of address space, where the platform can limit it (Windows cannot); None: no limit.
 
     Returns
     -------
@@ -38,7 +44,7 @@ def with_time_limit(function: Callable[..., Any], *arguments: Any, seconds: floa
     Raises
     ------
     DerivationError
-        If the time is over, the child died, or function or arguments cannot be sent to it.
+        If time or memory is used up, the child died, or function or arguments cannot be sent to it.
     Exception
         Whatever the function raised.
 
@@ -54,6 +60,8 @@ def with_time_limit(function: Callable[..., Any], *arguments: Any, seconds: floa
     >>> with_time_limit(math.factorial, 5, seconds=60)
     120
     """
+    if _serving:
+        return function(*arguments)
     if getattr(function, "__module__", None) == "__main__":
         raise DerivationError(
             f"{getattr(function, '__name__', function)!s} is defined in the running script or notebook; a child "
@@ -62,7 +70,7 @@ def with_time_limit(function: Callable[..., Any], *arguments: Any, seconds: floa
     if not sys.executable:
         raise DerivationError("There is no Python executable to start a child process with; call without a time limit.")
     try:
-        payload = pickle.dumps((function, arguments))
+        payload = pickle.dumps((function, arguments, memory))
     except (pickle.PicklingError, AttributeError, TypeError, RecursionError) as error:
         raise DerivationError(f"The computation cannot be sent to a child process: {error}.") from error
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(entry or os.getcwd() for entry in sys.path)}
@@ -95,9 +103,13 @@ def with_time_limit(function: Callable[..., Any], *arguments: Any, seconds: floa
     except Exception as error:
         last = errors.decode(errors="replace").strip().splitlines()[-1:] or [f"exit status {child.returncode}"]
         raise DerivationError(f"The child process of the symbolic computation failed: {last[0]}.") from error
-    if not succeeded:
-        raise value
-    return value
+    if succeeded:
+        return value
+    if isinstance(value, MemoryError):
+        size = "there is" if memory is None else f"{memory / 1024**3:.2g} GiB"
+        raise DerivationError(f"The symbolic computation needs more memory than {size} and was stopped. "
+                              "Give numbers for some parameters, or use the numeric route.")
+    raise value
 
 
 def _serve() -> None:
@@ -105,7 +117,10 @@ def _serve() -> None:
     channel = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     # what the function prints must not mix with the answer
     sys.stdout = sys.stderr
-    function, arguments = pickle.load(sys.stdin.buffer)
+    global _serving
+    _serving = True
+    function, arguments, memory = pickle.load(sys.stdin.buffer)
+    _limit(memory)
     outcome: tuple[bool, Any]
     try:
         outcome = (True, function(*arguments))
@@ -120,6 +135,19 @@ def _serve() -> None:
         )
     with channel:
         channel.write(answer)
+
+
+def _limit(memory: int | None) -> None:
+    """Limit the address space of this process, where the platform has such limits."""
+    if memory is None:
+        return
+    try:
+        import resource
+    except ImportError:
+        return
+    _, hardest = resource.getrlimit(resource.RLIMIT_AS)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_AS, (memory, hardest))
 
 
 def size_estimate(expressions: Iterable[Expr]) -> int:

@@ -1,0 +1,108 @@
+"""How much algebra is worth its time and memory: estimates made before the work, and refusals that name them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+from sympy import Add, Expr, Mul, Pow
+
+from dynamics.errors import DerivationError
+
+__all__ = ["EXPANDED", "HERE", "MOST", "RESULTANT", "OverBudget", "check_elimination", "check_expansion", "check_points",
+           "expanded_terms"]
+
+EXPANDED = 50_000  # terms of an expanded equation: some seconds, and nothing closed comes of it
+RESULTANT = 4_000  # terms a resultant may have: above some hundred it takes seconds, and it grows with their square
+HERE = 30  # complex solutions by degrees up to which a Groebner basis takes less than the start of a child process
+MOST = 400  # complex solutions beyond which no basis is finished in a minute
+_HUGE = 10**12  # numbers of terms that need not be told apart
+
+
+class OverBudget(DerivationError):
+    """The algebra would take more than it is worth; nothing is known of what it would have found."""
+
+
+def expanded_terms(expression: Expr) -> int:
+    """Return a bound of the number of terms of an expression when it is multiplied out.
+
+    Functions count as symbols, and denominators as numerators.
+
+    Examples
+    --------
+    >>> from sympy import symbols
+    >>> x, y = symbols("x y")
+    >>> expanded_terms((x + y) ** 2 * (1 + x)), expanded_terms((x + y + 1) ** 40)
+    (6, 861)
+    """
+    if isinstance(expression, Add):
+        return min(_HUGE, sum(expanded_terms(argument) for argument in expression.args))
+    if isinstance(expression, Mul):
+        product = 1
+        for argument in expression.args:
+            product = min(_HUGE, product * expanded_terms(argument))
+        return product
+    if isinstance(expression, Pow) and expression.exp.is_Integer:
+        inner, power = expanded_terms(expression.base), abs(int(expression.exp))
+        if inner == 1:
+            return 1
+        return math.comb(inner + power - 1, power) if inner + power < 10_000 else _HUGE
+    return 1
+
+
+def check_expansion(equations: Iterable[Expr]) -> None:
+    """Refuse equations that are too long when multiplied out.
+
+    Raises
+    ------
+    OverBudget
+    """
+    terms = max((expanded_terms(equation) for equation in equations), default=0)
+    if terms > EXPANDED:
+        raise OverBudget(f"An equation has up to {terms:.2g} terms when it is multiplied out, and at most {EXPANDED} are; "
+                         "search a box numerically, or write it with fewer powers of sums.")
+
+
+def check_elimination(first: Any, second: Any, index: int, name: str) -> None:
+    """Refuse a resultant that may have too many terms.
+
+    Parameters
+    ----------
+    first, second : PolyElement
+    index : int
+        Of the generator that is eliminated.
+    name : str
+
+    Raises
+    ------
+    OverBudget
+    """
+    below, above = (max(item.degree(index), 0) for item in (first, second))
+    products = _power(len(first), above) * _power(len(second), below)
+    monomials = 1
+    for other in range(len(first.ring.gens)):
+        if other != index:
+            highest = above * max(first.degree(other), 0) + below * max(second.degree(other), 0)
+            monomials = min(_HUGE, monomials * (highest + 1))
+    terms = min(products, monomials)
+    if terms > RESULTANT:
+        raise OverBudget(f"Eliminating {name} leads to a polynomial of up to {terms:.2g} terms, and at most {RESULTANT} are "
+                         "worked out. Give numbers for some of the parameters, or search a box numerically.")
+
+
+def check_points(degrees: Iterable[int], most: int) -> None:
+    """Refuse a polynomial system with too many complex solutions, by the product of its degrees (Bezout).
+
+    Raises
+    ------
+    OverBudget
+    """
+    count = math.prod(degrees)
+    if count > most:
+        raise OverBudget(f"The equations have up to {count} complex solutions, and at most {most} are isolated one by one; "
+                         "search a box numerically.")
+
+
+def _power(base: int, exponent: int) -> int:
+    return _HUGE if exponent * math.log10(max(base, 1)) > 12 else base**exponent
