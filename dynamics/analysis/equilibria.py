@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,16 +11,18 @@ from sympy.core.relational import Relational
 
 from dynamics.analysis.families import BORDER, Found, family_kind, merged, nearest_member, real_value
 from dynamics.analysis.linearization import fields_here, fields_of, scalar_system
+from dynamics.analysis.regime_search import searched_regimes
 from dynamics.analysis.special_parameters import solutions_here, undefined
 from dynamics.analysis.treatability import drift_note
 from dynamics.errors import DerivationError, SpecificationError, did_you_mean
 from dynamics.results import FixedPoint, FixedPoints, provenance
-from dynamics.symbolic.elimination import Solution, solve_numeric
-from dynamics.symbolic.exact_solutions import solutions_in_time
+from dynamics.symbolic.budgets import OverBudget
+from dynamics.symbolic.elimination import Solution
+from dynamics.symbolic.exact_solutions import numeric_in_time, solutions_in_time
 from dynamics.symbolic.kernels import rational_form
 from dynamics.symbolic.polynomial import characteristic_polynomial, jacobian_matrix, roots_numeric
 from dynamics.symbolic.radicals import is_radical
-from dynamics.symbolic.regimes import Regime, regime_at, regimes
+from dynamics.symbolic.regimes import Regime
 from dynamics.symbolic.stability import reduce_condition
 from dynamics.symbolic.verification import distinct
 from dynamics.systems import System
@@ -28,6 +31,7 @@ from dynamics.systems.numbers import exact
 __all__ = ["fixed_points", "rest_at"]
 
 NEUTRAL = 1e-11
+PATIENCE = 60.0  # seconds after which the regimes that are left are searched without algebra
 SMALL = 6  # states up to which a characteristic polynomial in the free states is worth its time
 AHEAD = Rational(1, 10**9)  # a member of a family keeps this from terminal events: on one it would have ended
 
@@ -62,7 +66,8 @@ def fixed_points(system: System, parameters: Mapping[str, Any] | None = None,
     ``exactness`` of each point: "exact" (closed form), "certified" (all real roots of exact polynomials at the current
     parameters, isolated, 30 digits) or "numeric" (found from many starts; there may be more). The ``exactness`` of the
     whole, in ``provenance``, is that of the weakest search, so "numeric" says that there may be more. A field with more
-    switches than can be split into regimes is searched in the one where it starts.
+    than 100 regimes is solved in the one where it starts and in those where a search from many starts finds rests; what was
+    not finished is said in ``provenance["note"]``, and shown.
 
     Examples
     --------
@@ -81,8 +86,11 @@ def fixed_points(system: System, parameters: Mapping[str, Any] | None = None,
     bounds = {Symbol(name): part.bounds for name, part in system.parameters.items()}
     fields = fields_here(system)
     found: list[Found] = []
-    parts, methods = _regimes(system, fields, bounds)
+    parts, searched = searched_regimes(system, fields, bounds, limits)
+    methods: set[str] = {"numeric"} if searched else set()
     nowhere: set[str] = set()
+    unfinished: list[str] = []
+    started = time.monotonic()
     for regime in parts:
         without_value = _without_value(system, regime)
         if without_value:
@@ -92,8 +100,11 @@ def fixed_points(system: System, parameters: Mapping[str, Any] | None = None,
             else list(regime.expressions)
         # numbers before derivatives: u**n/u has a value at u = 0 only once n is known
         matrix = jacobian_matrix([e.xreplace(system.exact_parameters) for e in regime.expressions], states)
-        method, solutions = _solutions(system, equations, states, bounds, regime, limits)
+        method, solutions, refusal = _solutions(system, equations, states, bounds, regime, limits,
+                                                  hurry=time.monotonic() - started > PATIENCE)
         methods.add(method)
+        if refusal:
+            unfinished.append(refusal)
         for solution, exactness in solutions:
             item = _point(system, regime, matrix, solution, exactness, bounds, limits)
             if item is not None and (box is None or _in_box(item.point, limits)):
@@ -101,7 +112,7 @@ def fixed_points(system: System, parameters: Mapping[str, Any] | None = None,
     ordered = merged(found, system.exact_parameters, {Symbol(name): part.bounds for name, part in system.states.items()})
     # a regime that was searched may hide points even where none was found
     weakest = _weakest(methods | {p.exactness for p in ordered})
-    notes = [drift_note(system, "fixed_points"), _value_note(nowhere)]
+    notes = [drift_note(system, "fixed_points"), _value_note(nowhere), searched, _budget_note(unfinished, len(parts))]
     return FixedPoints(ordered, provenance("fixed_points", system, exactness=weakest,
                                            note="; ".join(note for note in notes if note) or None))
 
@@ -122,13 +133,11 @@ def _value_note(states: set[str]) -> str:
     return f"at the current parameters the equations of {named} have no value in some regime or in all: nothing rests there"
 
 
-def _regimes(system: System, fields: Sequence[Expr], bounds: dict[Symbol, Any]) -> tuple[tuple[Regime, ...], set[str]]:
-    """All regimes, or the one of the declared initial state at current values where they are too many: ("numeric")."""
-    try:
-        return regimes(fields, bounds), set()
-    except DerivationError:
-        start = {Symbol(name): exact(value, f"states.{name}.initial") for name, value in system.initial_state().items()}
-        return (regime_at(fields, {**system.exact_parameters, **start}, bounds),), {"numeric"}
+def _budget_note(refusals: list[str], regimes: int) -> str:
+    if not refusals:
+        return ""
+    return (f"in {len(refusals)} of {regimes} regime{'s' * (regimes > 1)} the algebra was not finished and a search from many "
+            f"starts took its place, so there may be more rests: {refusals[0]}")
 
 
 def _box(system: System, box: Mapping[str, tuple[float, float]] | None) -> dict[str, tuple[Any, Any]]:
@@ -146,23 +155,23 @@ def _box(system: System, box: Mapping[str, tuple[float, float]] | None) -> dict[
 
 
 def _solutions(system: System, equations: Sequence[Expr], states: Sequence[Symbol], bounds: dict[Symbol, Any],
-               regime: Regime, limits: Mapping[str, tuple[Any, Any]]
-               ) -> tuple[str, list[tuple[Solution, str]]]:
-    """(method, (solution, exactness) of each): exact, else certified at the current parameters, else from many starts.
+               regime: Regime, limits: Mapping[str, tuple[Any, Any]], hurry: bool
+               ) -> tuple[str, list[tuple[Solution, str]], str]:
+    """(method, (solution, exactness) of each, refusal): exact, else certified at the current parameters, else from many
+    starts; the refusal says which budget of the algebra was not enough.
 
     Where algebra does not find all points, those are still exact at which a state that a transcendental function of itself
     moves (indifference of a crowd) rests at its declared initial value.
     """
-    try:
-        closed = solutions_here(equations, states, bounds, system.exact_parameters)
-        return _weakest({exactness for _, exactness in closed}), closed
-    except DerivationError:
-        pass
+    refusal = f"the regimes before took more than {PATIENCE:g} s" if hurry else ""
+    if not hurry:
+        try:
+            return *_algebraic(system, equations, states, bounds), ""
+        except OverBudget as error:
+            refusal = str(error)
+        except DerivationError:
+            pass
     numbers = [e.xreplace(system.exact_parameters) for e in equations]
-    try:
-        return "certified", [(Solution(dict(root)), "certified") for root in solve_numeric(numbers, states)]
-    except DerivationError:
-        pass
     from dynamics.analysis.root_search import search_roots  # SciPy only when algebra fails
 
     rests = _rests_from_the_start(system, equations, states, bounds)
@@ -173,7 +182,24 @@ def _solutions(system: System, equations: Sequence[Expr], states: Sequence[Symbo
     for root in search_roots(numbers, states, [limits[s.name] for s in states], conditions):
         if all(any(abs(root[s] - value) > 1e-8 * (1 + abs(root[s])) for s, value in rest.items()) for rest in at_rest):
             found.append((Solution(root), "numeric"))
-    return "numeric", found
+    return "numeric", found, refusal
+
+
+def _algebraic(system: System, equations: Sequence[Expr], states: Sequence[Symbol], bounds: dict[Symbol, Any]
+               ) -> tuple[str, list[tuple[Solution, str]]]:
+    """(method, (solution, exactness) of each) by algebra, or the reason why there is none."""
+    try:
+        closed = solutions_here(equations, states, bounds, system.exact_parameters)
+        return _weakest({exactness for _, exactness in closed}), closed
+    except DerivationError as error:
+        unfinished = error
+    numbers = [e.xreplace(system.exact_parameters) for e in equations]
+    try:
+        return "certified", [(Solution(dict(root)), "certified") for root in numeric_in_time(numbers, states)]
+    except OverBudget:
+        raise
+    except DerivationError as error:
+        raise unfinished if isinstance(unfinished, OverBudget) else error from None
 
 
 def _rests_from_the_start(system: System, equations: Sequence[Expr], states: Sequence[Symbol], bounds: dict[Symbol, Any]

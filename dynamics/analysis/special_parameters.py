@@ -8,8 +8,8 @@ from typing import Any
 from sympy import Expr, S, Symbol
 
 from dynamics.errors import DerivationError
-from dynamics.symbolic.elimination import Solution, solve_numeric
-from dynamics.symbolic.exact_solutions import derivation_in_time, solutions_in_time
+from dynamics.symbolic.elimination import Solution
+from dynamics.symbolic.exact_solutions import derivation_in_time, numeric_in_time, solutions_in_time
 from dynamics.symbolic.verification import distinct
 
 __all__ = ["solutions_here", "undefined"]
@@ -83,7 +83,7 @@ def _with_numbers(equations: Sequence[Expr], states: Sequence[Symbol]) -> list[S
     try:
         return list(solutions_in_time(equations, states, {}))
     except DerivationError:
-        return [Solution(dict(root)) for root in solve_numeric(equations, states)]
+        return [Solution(dict(root)) for root in numeric_in_time(equations, states)]
 
 
 def _at(solution: Solution, parameters: Mapping[Symbol, Any]) -> Solution | None:

@@ -73,7 +73,8 @@ def numeric_in_time(equations: Sequence[Expr], unknowns: Sequence[Symbol]) -> tu
             return solve_numeric(equations, unknowns, most=HERE)
     except OverBudget:
         pass
-    return _numeric_elsewhere(tuple(equations), tuple(unknowns))
+    with _without_raw_errors():
+        return _numeric_elsewhere(tuple(equations), tuple(unknowns))
 
 
 @functools.lru_cache(maxsize=64)

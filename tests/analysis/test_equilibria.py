@@ -320,13 +320,15 @@ def test_a_field_that_is_nowhere_defined_at_rest_has_no_fixed_point():
     assert len(points) == 0
 
 
-def test_more_switches_than_can_be_split_leave_the_regime_of_the_start():
+def test_more_switches_than_can_be_split_leave_the_regimes_of_the_start_and_of_roots_found():
     kinks = " + ".join(f"max(0, x - {k})" for k in range(1, 12))
     system = dy.System(name="kinks", states={"x": 0}, parameters={"a": 1}, equations={"x": f"a - 2*x + {kinks}"})
     points = dy.fixed_points(system)
-    assert [(str(p.state["x"]), p.stability, p.exactness) for p in points] == [("a/2", "stable", "exact")]
     # x = 9/2 rests as well, in another regime: 1 - 9 + 3.5 + 2.5 + 1.5 + 0.5 = 0
+    assert [(p.values["x"], p.stability, p.exactness) for p in points] == [
+        (0.5, "stable", "exact"), (4.5, "unstable", "exact")]
     assert points.provenance["exactness"] == "numeric"
+    assert "there may be more" in repr(points)
 
 
 @pytest.mark.slow  # five seconds
@@ -340,3 +342,66 @@ def test_a_composition_with_twelve_regimes_has_the_ordinary_point_and_no_other_a
                                "premium": 0}
     assert len(points) == 8
     assert points.provenance["exactness"] == "numeric"
+
+
+# ---- more algebra than is worth its time and memory ---------------------------------------------------------------------
+
+def coupled_accounts(count: int) -> dy.System:
+    """Accounts that sell into one price where their equity is short, each with three regimes."""
+    each = range(1, count + 1)
+    sold = {f"sold{i}": f"5*min(1, max(0, 1 - (1 - d{i}*exp(-x)/h{i})/m))*h{i}" for i in each}
+    return dy.System(
+        name="accounts", states={"x": 0, **{f"h{i}": 1 for i in each}, **{f"d{i}": 0.5 + 0.05 * i for i in each}},
+        parameters={"a": dy.Parameter(0.2, "1", (0, None)), "m": dy.Parameter(0.1, "1", (0, 1))}, definitions=sold,
+        equations={**{f"h{i}": f"-sold{i}" for i in each}, **{f"d{i}": f"-exp(x)*sold{i}" for i in each},
+                   "x": f"-x - a*({' + '.join(sold)})"})
+
+
+@pytest.mark.parametrize("count", [2, 3, pytest.param(5, marks=pytest.mark.slow)])
+def test_coupled_accounts_rest_wherever_none_is_short(count):
+    points = dy.fixed_points(coupled_accounts(count))
+    (family,) = points
+    assert set(family.free) == {f"{name}{i}" for name in "hd" for i in range(1, count + 1)}
+    assert family.admissible
+    assert (family.state["x"], family.stability) == (0, "stable")
+    # three regimes of each account, more than are solved where there are five
+    assert points.provenance["exactness"] == ("exact" if 3**count <= 100 else "numeric")
+    assert ("there may be more" in repr(points)) is (3**count > 100)
+
+
+@pytest.mark.slow
+def test_high_powers_in_two_states_are_refused_by_a_named_budget():
+    system = flow({"x": "(a*x + b*y + c)**9 - x*max(y, 0)", "y": "(d*x - f*y + a)**7 - y"},
+                  {"a": 0.7, "b": 1.3, "c": 0.4, "d": 0.9, "f": 0.2})
+    points = dy.fixed_points(system)
+    assert points.provenance["exactness"] == "numeric"
+    assert "the algebra was not finished" in repr(points)
+    for point in points:
+        x, y = point.values["x"], point.values["y"]
+        inside = y if point.regime and next(iter(point.regime.values())) else 0
+        assert (0.7 * x + 1.3 * y + 0.4) ** 9 - x * inside == pytest.approx(0, abs=1e-9)
+        assert (0.9 * x - 0.2 * y + 0.7) ** 7 - y == pytest.approx(0, abs=1e-9)
+
+
+def test_when_patience_is_over_the_regimes_left_are_searched_and_said(monkeypatch):
+    system = flow({"x": "a - x + 3*max(0, x - 2)"}, {"a": 1})
+    expected = sorted(p.values["x"] for p in dy.fixed_points(system))
+    monkeypatch.setattr("dynamics.analysis.equilibria.PATIENCE", -1.0)
+    hurried = dy.fixed_points(system)
+    assert sorted(p.values["x"] for p in hurried) == pytest.approx(expected, rel=1e-12)
+    assert hurried.provenance["exactness"] == "numeric"
+    assert "in 2 of 2 regimes the algebra was not finished" in repr(hurried)
+
+
+def test_memory_that_is_not_there_is_no_error_of_its_own(monkeypatch):
+    def exhausted(*_, **__):
+        raise MemoryError
+
+    from dynamics.symbolic import exact_solutions
+
+    monkeypatch.setattr(exact_solutions, "derive", exhausted)
+    monkeypatch.setattr(exact_solutions, "solve_numeric", exhausted)
+    points = dy.fixed_points(flow({"x": "a*x - x**3 + 1/7"}, {"a": 1}))
+    assert points.provenance["exactness"] == "numeric"
+    assert "needs more memory" in repr(points)
+    assert len(points) == 3
