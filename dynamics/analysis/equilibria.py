@@ -16,7 +16,7 @@ from dynamics.analysis.special_parameters import solutions_here, undefined
 from dynamics.analysis.treatability import drift_note
 from dynamics.errors import DerivationError, SpecificationError, did_you_mean
 from dynamics.results import FixedPoint, FixedPoints, provenance
-from dynamics.symbolic.budgets import OverBudget
+from dynamics.symbolic.budgets import BudgetError
 from dynamics.symbolic.elimination import Solution
 from dynamics.symbolic.exact_solutions import numeric_in_time, solutions_in_time
 from dynamics.symbolic.kernels import rational_form
@@ -136,8 +136,8 @@ def _value_note(states: set[str]) -> str:
 def _budget_note(refusals: list[str], regimes: int) -> str:
     if not refusals:
         return ""
-    return (f"in {len(refusals)} of {regimes} regime{'s' * (regimes > 1)} the algebra was not finished and a search from many "
-            f"starts took its place, so there may be more rests: {refusals[0]}")
+    return (f"in {len(refusals)} of {regimes} regime{'s' * (regimes > 1)} the algebra was not finished and a search from "
+            f"many starts took its place, so there may be more rests: {refusals[0]}")
 
 
 def _box(system: System, box: Mapping[str, tuple[float, float]] | None) -> dict[str, tuple[Any, Any]]:
@@ -167,7 +167,7 @@ def _solutions(system: System, equations: Sequence[Expr], states: Sequence[Symbo
     if not hurry:
         try:
             return *_algebraic(system, equations, states, bounds), ""
-        except OverBudget as error:
+        except BudgetError as error:
             refusal = str(error)
         except DerivationError:
             pass
@@ -196,10 +196,10 @@ def _algebraic(system: System, equations: Sequence[Expr], states: Sequence[Symbo
     numbers = [e.xreplace(system.exact_parameters) for e in equations]
     try:
         return "certified", [(Solution(dict(root)), "certified") for root in numeric_in_time(numbers, states)]
-    except OverBudget:
+    except BudgetError:
         raise
     except DerivationError as error:
-        raise unfinished if isinstance(unfinished, OverBudget) else error from None
+        raise unfinished if isinstance(unfinished, BudgetError) else error from None
 
 
 def _rests_from_the_start(system: System, equations: Sequence[Expr], states: Sequence[Symbol], bounds: dict[Symbol, Any]

@@ -10,7 +10,7 @@ from sympy import Add, Expr, Mul, Pow
 
 from dynamics.errors import DerivationError
 
-__all__ = ["EXPANDED", "HERE", "MOST", "RESULTANT", "OverBudget", "check_elimination", "check_expansion", "check_points",
+__all__ = ["EXPANDED", "HERE", "MOST", "RESULTANT", "BudgetError", "check_elimination", "check_expansion", "check_points",
            "expanded_terms"]
 
 EXPANDED = 50_000  # terms of an expanded equation: some seconds, and nothing closed comes of it
@@ -20,7 +20,7 @@ MOST = 400  # complex solutions beyond which no basis is finished in a minute
 _HUGE = 10**12  # numbers of terms that need not be told apart
 
 
-class OverBudget(DerivationError):
+class BudgetError(DerivationError):
     """The algebra would take more than it is worth; nothing is known of what it would have found."""
 
 
@@ -56,11 +56,11 @@ def check_expansion(equations: Iterable[Expr]) -> None:
 
     Raises
     ------
-    OverBudget
+    BudgetError
     """
     terms = max((expanded_terms(equation) for equation in equations), default=0)
     if terms > EXPANDED:
-        raise OverBudget(f"An equation has up to {terms:.2g} terms when it is multiplied out, and at most {EXPANDED} are; "
+        raise BudgetError(f"An equation has up to {terms:.2g} terms when it is multiplied out, and at most {EXPANDED} are; "
                          "search a box numerically, or write it with fewer powers of sums.")
 
 
@@ -76,7 +76,7 @@ def check_elimination(first: Any, second: Any, index: int, name: str) -> None:
 
     Raises
     ------
-    OverBudget
+    BudgetError
     """
     below, above = (max(item.degree(index), 0) for item in (first, second))
     products = _power(len(first), above) * _power(len(second), below)
@@ -87,7 +87,7 @@ def check_elimination(first: Any, second: Any, index: int, name: str) -> None:
             monomials = min(_HUGE, monomials * (highest + 1))
     terms = min(products, monomials)
     if terms > RESULTANT:
-        raise OverBudget(f"Eliminating {name} leads to a polynomial of up to {terms:.2g} terms, and at most {RESULTANT} are "
+        raise BudgetError(f"Eliminating {name} leads to a polynomial of up to {terms:.2g} terms, and at most {RESULTANT} are "
                          "worked out. Give numbers for some of the parameters, or search a box numerically.")
 
 
@@ -96,11 +96,11 @@ def check_points(degrees: Iterable[int], most: int) -> None:
 
     Raises
     ------
-    OverBudget
+    BudgetError
     """
     count = math.prod(degrees)
     if count > most:
-        raise OverBudget(f"The equations have up to {count} complex solutions, and at most {most} are isolated one by one; "
+        raise BudgetError(f"The equations have up to {count} complex solutions, and at most {most} are isolated one by one; "
                          "search a box numerically.")
 
 

@@ -1,4 +1,4 @@
-"""Exact and certified solutions under limits of time and memory: what is small runs at once, what is large runs where it can be stopped."""
+"""Solutions under limits of time and memory: what is small runs at once, what is large runs where it can be stopped."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from sympy import Add, Expr, Float, S, Symbol, log
 
 from dynamics.errors import DerivationError
-from dynamics.symbolic.budgets import HERE, OverBudget
+from dynamics.symbolic.budgets import HERE, BudgetError
 from dynamics.symbolic.elimination import Derivation, Solution, derive
 from dynamics.symbolic.factors import layout
 from dynamics.symbolic.kernels import rational_form
@@ -71,7 +71,7 @@ def numeric_in_time(equations: Sequence[Expr], unknowns: Sequence[Symbol]) -> tu
     try:
         with _without_raw_errors():
             return solve_numeric(equations, unknowns, most=HERE)
-    except OverBudget:
+    except BudgetError:
         pass
     with _without_raw_errors():
         return _numeric_elsewhere(tuple(equations), tuple(unknowns))
@@ -88,9 +88,9 @@ def _without_raw_errors() -> Iterator[None]:
     try:
         yield
     except MemoryError:
-        raise OverBudget("The algebra needs more memory than there is; search a box numerically.") from None
+        raise BudgetError("The algebra needs more memory than there is; search a box numerically.") from None
     except RecursionError:
-        raise OverBudget("The equations are nested too deeply for the algebra; search a box numerically.") from None
+        raise BudgetError("The equations are nested too deeply for the algebra; search a box numerically.") from None
 
 
 def _solve(equations: tuple[Expr, ...], unknowns: tuple[Symbol, ...], bounds: Bounds) -> Derivation:

@@ -13,7 +13,7 @@ from typing import Any
 from sympy import Expr, preorder_traversal
 
 from dynamics.errors import DerivationError
-from dynamics.symbolic.budgets import OverBudget
+from dynamics.symbolic.budgets import BudgetError
 
 __all__ = ["size_estimate", "with_time_limit"]
 
@@ -92,7 +92,7 @@ def with_time_limit(function: Callable[..., Any], *arguments: Any, seconds: floa
             output, errors = child.communicate(payload, timeout=seconds)
         except subprocess.TimeoutExpired:
             child.kill()
-            raise OverBudget(
+            raise BudgetError(
                 f"The symbolic computation did not finish within {seconds:g} s and was stopped. "
                 "Give numbers for some parameters, allow more time, or use the numeric route."
             ) from None
@@ -103,12 +103,12 @@ def with_time_limit(function: Callable[..., Any], *arguments: Any, seconds: floa
         succeeded, value = pickle.loads(output)
     except Exception as error:
         last = errors.decode(errors="replace").strip().splitlines()[-1:] or [f"exit status {child.returncode}"]
-        raise OverBudget(f"The child process of the symbolic computation failed: {last[0]}.") from error
+        raise BudgetError(f"The child process of the symbolic computation failed: {last[0]}.") from error
     if succeeded:
         return value
     if isinstance(value, MemoryError):
         size = "there is" if memory is None else f"{memory / 1024**3:.2g} GiB"
-        raise OverBudget(f"The symbolic computation needs more memory than {size} and was stopped. "
+        raise BudgetError(f"The symbolic computation needs more memory than {size} and was stopped. "
                          "Give numbers for some parameters, or use the numeric route.")
     raise value
 
