@@ -61,7 +61,7 @@ def check_expansion(equations: Iterable[Expr]) -> None:
     terms = max((expanded_terms(equation) for equation in equations), default=0)
     if terms > EXPANDED:
         raise BudgetError(f"An equation has up to {terms:.2g} terms when it is multiplied out, and at most {EXPANDED} are; "
-                         "search a box numerically, or write it with fewer powers of sums.")
+                          "search a box numerically, or write it with fewer powers of sums.")
 
 
 def check_elimination(first: Any, second: Any, index: int, name: str) -> None:
@@ -87,8 +87,8 @@ def check_elimination(first: Any, second: Any, index: int, name: str) -> None:
             monomials = min(_HUGE, monomials * (highest + 1))
     terms = min(products, monomials)
     if terms > RESULTANT:
-        raise BudgetError(f"Eliminating {name} leads to a polynomial of up to {terms:.2g} terms, and at most {RESULTANT} are "
-                         "worked out. Give numbers for some of the parameters, or search a box numerically.")
+        raise BudgetError(f"Eliminating {name} leads to a polynomial of up to {terms:.2g} terms, and at most {RESULTANT} "
+                          "are worked out. Give numbers for some of the parameters, or search a box numerically.")
 
 
 def check_points(degrees: Iterable[int], most: int) -> None:
@@ -101,7 +101,7 @@ def check_points(degrees: Iterable[int], most: int) -> None:
     count = math.prod(degrees)
     if count > most:
         raise BudgetError(f"The equations have up to {count} complex solutions, and at most {most} are isolated one by one; "
-                         "search a box numerically.")
+                          "search a box numerically.")
 
 
 def _power(base: int, exponent: int) -> int:

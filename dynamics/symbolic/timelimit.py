@@ -109,7 +109,7 @@ def with_time_limit(function: Callable[..., Any], *arguments: Any, seconds: floa
     if isinstance(value, MemoryError):
         size = "there is" if memory is None else f"{memory / 1024**3:.2g} GiB"
         raise BudgetError(f"The symbolic computation needs more memory than {size} and was stopped. "
-                         "Give numbers for some parameters, or use the numeric route.")
+                          "Give numbers for some parameters, or use the numeric route.")
     raise value
 
 
