@@ -4,10 +4,17 @@ import numpy as np
 import pytest
 from sympy import Eq, Heaviside, Integer, Max, Min, Ne, Piecewise, Rational, Symbol, sign
 
+import dynamics as dy
+from dynamics.analysis.lane_orbits import attractors_of
+from dynamics.analysis.noisy_paths import follow_paths
+from dynamics.compiled.functions import functions_of
+from dynamics.compiled.kernels.agents import agent_field
 from dynamics.compiled.kernels.flows import FlowProblem, integrate_flows
 from dynamics.compiled.kernels.map_code import MapProblem
 from dynamics.compiled.kernels.maps import iterate_maps
 from dynamics.compiled.lanes import LaneStatus
+from dynamics.compiled.noise_equations import METHODS
+from dynamics.compiled.noise_steps import stepper_of
 
 X, V, Y, P = (Symbol(n) for n in ("x", "v", "y", "p"))
 TIGHT = {"relative_tolerance": 1e-9, "absolute_tolerance": 1e-11}
@@ -150,3 +157,49 @@ def test_maps(relation, holds):
     problem = MapProblem((X, Y), (P,), (Max(0, X - 1), Y + rates(relation(X)) + sign(X) + rates(relation(P))))
     ends = iterate_maps(problem, [0.0, 0.0], [[0.0, -0.0]], 10, lyapunov=False, longest_period=0)
     assert ends.final_state[1].tolist() == [10 * (2.0 if holds else 6.0)] * 2
+
+
+# ---- maps, paths with noise, agents ---------------------------------------------------------------------------------------
+
+RELATIONS = ("<=", "<", ">=", ">")
+HOLDS = {"<=": True, "<": False, ">=": True, ">": False}
+every_text = pytest.mark.parametrize("relation", RELATIONS)
+BORDERS = ("w {} 0", "max(0, w) {} 0", "n {} 0", "min(0, ramp(x) + 1) {} 0", "abs(w) {} 0")
+TERMS = " + ".join(f"(1 if {condition} else 3)" for condition in BORDERS) + " + sign(w)"
+
+
+def total_rate(relation):
+    """Of five conditions on zero, and a sign that is zero."""
+    return 5.0 if HOLDS[relation] else 15.0
+
+
+@every_text
+@pytest.mark.parametrize("engine", ["kernel", "numpy"])
+def test_orbits_of_maps(relation, engine):
+    system = dy.System(name="count", time="discrete", states={"x": 0.0, "w": 0.0}, parameters={"n": 0.0},
+                       equations={"x": "x/2 + " + TERMS.replace("{}", relation), "w": "-w"})
+    ends = attractors_of(system, np.array([[0.0, -0.0]]), np.zeros((2, 2)), 100, 100, engine=engine)
+    assert np.allclose(ends.final_state[0], 2 * total_rate(relation), rtol=1e-12)
+
+
+@every_text
+@pytest.mark.parametrize("engine", ["compiled", "arrays"])
+def test_paths_with_noise(relation, engine):
+    system = dy.System(name="drift", states={"x": 0.0, "w": 0.0}, parameters={"n": 0.0},
+                       equations={"x": TERMS.replace("{}", relation), "w": "-w"}, noise={"news": {"w": "w"}})
+    start = functions_of(system).initial_state(system)
+    for method in METHODS:
+        found = follow_paths(system, stepper_of(system, method, start), start, 1 / 64, 64, 5, 1, 0, engine)
+        assert found.engine == engine
+        assert np.allclose(found.final[0], total_rate(relation), rtol=1e-12)
+
+
+@every_text
+def test_agents(relation):
+    system = dy.System(name="crowd", indices={"agent": 11}, states={"x": dy.State(0.0, over="agent"), "w": dy.State(
+        0.0, over="agent")}, parameters={"n": 0.0}, equations={"x": TERMS.replace("{}", relation), "w": "-w"})
+    arrays = functions_of(system)
+    for zero in (0.0, -0.0):
+        state = np.full(22, zero)
+        for field in (agent_field(system), arrays.field):
+            assert np.array_equal(field(0.0, state, arrays.parameters(system))[:11], np.full(11, total_rate(relation)))
