@@ -23,7 +23,8 @@ from dynamics.errors import DerivationError, IntegrationError, MissingExtraError
 from dynamics.symbolic.polynomial import jacobian_matrix
 from dynamics.systems import TIME, System
 
-__all__ = ["DIRECTIONS", "ENGINES", "EnsembleRun", "Event", "Lanes", "asked_events", "ensemble_run", "watched_events"]
+__all__ = ["DIRECTIONS", "ENGINES", "MAX_STEPS", "EnsembleRun", "Event", "Lanes", "asked_events", "ensemble_run",
+           "watched_events"]
 
 Array = NDArray[np.float64]
 Event = str | tuple[str, ...] | None
@@ -34,6 +35,7 @@ DIRECTIONS = {"falling": -1, "rising": 1, "both": 0}
 # first derive a Jacobian (2 to 4 s for 60 states). The stiff one has the factors of a dense Jacobian written out, which
 # overtakes the arrays at about 64 states (5 s).
 MOST_STATES, LARGEST_KERNEL = 64, 1500
+MAX_STEPS = 100_000  # of a trajectory, unless a caller says otherwise
 
 
 def asked_events(system: System, event: Event) -> tuple[str, ...]:
@@ -66,6 +68,8 @@ class Lanes:
     engine : {"auto", "kernel", "numpy"}
     threads : int, optional
     progress : callable, optional
+    max_steps : int
+        Accepted and rejected steps of a trajectory together.
     """
 
     state: Array
@@ -79,6 +83,7 @@ class Lanes:
     engine: str = "auto"
     threads: int | None = None
     progress: Callable[[int, int], None] | None = None
+    max_steps: int = MAX_STEPS
 
 
 class EnsembleRun:
@@ -190,7 +195,7 @@ class EnsembleRun:
             rows.append(np.stack([lanes.low, lanes.high], axis=1).reshape(2 * self.size, -1))
         return integrate_flows(self.problem, lanes.state, np.concatenate(rows), lanes.ramp + lanes.duration,
                                relative_tolerance=lanes.relative_tolerance, absolute_tolerance=lanes.absolute_tolerance,
-                               threads=lanes.threads, progress=lanes.progress)
+                               threads=lanes.threads, progress=lanes.progress, max_steps=lanes.max_steps)
 
     # ---- by arrays --------------------------------------------------------------------------------------------------
 
@@ -216,7 +221,7 @@ class EnsembleRun:
     def _arrays(self, lanes: Lanes) -> LaneResult:
         problem = self._lane_problem
         full = np.concatenate([lanes.parameters, lanes.low, lanes.high])
-        options: dict[str, Any] = {"relative_tolerance": lanes.relative_tolerance,
+        options: dict[str, Any] = {"relative_tolerance": lanes.relative_tolerance, "max_steps": lanes.max_steps,
                                    "absolute_tolerance": lanes.absolute_tolerance}
         if not lanes.ramp:
             return integrate_lanes(problem, lanes.state, full, lanes.duration, progress=lanes.progress, **options)

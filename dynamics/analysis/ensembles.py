@@ -9,7 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dynamics.analysis.ensemble_runs import DIRECTIONS, EnsembleRun, Event, Lanes, asked_events, ensemble_run, watched_events
+from dynamics.analysis.ensemble_runs import (
+    DIRECTIONS,
+    MAX_STEPS,
+    EnsembleRun,
+    Event,
+    Lanes,
+    asked_events,
+    ensemble_run,
+    watched_events,
+)
 from dynamics.analysis.field_edges import events_at_edges
 from dynamics.analysis.lane_points import LanePoints, followed_points, lane_points
 from dynamics.analysis.lane_rests import falls_at, lanes_at_rest
@@ -152,7 +161,7 @@ class Ensemble:
             duration: Any = None, measures: Sequence[str] = (), relative_tolerance: float = 1e-6,
             absolute_tolerance: float = 1e-9, lanes: NDArray[np.intp] | None = None,
             extremes: bool = False, settle: bool = True, progress: Callable[[int, int], None] | None = None,
-            engine: str = "auto", threads: int | None = None) -> Outcome:
+            engine: str = "auto", threads: int | None = None, max_steps: int = MAX_STEPS) -> Outcome:
         """Run every lane (or those in ``lanes``) after a shock of its own magnitude.
 
         ``event`` names the event, or the events, asked for; None: every terminal one. Every terminal event ends a
@@ -169,7 +178,8 @@ class Ensemble:
             return self.subset(lanes).run(shock, np.asarray(magnitude), event=event, ramp=ramp, duration=duration,
                                            measures=measures, relative_tolerance=relative_tolerance,
                                            absolute_tolerance=absolute_tolerance, extremes=extremes,
-                                           settle=settle, progress=progress, engine=engine, threads=threads)
+                                           settle=settle, progress=progress, engine=engine, threads=threads,
+                                           max_steps=max_steps)
         magnitude = np.broadcast_to(np.asarray(magnitude, dtype=float), (self.lanes,))
         timed = duration is not None
         duration = np.broadcast_to(duration, (self.lanes,)) if timed else self.durations(relative_tolerance)
@@ -189,7 +199,7 @@ class Ensemble:
             work = ensemble_run(self.system, tuple(measures), asked, shock if ramp else None, extremes, settle)
             lanes_run = self._lanes(work, running, state, magnitude, ramp, duration)
             lanes_run = replace(lanes_run, relative_tolerance=relative_tolerance, engine=engine, threads=threads,
-                                absolute_tolerance=absolute_tolerance, progress=progress)
+                                absolute_tolerance=absolute_tolerance, progress=progress, max_steps=max_steps)
             result = work.run(lanes_run)
             codes, ended_by = _codes(work, result, lanes_run.parameters)
             if settle:

@@ -31,6 +31,7 @@ LONGEST = 1e6  # time units: the longest first look that a slow rate asks for; l
 FURTHER = 10.0  # each later look is that much longer than the one before
 FARTHEST = 1e15  # time units beyond which steps are no longer told from one another
 WORK = 20_000  # steps of a trajectory, at the tolerance of a scan, spent on one shock before it counts as undecided
+MOST_STEPS = 500_000  # of a look, however long: a thousand turns around a point close to a Hopf bifurcation
 ORDER = 5  # of the methods of lanes: how steps grow with accuracy, so that a shock is followed as far at any
 
 
@@ -123,7 +124,7 @@ class LaneFates:
         ending, status = np.full(lanes.size, UNDECIDED), np.zeros(lanes.size, dtype=np.int64)
         open_, length = np.arange(lanes.size), self.length[lanes]
         while open_.size:
-            options: dict[str, Any] = {**accuracy, **self.engine}
+            options: dict[str, Any] = {**accuracy, **self.engine, "max_steps": MOST_STEPS}
             outcome = self.ensemble.run(self.shock, magnitudes[open_], event=self.asked, ramp=self.ramp,
                                         lanes=lanes[open_], duration=length[open_], **options)
             status[open_] = outcome.status

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from dynamics.analysis.linearization import needs_equations
 from dynamics.analysis.path_fates import TIGHT, PathFates
 from dynamics.analysis.run_arguments import check_events
-from dynamics.analysis.shock_fates import UNDECIDED, WORK, LaneFates
+from dynamics.analysis.shock_fates import UNDECIDED, LaneFates
 from dynamics.analysis.threshold_search import LARGEST_TRIED, OUTCOMES, ROUGH, E, S, Search, ThresholdSearch, U
 from dynamics.analysis.trajectory_measures import measures_of
 from dynamics.analysis.treatability import treat
@@ -54,7 +54,7 @@ def cascade_threshold(system: System, shock: str = "price", event: str | Sequenc
     bracket : (float, float), optional
         Magnitudes to search between; None: from 0 to the shock that causes the event at once.
     duration : float, optional
-        Time after the shock, a hard end: what is not proved by then is undecided. None: as long as ``WORK`` steps of a
+        Time after the shock, a hard end: what is not proved by then is undecided. None: as long as some 20 000 steps of a
         trajectory reach, however slow the system is; the first look comes after max(200, ln(1/tolerance)/|slowest rate|).
     tolerance : float
         Width of the final bracket.
@@ -286,7 +286,7 @@ class _Single:
     def _open(self, found: Search) -> str:
         """What was not decided, and where."""
         undecided, broken = int(found.undecided[0]), int(found.broken[0])
-        limit = f"a time of {self.hard_end:g}" if self.hard_end is not None else f"{WORK} steps"
+        limit = f"a time of {self.hard_end:g}" if self.hard_end is not None else "the work that one shock is given"
         parts = []
         if undecided > broken:
             parts.append(f"{undecided - broken} runs had not settled within {limit}")

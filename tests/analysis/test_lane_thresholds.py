@@ -65,6 +65,15 @@ def test_cells_that_have_no_threshold_say_so() -> None:
     assert np.isnan(none["threshold"].values[0])
 
 
+def test_a_thousand_turns_near_a_hopf_point_are_followed() -> None:
+    """The return takes some 9 000 days, a turn eight. SciPy's DOP853 at 1e-10, without the package: back at the point after
+    a shock of 0.015592, insolvent after one of 0.015593."""
+    core = dy.models.load("deleveraging").with_parameters(target_leverage=8.974358974358974)
+    found = dy.sweep(core, {"price_impact": [0.37499999999999994]}, "threshold")
+    assert found["threshold_status"].values.tolist() == [OUTCOMES["found"]]
+    assert 0.015592 < float(found["threshold"][0]) < 0.015593
+
+
 @pytest.mark.slow
 def test_grids_equal_single_calls_at_random_parameters() -> None:
     core = dy.models.load("deleveraging")
