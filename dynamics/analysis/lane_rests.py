@@ -61,7 +61,7 @@ class LaneRests:
     slowest: Array
 
 
-Near = Callable[[Array, Array], Flags]
+Near = Callable[[Array, Array, Array], Flags]
 
 
 def lanes_at_rest(system: System, state: Array, p: Array, events: Sequence[str] = ()) -> LaneRests:
@@ -143,9 +143,10 @@ def _block(functions: SystemFunctions, x: Array, p: Array, near: Near) -> tuple[
     for share in SIDES:
         looked = np.flatnonzero(arrived & ~proved)
         for which, modes in _members(functions, x, rest, p, looked, share):
-            holds = modes.stable & _is_family(functions, modes, x[:, which], rest[:, which], p[:, which])
+            decays, slow = modes.rates()
+            holds = decays & _is_family(functions, modes, x[:, which], rest[:, which], p[:, which])
             stable[which] |= holds
-            slowest[which[holds]] = modes.slowest[holds]
+            slowest[which[holds]] = slow[holds]
             chosen = np.flatnonzero(holds & _is_close(x[:, which], rest[:, which]))
             if chosen.size:
                 there = which[chosen]
@@ -196,18 +197,19 @@ def _is_close(x: Array, y: Array) -> Flags:
 
 
 def _near_side(system: System, functions: SystemFunctions, events: Sequence[str]) -> Near:
-    """Whether states are on the near side of every event, whose two-sided ones take the side of a reference state."""
+    """Whether places are on the near side of every event; of one without direction, on the same side as a state."""
     if not events:
-        return lambda y, p: np.ones(y.shape[1], dtype=bool)
+        return lambda y, p, x: np.ones(y.shape[1], dtype=bool)
     level = functions.lane_function([system._parsed.events[name][0] for name in events])
     directions = [system.events[name].direction for name in events]
     falling = np.array([d == "falling" for d in directions])[:, None]
     rising = np.array([d == "rising" for d in directions])[:, None]
 
-    def near(y: Array, p: Array) -> Flags:
-        value = level(np.zeros(y.shape[1]), y, p)
-        # samples come in groups, the state itself first
-        return np.asarray(np.all(np.where(falling, value > 0, np.where(rising, value < 0, value != 0)), axis=0))
+    def near(y: Array, p: Array, x: Array) -> Flags:
+        time = np.zeros(y.shape[1])
+        value = level(time, y, p)
+        same = value * level(time, x, p) > 0
+        return np.asarray(np.all(np.where(falling, value > 0, np.where(rising, value < 0, same)), axis=0))
 
     return near
 
@@ -219,9 +221,20 @@ def _by_rank(matrix: Array, usable: Flags) -> list[tuple[int, Lanes]]:
     lanes = np.flatnonzero(usable)
     if not lanes.size:
         return []
-    values = np.linalg.svd(_balanced(matrix[lanes])[0], compute_uv=False)
-    ranks = np.sum(values > ZERO_MODE * values[:, :1], axis=1)
+    scaled = _balanced(matrix[lanes])[0]
+    ranks = np.full(lanes.size, matrix.shape[1])
+    # the condition by norms is an upper bound: only where it is large singular values have to tell
+    with_zeros = np.flatnonzero(~(_condition(scaled) < 1 / ZERO_MODE))
+    if with_zeros.size:
+        values = np.linalg.svd(scaled[with_zeros], compute_uv=False)
+        ranks[with_zeros] = np.sum(values > ZERO_MODE * values[:, :1], axis=1)
     return [(int(rank), lanes[ranks == rank]) for rank in np.unique(ranks)]
+
+
+def _condition(matrix: Array) -> Array:
+    """Upper bound of the ratio of the largest to the smallest singular value; not finite where there is no inverse."""
+    inverse = _solved(matrix, np.broadcast_to(np.eye(matrix.shape[1]), matrix.shape))
+    return np.asarray(np.sqrt(np.sum(matrix**2, axis=(1, 2)) * np.sum(inverse**2, axis=(1, 2))))
 
 
 def _balanced(matrix: Array) -> tuple[Array, Array]:
@@ -249,38 +262,51 @@ class _Modes:
 
     def __init__(self, matrix: Array, rank: int) -> None:
         scaled, unit = _balanced(matrix)
-        left, values, right = np.linalg.svd(scaled)
         self.rank = rank
         self.unit = unit
-        self.columns = left[:, :, :rank] * values[:, None, :rank]
-        self.rows = right[:, :rank]
-        self.along = right[:, rank:].transpose(0, 2, 1)
+        if rank == matrix.shape[1]:
+            self.columns = scaled
+            self.rows = np.broadcast_to(np.eye(rank), scaled.shape)
+            self.along = np.empty((len(matrix), rank, 0))
+        else:
+            left, values, right = np.linalg.svd(scaled)
+            self.columns = left[:, :, :rank] * values[:, None, :rank]
+            self.rows = right[:, :rank]
+            self.along = right[:, rank:].transpose(0, 2, 1)
         self.reduced = self.rows @ self.columns
-        rates = np.linalg.eigvals(self.reduced) if rank else np.empty((len(matrix), 0))
-        self.stable = np.all(rates.real < -NEUTRAL, axis=1)
-        self.slowest = np.min(-rates.real, axis=1, initial=np.inf)
+
+    def rates(self) -> tuple[Flags, Array]:
+        """Whether all rates are stable, and the smallest rate of decay."""
+        rates = np.linalg.eigvals(self.reduced) if self.rank else np.empty((len(self.unit), 0))
+        return np.all(rates.real < -NEUTRAL, axis=1), np.min(-rates.real, axis=1, initial=np.inf)
 
     def take(self, lanes: Lanes) -> _Modes:
         twin = object.__new__(_Modes)
         twin.rank = self.rank
-        for name in ("unit", "columns", "rows", "along", "reduced", "stable", "slowest"):
+        for name in ("unit", "columns", "rows", "along", "reduced"):
             setattr(twin, name, getattr(self, name)[lanes])
         return twin
 
     def coordinates(self, z: Array) -> Array:
-        """G z, shape (lanes, rank), of displacements (or rates) of shape (dimension, lanes)."""
-        return np.einsum("kri,ik->kr", self.rows, z / self.unit.T)
+        """G z of displacements or rates of shape (dimension, lanes), as (lanes, rank); of several for each lane, one after
+        the other along the last axis, as (several, lanes, rank)."""
+        lanes = len(self.unit)
+        scaled = z.reshape(len(z), -1, lanes) / self.unit.T[:, None, :]
+        found = np.einsum("kri,idk->dkr", self.rows, scaled)
+        return np.asarray(found[0] if z.shape[1] == lanes else found)
 
     def displaced(self, w: Array) -> Array:
-        """Displacements z within the range of J with G z = w."""
+        """Displacements z within the range of J with G z = w, for w as ``coordinates`` gives them."""
+        several = w if w.ndim == 3 else w[None]
         if not self.rank:
-            return np.zeros((self.unit.shape[1], len(w)))
-        parts = _solved(self.reduced, w)
-        return np.einsum("kir,kr->ik", self.columns, parts) * self.unit.T
+            return np.zeros((self.unit.shape[1], several.shape[0] * several.shape[1]))
+        parts = _solved(self.reduced, np.moveaxis(several, 0, -1))
+        found = np.einsum("kir,krd->idk", self.columns, parts) * self.unit.T[:, None, :]
+        return np.asarray(found.reshape(len(found), -1))
 
     def inverted(self, rate: Array) -> Array:
         """The displacement within the range of J from which the linear flow has this rate."""
-        return self.displaced(_solved(self.reduced, self.coordinates(rate)))
+        return self.displaced(_solved(self.reduced, self.coordinates(rate)[..., None])[..., 0])
 
     def idle(self, rate: Array) -> Array:
         """The part of rates that no displacement explains, in units of the states, shape (lanes, dimension)."""
@@ -289,15 +315,16 @@ class _Modes:
 
 
 def _solved(matrix: Array, right: Array) -> Array:
+    """Solutions for right-hand sides of shape (lanes, n, columns); nan where there are none."""
     if not matrix.shape[-1]:
         return right
     try:
-        return np.asarray(np.linalg.solve(matrix, right[..., None])[..., 0])
+        return np.asarray(np.linalg.solve(matrix, right))
     except np.linalg.LinAlgError:
         # a zero eigenvalue that is not simple: no projection exists
         fine = np.abs(np.linalg.det(matrix)) > 0
         found = np.full(right.shape, np.nan)
-        found[fine] = np.linalg.solve(matrix[fine], right[fine][..., None])[..., 0]
+        found[fine] = np.linalg.solve(matrix[fine], right[fine])
         return found
 
 
@@ -357,7 +384,7 @@ def _form(matrix: Array) -> Array:
         for k in range(n):
             system[:, row, number[min(k, j), max(k, j)]] += matrix[:, k, i]
             system[:, row, number[min(i, k), max(i, k)]] += matrix[:, k, j]
-    found = _solved(system, np.broadcast_to(right, (lanes, len(pairs))))
+    found = _solved(system, np.broadcast_to(right[:, None], (lanes, len(pairs), 1)))[..., 0]
     form = np.empty((lanes, n, n))
     for (i, j), row in number.items():
         form[:, i, j] = found[:, row]
@@ -452,27 +479,28 @@ def _rests(functions: SystemFunctions, modes: _Modes, y: Array, p: Array, reach:
 def _attracted(functions: SystemFunctions, modes: _Modes, x: Array, y: Array, p: Array, near: Near) -> Flags:
     """Whether the form falls on the level through the state and on a wider one, and no event lies within."""
     lanes, rank = x.shape[1], modes.rank
-    time = np.zeros(lanes)
-    good = near(x, p) & near(y, p)
+    good = near(x, p, x) & near(y, p, x)
     if not rank:
         return good
     form = _form(modes.reduced)
-    good &= np.isfinite(form).all(axis=(1, 2))
+    good &= _finite(form)
     form[~good] = np.eye(rank)
     values, axes = np.linalg.eigh(form)
     good &= values[:, 0] > 0
-    inner = np.einsum("kij,ki,kj->k", form, *(2 * [modes.coordinates(x - y)]))
+    off = modes.coordinates(x - y)
     least = modes.coordinates(SMALLEST * (np.abs(y) + FLOOR))
-    level = np.maximum(inner, values[:, 0] * np.sum(least**2, axis=1))
-    for direction in _directions(rank):
-        for size in (1.0, WIDER):
-            w = np.einsum("kij,j->ki", axes, direction) if rank == 1 else np.einsum(
-                "kij,kj->ki", axes, direction / np.sqrt(np.abs(values)))
-            w = w * (size * np.sqrt(level / np.einsum("kij,ki,kj->k", form, w, w)))[:, None]
-            there = y + modes.displaced(w)
-            rate = modes.coordinates(functions.lane_field(time, there, p))
-            rise = 2.0 * np.einsum("kij,ki,kj->k", form, w, rate)
-            good &= (rise <= CREEP * np.sum(w**2, axis=1)) & near(there, p)
+    level = np.maximum(np.einsum("kij,ki,kj->k", form, off, off), values[:, 0] * np.sum(least**2, axis=1))
+    # columns that take unit vectors to the level
+    spread = axes * np.sqrt(level[:, None] / np.abs(values))[:, None, :]
+    for size in (1.0, WIDER):
+        w = np.einsum("kij,dj->dki", size * spread, _directions(rank))
+        samples = len(w)
+        every = [np.tile(array, samples) for array in (y, p, x)]
+        there = every[0] + modes.displaced(w)
+        rate = functions.lane_field(np.zeros(samples * lanes), there, every[1])
+        rise = 2.0 * np.einsum("kij,dki,dkj->dk", form, w, modes.coordinates(rate))
+        calm = rise <= CREEP * np.sum(w**2, axis=2)
+        good &= (calm & near(there, every[1], every[2]).reshape(samples, lanes)).all(axis=0)
     return np.asarray(good)
 
 
