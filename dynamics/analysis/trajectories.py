@@ -51,7 +51,8 @@ def integrate(system: System, duration: float, initial_state: Mapping[str, Any] 
     -------
     xarray.Dataset
         Dim ``time``: states and observables (indexed ones with their index dims); dim ``event``: ``event_time`` and
-        ``event_name``; attrs: measures, provenance. Ends early at a terminal event.
+        ``event_name``; attrs: measures, provenance. Ends early at a terminal event;
+        a start that lies beyond one (on its far side, by more than rounding) has ended with it at time 0.
 
     Raises
     ------

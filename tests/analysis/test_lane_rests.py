@@ -165,3 +165,11 @@ def test_forms_that_rounding_has_spoilt_are_not_used() -> None:
         away = 1e-3 * turn[:, :1]
         kept = falls_at(away, np.zeros((3, 1)), matrix[:, :, None], np.empty((0, 1)), lambda t, y, p, m=matrix: m @ y)
         assert bool(kept[0]) == used
+
+
+def test_an_event_without_direction_keeps_its_side() -> None:
+    either = {"gate": dy.Event("x", "both", terminal=True)}
+    # the spiral around (1e-6, 0) goes through x = 0 from anywhere farther than that
+    spiral = {"x": "y - 0.1*(x - 1e-6)", "y": "-(x - 1e-6) - 0.1*y"}
+    _, rest = found(spiral, [[1e-4, 0.0], [-1e-4, 0.0], [1.1e-6, 0.0]], either)
+    assert rest.proved.tolist() == [False, False, True]
