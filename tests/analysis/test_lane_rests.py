@@ -83,15 +83,6 @@ def test_time_in_the_equations_proves_nothing() -> None:
     assert not rest.proved.any()
 
 
-@pytest.mark.parametrize("size", [lane_rests.LARGEST_SOLVED, lane_rests.LARGEST_SOLVED + 1])
-def test_forms_solve_the_equation_of_lyapunov(size: int) -> None:
-    g = np.random.default_rng(size)
-    matrix = g.standard_normal((5, size, size)) - 2 * size * np.eye(size)
-    form = lane_rests._form(matrix)
-    left = matrix.transpose(0, 2, 1) @ form + form @ matrix
-    np.testing.assert_allclose(left, np.broadcast_to(-np.eye(size), left.shape), atol=1e-10)
-
-
 def test_a_box_around_a_stable_point_proves_nothing_beyond_a_saddle_inside_it() -> None:
     # stable at 0, unstable at -0.001
     system = dy.System(name="narrow", states={"x": 0}, equations={"x": "-x*(x + 0.001)"})
@@ -145,15 +136,6 @@ def test_rounding_where_a_state_rests_at_zero_is_not_a_motion():
     left = np.random.default_rng(0).standard_normal((3, 400)) * np.array([[1e-17], [1e-17], [1e-25]])
     found = lanes_at_rest(system, np.array([[0.0], [0.2], [0.0]]) + left, np.empty((0, 400)))
     assert found.proved.all()
-
-
-@pytest.mark.parametrize("size", [1, 2, 3, 4])
-def test_closed_forms_of_few_states_are_those_of_the_equation(size: int) -> None:
-    g = np.random.default_rng(size)
-    matrix = g.standard_normal((size, size, 50)) - 2 * size * np.eye(size)[:, :, None]
-    away = g.standard_normal((size, 50))
-    expected = np.einsum("kij,jk->ik", lane_rests._form(matrix.transpose(2, 0, 1)), away)
-    np.testing.assert_allclose(lane_rests._pull(matrix, away), expected, rtol=1e-9, atol=1e-12)
 
 
 def test_forms_that_rounding_has_spoilt_are_not_used() -> None:
