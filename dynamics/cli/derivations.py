@@ -135,6 +135,7 @@ def _document(system: Any, points: list[Any]) -> dict[str, Any]:
             "kind": point.kind,
             "admissible": point.admissible,
             "remark": point.remark,
+            "free": list(point.free),
             "regime": dict(point.regime),
             "valid_where": text(point.valid_where),
             "exactness": point.exactness,
@@ -176,7 +177,11 @@ def _text(system: Any, points: list[Any]) -> None:
 
     output.text(repr(system))
     output.text()
-    output.text(f"{len(points)} fixed point{'' if len(points) == 1 else 's'}")
+    families = sum(bool(point.free) for point, _ in points)
+    isolated = len(points) - families
+    counted = [f"{isolated} fixed point{'' if isolated == 1 else 's'}"] if isolated or not families else []
+    counted += [f"{families} famil{'y' if families == 1 else 'ies'} of rests"] if families else []
+    output.text(" and ".join(counted))
     for number, (point, found) in enumerate(points, 1):
         output.text()
         output.text(

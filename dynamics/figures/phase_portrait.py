@@ -324,4 +324,6 @@ def _look(point: FixedPoint) -> tuple[str, dict[str, Any]]:
         kind, filling = "unstable fixed point", {"markerfacecolor": "white"}
     else:
         kind, filling = "undetermined fixed point", {"markerfacecolor": ORANGE}
+    if point.free:
+        kind = f"{kind.removesuffix(' fixed point')} family of rests (one member)"
     return (f"virtual {kind}", {**filling, "alpha": 0.3}) if _virtual(point) else (kind, filling)
