@@ -27,6 +27,7 @@ AT_THE_END = 1e-4       # an event so near to the end, or to another one that en
 SAMPLES = 1200          # points on which the reference looks for events
 MOST_EVALUATIONS = 60_000  # of the reference, which needs a few thousand; a path that slides along a border needs more
 MOST_STEPS = {"kernel": 20_000, "arrays": 2_000}
+EVERYTHING = ("kernel", "arrays", "integrate", "regimes")
 DIRECTIONS = {"falling": -1, "rising": 1, "both": 0}
 TIME = Symbol("time")
 
@@ -255,7 +256,7 @@ def differs(outcome: Outcome, reference: Outcome, tolerance: float) -> str:
     return ""
 
 
-def compared(system: RandomSystem, engines=("kernel", "arrays", "integrate")) -> list[tuple[int, str, str, str]]:
+def compared(system: RandomSystem, engines=EVERYTHING) -> list[tuple[int, str, str, str]]:
     """(lane, engine, disagreement, explanation or "") of everything that is not as in the reference."""
     made, reference = built(system), Reference(system)
     values = [list(v.values()) for v in system.values]
@@ -273,7 +274,7 @@ def compared(system: RandomSystem, engines=("kernel", "arrays", "integrate")) ->
             start = after
         starts.append(reference.start(start, p))
     lanes = by_lanes(made, starts, values, engines=engines)
-    found = []
+    found = regimes_compared(system, made) if "regimes" in engines and "first" in system.parts["events"] else []
     for k, (start, p) in enumerate(zip(starts, values, strict=True)):
         try:
             right = reference.run(start, p)
@@ -288,6 +289,21 @@ def compared(system: RandomSystem, engines=("kernel", "arrays", "integrate")) ->
             if what:
                 found.append((k, engine, what, explanation(reference, start, p, right, outcome)))
     return found
+
+
+def regimes_compared(system: RandomSystem, made: dy.System) -> list[tuple[int, str, str, str]]:
+    """Disagreements of the two engines about the regimes of a small diagram that starts on borders too."""
+    def regimes(engine, tolerance):
+        return dy.phase_diagram(
+            made, ("x", [0.2, 0.57, 1.0]), ("a", [-0.3, 0.2, 0.3]), event="first", duration=DURATION, engine=engine,
+            initial_state=system.starts[0], relative_tolerance=tolerance,
+            absolute_tolerance=1e-3 * tolerance)["regime"].values
+
+    kernel, arrays = (regimes(engine, 1e-6) for engine in ("kernel", "numpy"))
+    if np.array_equal(kernel, arrays):
+        return []
+    tight = np.array_equal(regimes("kernel", 1e-9), regimes("numpy", 1e-8))
+    return [(0, "regimes", f"{kernel.tolist()}, arrays {arrays.tolist()}", "agree at a tighter tolerance" if tight else "")]
 
 
 def explanation(reference: Reference, start, values, right: Outcome, outcome: Outcome) -> str:
