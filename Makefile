@@ -10,7 +10,7 @@ REPORT_ARGUMENTS ?=
 PARALLEL ?= --numprocesses auto --dist worksteal
 
 .DEFAULT_GOAL := report
-.PHONY: report test test-all lint bench bench-peers clean help
+.PHONY: report test test-all test-minimum lint bench bench-peers clean help
 
 report: $(VENV)/.report ## write report/index.html from the sample data (or REPORT_ARGUMENTS="--data my.csv")
 	@$(BIN)/python -m dynamics report --output report $(REPORT_ARGUMENTS)
@@ -22,6 +22,9 @@ test: lint ## ruff, mypy, import contracts, pytest with doctests and notebooks
 test-all: lint ## the same with the slow checks
 	@$(BIN)/python -m pytest -q -p no:cacheprovider $(PARALLEL) -m "slow or not slow"
 	@$(BIN)/python -m pytest -q -p no:cacheprovider --nbmake --nbmake-timeout=600 $(PARALLEL) -W default notebooks
+
+test-minimum: $(VENV)/bin/python ## the fast tests with exactly the least versions of setup.cfg, in an environment of their own
+	@$(BIN)/python tests/minimum_versions.py
 
 lint: $(VENV)/.test
 	@$(BIN)/ruff check .

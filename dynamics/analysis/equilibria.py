@@ -79,7 +79,7 @@ def fixed_points(system: System, parameters: Mapping[str, Any] | None = None,
     system = scalar_system(system, "fixed_points")
     if not system.autonomous:
         raise DerivationError(f"'{system.name}' depends on time and has no fixed points; integrate it instead")
-    if parameters:
+    if parameters is not None:
         system = system.with_parameters(parameters)
     limits = _box(system, box)
     states = [Symbol(name) for name in system.states]
@@ -142,6 +142,8 @@ def _budget_note(refusals: list[str], regimes: int) -> str:
 
 def _box(system: System, box: Mapping[str, tuple[float, float]] | None) -> dict[str, tuple[Any, Any]]:
     limits = {name: state.bounds for name, state in system.states.items()}
+    if box is not None and not isinstance(box, Mapping):
+        raise SpecificationError(f"box: must map names of states to (lower, upper), not {type(box).__name__}")
     for name, pair in (box or {}).items():
         if name not in limits:
             raise SpecificationError(f"box: '{name}' is not a state of '{system.name}'.{did_you_mean(name, limits)}")

@@ -85,7 +85,7 @@ def iterate(system: System | Process, steps: int, initial_state: Mapping[str, An
         raise SpecificationError(f"'{system.name}' is a flow (time = 'continuous'); use integrate(system, duration)")
     treated = treat(system, "iterate", ignore)
     system = treated.system
-    if parameters:
+    if parameters is not None:
         system = system.with_parameters(parameters)
     functions = functions_of(system)
     p = functions.parameters(system)

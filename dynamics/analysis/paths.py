@@ -68,7 +68,7 @@ def follow(system: System, duration: float, start: Array, *, initial_time: float
     SpecificationError
         For an unknown method.
     """
-    if method not in METHODS:
+    if not isinstance(method, str) or method not in METHODS:
         raise SpecificationError(f"method '{method}' is not one of {', '.join(METHODS)}.{did_you_mean(method, METHODS)}")
     follower = _Follower(system, functions_of(system), method, relative_tolerance, absolute_tolerance, events, ending, dense)
     with np.errstate(all="ignore"), _quiet():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time as _time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +137,11 @@ def phase_diagram(system: System | Process, x: tuple[str, Sequence[float]], y: t
     if not isinstance(system, System):
         return _of_process(system, x, y, measures, refine, started, duration=duration, initial_state=initial_state,
                            seed=seed, executor=executor, store=store, progress=progress)
+    for name, axis in (("x", x), ("y", y)):
+        if not isinstance(axis, tuple | list) or len(axis) != 2 or not isinstance(axis[0], str):
+            raise SpecificationError(f"{name}: must be (name, values), not {axis!r}")
+    if not isinstance(measures, str | Iterable):
+        raise SpecificationError(f"measures: must be names of measures, not {measures!r}")
     (x_name, x_values), (y_name, y_values) = axes = [_axis(system, *axis) for axis in (x, y)]
     if x_name == y_name:
         raise SpecificationError(f"both axes are '{x_name}'; give two different quantities")
@@ -145,9 +150,9 @@ def phase_diagram(system: System | Process, x: tuple[str, Sequence[float]], y: t
     if x_name.startswith("shock:") and y_name.startswith("shock:"):
         raise SpecificationError("only one axis can be a shock")
     for name in measures:
-        if name not in system.measures:
+        if not isinstance(name, str) or name not in system.measures:
             raise SpecificationError(f"measures: '{name}' is not a measure of '{system.name}'."
-                                     f"{did_you_mean(name, system.measures)}")
+                                     f"{did_you_mean(str(name), system.measures)}")
     swept = next((name[6:] for name in (x_name, y_name) if name.startswith("shock:")), None)
     if shock is None and swept is None and (magnitude is not None or not _start_given(system, axes, initial_state)):
         shock = usual_shock(system)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -103,7 +103,7 @@ def check_positive(value: Any, name: str) -> float:
 
 def check_engine(engine: str) -> str:
     """Return the name of an engine."""
-    if engine not in ENGINES:
+    if not isinstance(engine, str) or engine not in ENGINES:
         near = did_you_mean(str(engine), ENGINES)
         raise SpecificationError(f"engine: '{engine}' is not one of {', '.join(ENGINES)}.{near}")
     return engine
@@ -112,7 +112,7 @@ def check_engine(engine: str) -> str:
 def check_shock_name(system: Any, shock: str | None) -> None:
     """Refuse a shock that is not declared."""
     shocks = getattr(system, "shocks", {})
-    if shock is not None and shock not in shocks:
+    if shock is not None and not (isinstance(shock, str) and shock in shocks):
         raise SpecificationError(f"'{shock}' is not a shock of '{system.name}'.{did_you_mean(str(shock), shocks)}")
 
 
@@ -134,13 +134,15 @@ def check_events(system: Any, event: str | Sequence[str] | None) -> tuple[str, .
     if event is None:
         return None
     events = getattr(system, "events", {})
-    if event == ANY and ANY not in events:
+    if not isinstance(event, str | Iterable):
+        raise SpecificationError(f"event: name an event of '{system.name}', several, or \"any\"; not {event!r}")
+    if isinstance(event, str) and event == ANY and ANY not in events:
         return tuple(name for name, part in events.items() if part.terminal)
     asked = [event] if isinstance(event, str) else list(event)
     if not asked:
         raise SpecificationError(f"event: name an event of '{system.name}', several, or \"any\"; the list is empty")
     for name in asked:
-        if name not in events:
+        if not isinstance(name, str) or name not in events:
             raise SpecificationError(f"'{name}' is not an event of '{system.name}'.{did_you_mean(str(name), events)}")
     return tuple(name for name in events if name in asked)
 
@@ -167,5 +169,5 @@ def _number(value: Any) -> float:
         return math.nan
     try:
         return float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return math.nan

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import time as _time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -120,20 +121,21 @@ def simulate(system: System, duration: float, time_step: float, paths: int, seed
     """
     started = _time.perf_counter()
     _noisy(system)
-    if parameters:
+    if parameters is not None:
         system = system.with_parameters(parameters)
     duration, time_step = _positive(duration, "duration"), _positive(time_step, "time_step")
     paths, seed = _whole(paths, "paths", 1), _whole(seed, "seed", 0)
     stored_paths = _whole(stored_paths, "stored_paths", 0, paths)
     threads = None if threads is None else _whole(threads, "threads", 1)
-    if method not in METHODS:
+    if not isinstance(method, str) or method not in METHODS:
         raise SpecificationError(f"'{method}' is not a method.{did_you_mean(str(method), METHODS)} There are "
                                  f"{', '.join(METHODS)}")
     levels = _levels(quantiles)
     # a step that divides the duration up to rounding is kept
-    steps = max(1, math.ceil(duration / time_step * (1 - 1e-12)))
+    ratio = duration / time_step * (1 - 1e-12)
+    steps = max(1, math.ceil(min(ratio, sys.float_info.max)))
     if steps >= LARGEST_COUNT:
-        raise SpecificationError(f"{steps} steps are too many; take a larger time_step than {time_step:g}")
+        raise SpecificationError(f"{float(steps):g} steps are too many; take a larger time_step than {time_step:g}")
     h = duration / steps
     functions = functions_of(system)
     start = functions.initial_state(system, initial_state)
@@ -315,7 +317,7 @@ def _whole(value: Any, name: str, least: int, most: int = LARGEST_COUNT - 1) -> 
 def _positive(value: Any, name: str) -> float:
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not (number > 0 and math.isfinite(number)):
         raise SpecificationError(f"{name} must be a positive number, not {value!r}")

@@ -229,6 +229,6 @@ def _value(expression: Expr, numbers: Mapping[Symbol, Any]) -> float | None:
 def _parameter(system: System, name: str | None) -> Symbol | None:
     if name is None:
         return None
-    if name not in system.parameters:
+    if not isinstance(name, str) or name not in system.parameters:
         raise SpecificationError(f"'{name}' is not a parameter of '{system.name}'.{did_you_mean(name, system.parameters)}")
     return Symbol(name)

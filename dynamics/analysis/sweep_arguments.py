@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any
 
@@ -26,6 +26,10 @@ Array = NDArray[np.float64]
 def axis_of(system: Any, name: str, values: Sequence[float], initial_state: Mapping[str, Any] | None = None) -> Array:
     """Return the values of an axis; they are within the bounds of what it names."""
     array = finite_axis(f"over.{name}", values)
+    if initial_state is not None and not isinstance(initial_state, Mapping):
+        raise SpecificationError(f"initial_state: must map names of states to values, not {type(initial_state).__name__}")
+    if not isinstance(name, str):
+        raise SpecificationError(f"over: an axis is named by a text, not {name!r}")
     states = getattr(system, "states", dict(initial_state or {}))
     shocks = getattr(system, "shocks", {})
     stepped = not isinstance(system, System) and callable(getattr(system, "step", None))
@@ -55,7 +59,7 @@ def finite_axis(where: str, values: Any) -> Array:
     check_length(values, where)
     try:
         array = np.asarray(values, dtype=float)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise SpecificationError(f"{where}: needs a list of finite numbers, not {type(values).__name__}") from None
     if array.ndim > 1:
         raise SpecificationError(f"{where}: has {array.ndim} dimensions {getattr(values, 'dims', array.shape)}, "
@@ -67,6 +71,8 @@ def finite_axis(where: str, values: Any) -> Array:
 
 def check_measures(system: Any, measure: str | Sequence[str] | None) -> tuple[str, ...]:
     """Return the measures to compute."""
+    if not isinstance(measure, str | Iterable | None):
+        raise SpecificationError(f"measure: must be a name or several, not {measure!r}")
     given = None if measure is None else (measure,) if isinstance(measure, str) else tuple(measure)
     if not isinstance(system, System):
         return _of_process(system, given)
@@ -78,7 +84,7 @@ def check_measures(system: Any, measure: str | Sequence[str] | None) -> tuple[st
         return (*system.measures, *states)
     for name in given:
         if name not in known:
-            raise SpecificationError(f"measure '{name}' is not one of '{system.name}'.{did_you_mean(name, known)}"
+            raise SpecificationError(f"measure '{name}' is not one of '{system.name}'.{did_you_mean(str(name), known)}"
                                      f" There are {', '.join(known)}")
     return tuple(dict.fromkeys(given))
 

@@ -182,6 +182,8 @@ def store_path(store: str | Path | None) -> Path | None:
     """Return the path of a store; one that could not be written at the end is refused at the beginning."""
     if store is None:
         return None
+    if not isinstance(store, str | Path):
+        raise SpecificationError(f"store: must be a path, not {store!r}")
     path = Path(store)
     if path.suffix not in SUFFIXES:
         raise SpecificationError(f"store: the suffix of '{path}' must be one of {', '.join(SUFFIXES)}")

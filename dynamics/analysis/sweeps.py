@@ -132,6 +132,8 @@ def sweep(system: System | Process, over: Mapping[str, Any], measure: str | Sequ
         raise SpecificationError(f"sweep needs a System or a Process with step or solve, not {type(system).__name__}")
     treated = treat(system, "sweep", ignore)
     system = treated.system
+    if not isinstance(over, Mapping):
+        raise SpecificationError(f"over: must map names of axes to their values, not {type(over).__name__}")
     axes = {name: axis_of(system, name, values, initial_state) for name, values in over.items()}
     if not axes:
         raise SpecificationError("over: give at least one axis, for example over={'price_impact': [0.1, 0.2]}")

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from dynamics.analysis.linearization import needs_equations
 from dynamics.analysis.path_fates import TIGHT, PathFates
-from dynamics.analysis.run_arguments import check_events
+from dynamics.analysis.run_arguments import check_events, check_positive
 from dynamics.analysis.shock_fates import UNDECIDED, LaneFates
 from dynamics.analysis.threshold_search import LARGEST_TRIED, OUTCOMES, ROUGH, E, S, Search, ThresholdSearch, U
 from dynamics.analysis.trajectory_measures import measures_of
@@ -111,10 +111,9 @@ def cascade_threshold(system: System, shock: str = "price", event: str | Sequenc
         system = system.with_parameters(parameters)
     if not (np.isfinite(ramp) and ramp >= 0):
         raise SpecificationError(f"ramp must be a time of at least 0, not {ramp!r}")
-    if not 0 < tolerance < 1:
+    if not isinstance(tolerance, int | float | np.number) or not 0 < tolerance < 1:
         raise SpecificationError(f"tolerance must lie between 0 and 1, not {tolerance!r}")
-    if duration is not None and not (np.isfinite(duration) and duration > 0):
-        raise SpecificationError(f"duration must be a positive number, not {duration!r}")
+    duration = None if duration is None else check_positive(duration, "duration")
     ends = _bracket(bracket)
     start = _start(system, initial_state)
     record = provenance("cascade_threshold", system, ignored=treated.ignored, method="lanes, checked by single trajectories",
@@ -150,15 +149,18 @@ def _check(system: System, shock: str) -> None:
     needs_equations(system, "cascade_threshold")
     if system.time != "continuous":
         raise SpecificationError("cascade_threshold needs a System in continuous time")
-    if shock not in system.shocks:
-        raise SpecificationError(f"'{shock}' is not a shock of '{system.name}'.{did_you_mean(shock, system.shocks)}"
+    if not isinstance(shock, str) or shock not in system.shocks:
+        raise SpecificationError(f"'{shock}' is not a shock of '{system.name}'.{did_you_mean(str(shock), system.shocks)}"
                                  f" There are {', '.join(system.shocks) or 'none'}")
 
 
 def _bracket(given: tuple[float, float] | None) -> tuple[float, float] | None:
     if given is None:
         return None
-    low, high = sorted(float(b) for b in given)
+    try:
+        low, high = sorted(float(b) for b in given)
+    except (TypeError, ValueError, OverflowError):
+        low = high = np.nan
     if not np.isfinite([low, high]).all() or low == high:
         raise SpecificationError(f"bracket must be two different finite magnitudes, not {given!r}")
     return low, high

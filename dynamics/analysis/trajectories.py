@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time as _time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -78,7 +79,7 @@ def integrate(system: System, duration: float, initial_state: Mapping[str, Any] 
     _continuous(system)
     treated = treat(system, "integrate", ignore)
     system = treated.system
-    if parameters:
+    if parameters is not None:
         system = system.with_parameters(parameters)
     duration = _positive(duration, "duration")
     relative_tolerance = _positive(relative_tolerance, "relative_tolerance")
@@ -140,13 +141,17 @@ def apply_shock(system: System, state: Mapping[str, Any], shock: str, magnitude:
     >>> round(after["equity_ratio"], 6)
     0.115863
     """
-    if shock not in system.shocks:
-        raise SpecificationError(f"'{shock}' is not a shock of '{system.name}'.{did_you_mean(shock, system.shocks)}"
+    if not isinstance(system, System):
+        raise SpecificationError(f"apply_shock needs a System, not {type(system).__name__}")
+    if not isinstance(shock, str) or shock not in system.shocks:
+        raise SpecificationError(f"'{shock}' is not a shock of '{system.name}'.{did_you_mean(str(shock), system.shocks)}"
                                  f" There are {', '.join(system.shocks) or 'none'}")
     low, high = system.shocks[shock].bounds
     if isinstance(magnitude, bool) or not isinstance(magnitude, (int, float, np.integer, np.floating)):
         raise SpecificationError(f"shock '{shock}': the magnitude must be a number, not {magnitude!r}")
-    if not np.isfinite(magnitude) or (low is not None and magnitude < low) or (high is not None and magnitude > high):
+    # a whole number can be larger than any double
+    finite = abs(magnitude) <= sys.float_info.max
+    if not finite or (low is not None and magnitude < low) or (high is not None and magnitude > high):
         raise SpecificationError(f"shock '{shock}': the magnitude {magnitude!r} is outside its bounds "
                                  f"[{'-inf' if low is None else low}, {'inf' if high is None else high}]")
     functions = functions_of(system)
@@ -200,7 +205,7 @@ def _output_times(times: Any, duration: float, quantities: int) -> Any:
     check_length(times, "times")
     try:
         grid = np.asarray(times, dtype=float)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise SpecificationError(f"times: needs a list of increasing numbers, not {type(times).__name__}") from None
     check_numbers(grid.size * quantities, f"times: {grid.size} times of {quantities} quantities", "take fewer times")
     # a comparison with nan is never true, so that nan is none of the increasing ones
@@ -220,7 +225,7 @@ def _continuous(system: Any) -> None:
 def _positive(value: Any, name: str) -> float:
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = float("nan")
     if not (number > 0 and np.isfinite(number)):
         raise SpecificationError(f"{name} must be a positive number, not {value!r}")

@@ -178,9 +178,11 @@ def drift_note(system: System, analysis: str) -> str | None:
 
 
 def _words(ignore: str | Iterable[str]) -> tuple[str, ...]:
+    if not isinstance(ignore, Iterable):
+        raise SpecificationError(f"ignore: must be one or several of {', '.join(IGNORABLE)}, not {ignore!r}")
     words = (ignore,) if isinstance(ignore, str) else tuple(ignore)
     for word in words:
-        if word not in IGNORABLE:
+        if not isinstance(word, str) or word not in IGNORABLE:
             raise SpecificationError(f"ignore: '{word}' cannot be ignored.{did_you_mean(str(word), IGNORABLE)} "
                                      f"There are {', '.join(IGNORABLE)}")
     return words

@@ -104,7 +104,9 @@ class SystemFunctions:
         """Return the flat initial state; ``given`` replaces entries by name."""
         from dynamics.errors import did_you_mean
 
-        given = given or {}
+        given = {} if given is None else given
+        if not isinstance(given, Mapping):
+            raise SpecificationError(f"initial_state: must map names of states to values, not {type(given).__name__}")
         for name in given:
             if name not in self.names:
                 raise SpecificationError(f"initial_state: '{name}' is not a state of '{system.name}'."
@@ -114,7 +116,7 @@ class SystemFunctions:
         for name, size in zip(self.names, self.sizes, strict=True):
             try:
                 part = np.asarray(values[name], dtype=float).reshape(-1)
-            except (TypeError, ValueError):
+            except (TypeError, ValueError, OverflowError):
                 raise SpecificationError(f"initial_state: the value of '{name}' is not numeric: {values[name]!r}") from None
             if part.size not in (1, size):
                 raise SpecificationError(f"initial_state: '{name}' needs {size} values, not {part.size}")

@@ -50,7 +50,7 @@ def load(name: str, **options: Any) -> Any:
     >>> dy.models.load("deleveraging", margin_call="hill").parameter_values["steepness"]
     8.0
     """
-    if name not in names():
+    if not isinstance(name, str) or name not in names():
         raise SpecificationError(
             f"there is no model '{name}'.{did_you_mean(name, names())} There are {', '.join(names())}")
     make = importlib.import_module(f"{__name__}.{name}").system

@@ -181,11 +181,11 @@ def _part(kind: str, where: str, value: Any) -> Any:
             raise SpecificationError(f"{where}.sparse: must be True or False, not {value.sparse!r}")
     elif isinstance(value, (Shock, Measure)):
         value = replace(value, bounds=_bounds(value.bounds, where))
-    if isinstance(value, Measure) and value.reduction not in REDUCTIONS:
+    if isinstance(value, Measure) and not _one_of(value.reduction, REDUCTIONS):
         raise SpecificationError(
             f"{where}.reduction: '{value.reduction}' is not one of {', '.join(REDUCTIONS)}."
             + did_you_mean(str(value.reduction), REDUCTIONS))
-    if isinstance(value, Event) and value.direction not in DIRECTIONS:
+    if isinstance(value, Event) and not _one_of(value.direction, DIRECTIONS):
         raise SpecificationError(f"{where}.direction: '{value.direction}' is not one of {', '.join(DIRECTIONS)}")
     if isinstance(value, Event) and not isinstance(value.terminal, bool):
         raise SpecificationError(f"{where}.terminal: must be True or False, not {value.terminal!r}")
@@ -195,6 +195,10 @@ def _part(kind: str, where: str, value: Any) -> Any:
     if hasattr(value, "assign"):
         value = replace(value, assign=_texts(value.assign, f"{where}.assign"))
     return value
+
+
+def _one_of(value: Any, words: tuple[str, ...]) -> bool:
+    return isinstance(value, str) and value in words
 
 
 def _over(over: Any, where: str) -> tuple[str, ...]:

@@ -260,7 +260,9 @@ class System:
         >>> dy.models.load("deleveraging").with_parameters(price_impact=0.5).parameter_values["price_impact"]
         0.5
         """
-        new = {**(values or {}), **more}
+        if values is not None and not isinstance(values, Mapping):
+            raise SpecificationError(f"parameters: must map names to values, not {type(values).__name__}")
+        new = {**({} if values is None else values), **more}
         faults = [f"'{name}' is not a parameter of '{self.name}'." + did_you_mean(name, self.parameters)
                   for name in new if name not in self.parameters]
         if not new:
