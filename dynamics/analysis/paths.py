@@ -34,6 +34,7 @@ MOST_RESTARTS_AT_ONE_TIME = 50
 CRAWL, CRAWLING, MOST_RENEWED = 200, 1e-7, 20  # steps that cover less than this share of the piece: begun anew, so often
 MOST_APPROACHES = 100  # a guard only: the distance to an edge shrinks by 2**8 or the span by 2
 NEAR_SIDE = 2.0**-48  # share of an event's level at the start of a step that is left where the path ends: beyond rounding
+MOST_HALVINGS = 1000  # a quantity that jumps takes many more than a smooth one
 ON_BORDER = 1e-10  # of the size of a condition: nearer than that a path is on the border
 FAR = 1e6         # small steps: a quantity that is still exactly zero so far along the flow stays zero
 AHEAD = 1e3       # small steps, 1e-6 of the state: two cases that agree on a border differ there; no other border is near
@@ -392,8 +393,8 @@ class _Follower:
                 if (a < 0 <= b and directions[k] >= 0) or (a > 0 >= b and directions[k] <= 0):
                     # the step's own interpolant may miss the end value by rounding: then the end is the crossing
                     fa, fb = value(low), value(high)
-                    at = float(brentq(value, low, high, xtol=1e-15 * max(1.0, abs(high)), rtol=8.9e-16)) \
-                        if fa * fb < 0 else (low if fa == 0 else high)
+                    at = float(brentq(value, low, high, xtol=1e-15 * max(1.0, abs(high)), rtol=8.9e-16,
+                                      maxiter=MOST_HALVINGS)) if fa * fb < 0 else (low if fa == 0 else high)
                     hits.append((_reached(value, low, at), k))
         self.passed = {}
         stop: tuple[float, Array, list[int]] | None = None

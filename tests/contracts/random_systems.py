@@ -102,7 +102,7 @@ class _Maker:
         return (f"ramp({one} - {self._level()})", f"abs({one})", f"tanh({one})", f"sin({one})", f"cos({one} + a)",
                 f"atan({one})", f"logistic({one})", f"erf({one})", f"exp(-({one})**2)", f"log1p(abs({one}))",
                 f"expm1(tanh({one}))", f"sqrt(1 + ({one})**2) - 1", f"log(1 + ({one})**2)", f"softplus(tanh({one}), 0.3)",
-                f"hill(abs({one}), b, {dice.choice((2, 3, 1.5))})")[dice.randrange(15)]
+                f"hill(abs({one}), b, {dice.choice((2, 3))})", f"hill(abs({one}) + 0.1, b, 1.5)")[dice.randrange(16)]
 
     def _state(self, name: str) -> None:
         dice = self.dice

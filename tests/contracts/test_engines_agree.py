@@ -141,3 +141,15 @@ def test_the_reference_says_where_the_engines_are_wrong():
     start = reference.start(system.starts[0], values)
     (wrong,) = by_lanes(made, [start], [values])["kernel"]
     assert differs(wrong, reference.run(start, values), 3e-6)
+
+
+@pytest.mark.xfail(strict=True, reason="a case that has no value beyond its border is not followed to the border")
+@pytest.mark.parametrize("engine", ["kernel", "integrate"])
+def test_a_power_of_an_absolute_value_that_passes_zero(engine):
+    # y = t - 0.34; of |y|**1.5 the case for negative y has no real value for positive y
+    system = dy.System(name="power", states={"y": -0.34, "z": 0.56}, equations={"y": "1", "z": "hill(abs(y), 1, 1.5)"},
+                       events={"first": dy.Event("min(0, y - 0.2)", "rising")})
+    if engine == "kernel":
+        assert by_lanes(system, [[-0.34, 0.56]], [[]])["kernel"][0].counts.tolist() == [1]
+    else:
+        assert dy.integrate(system, 3.0)["event_name"].values.tolist() == ["first"]

@@ -132,7 +132,9 @@ class LaneLoop:
         watched, rates = place.along((*problem.surfaces, *problem.running), slope)
         self.watched, self.rates = [build.variable(x) for x in watched], [build.variable(x) for x in rates]
         count = len(problem.surfaces)
-        return self.watch.decide(watched[:count], rates[:count]) if count else build.lift(0, FLAG)
+        again = self.watch.decide(watched[:count], rates[:count]) if count else build.lift(0, FLAG)
+        self.at_zero = build.variable(self.watch.at_zero(self.active))
+        return again
 
     def _store(self) -> None:
         build, rows = self.build, self.rows
@@ -165,8 +167,9 @@ class LaneLoop:
         if problem.surfaces:
             surfaces = self._surfaces(before, before_rates, watched, rates)
             usable = self.defined & self.active
-            with build.when(build.any(self.watch.alarm(surfaces, size, accepted.get(), usable))):
-                self.watch.inspect(surfaces, size, whole, arrival, accepted, usable, forced, moved)
+            alarm = self.watch.alarm(surfaces, size, accepted.get(), usable, self.at_zero.get())
+            with build.when(build.any(alarm)):
+                self.watch.inspect(surfaces, size, whole, arrival, accepted, usable, self.at_zero.get(), forced, moved)
         good, chosen = accepted.get(), forced.get()
         free = chosen < 0.0
         if problem.switches.quantities:

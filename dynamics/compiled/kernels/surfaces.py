@@ -79,22 +79,37 @@ class Watch:
     def __init__(self, build: Builder, layout: Layout, rows: Rows) -> None:
         self.build, self.layout, self.rows = build, layout, rows
 
-    def alarm(self, surfaces: Sequence[Surface], step: Value, accepted: Value, tried: Value) -> Value:
-        """Whether in some lane a surface may have been met; a lane on its way to one is always looked at."""
+    def alarm(self, surfaces: Sequence[Surface], step: Value, accepted: Value, tried: Value, at_zero: Value) -> Value:
+        """Whether in some lane a surface may have been met; a lane on its way to one is always looked at.
+
+        ``at_zero``: whether in any lane any quantity stays at zero, as hardly ever.
+        """
         build = self.build
         alarm = self.rows.get("trials") > 0.0
-        leaving = build.lift(0, build.mask)
-        held = self.rows.get("trouble") <= MOST_TROUBLE
         for s in surfaces:
             c = s.cubic(step)
             back = (c.start_slope < 0.0) & (c.end_slope > 0.0)
             close = build.minimum(c.start, c.end) < 0.5 * build.maximum(-c.start_slope, c.end_slope)
             alarm = alarm | ((c.end <= 0.0) & s.sign.differs(0.0)) | (back & close)
-            leaving = leaving | (s.leaves_zero() if s.event else s.leaves_zero() & held)
-        return (alarm & accepted) | (leaving & tried)
+        found = build.variable(alarm & accepted)
+        with build.when(at_zero):
+            held = self.rows.get("trouble") <= MOST_TROUBLE
+            for s in surfaces:
+                leaves = s.leaves_zero() if s.event else s.leaves_zero() & held
+                found.set(found.get() | (leaves & tried))
+        return found.get()
+
+    def at_zero(self, active: Value) -> Value:
+        """Whether in any lane any quantity stays at zero."""
+        rows, layout = self.rows, self.layout
+        sides = [rows.get("bias", k) for k in range(layout.switches)] + [rows.get("side", k) for k in range(layout.events)]
+        somewhere = self.build.lift(0, self.build.mask)
+        for side in sides:
+            somewhere = somewhere | side.equals(0.0)
+        return self.build.any(somewhere & active)
 
     def inspect(self, surfaces: Sequence[Surface], step: Value, whole: Value, arrival: Value, accepted: Variable,
-                tried: Value, forced: Variable, moved: Variable) -> None:
+                tried: Value, at_zero: Value, forced: Variable, moved: Variable) -> None:
         """Decide for every lane that met a surface: shorten the step, or end it there.
 
         Parameters
@@ -108,13 +123,15 @@ class Watch:
             Lanes whose step is accepted; those to be shortened are taken out.
         tried : Value
             Lanes whose step has finite values, accepted or not.
+        at_zero : Value
+            As for ``alarm``.
         forced : Variable
             The next step where it is not left to the step-size control, else -1.
         moved : Variable
             Lanes that changed their side of a switching surface.
         """
         build, rows = self.build, self.rows
-        departed = self._departed(surfaces, tried)
+        departed = self._departed(surfaces, tried, at_zero)
         good = accepted.get() & ~departed
         trials = rows.get("trials")
         resume = build.select(trials > 0.0, rows.get("resume"), whole)
@@ -180,18 +197,19 @@ class Watch:
         # what has left zero is not put back there because it starts at zero with no rate
         moved.set(moved.get() | departed)
 
-    def _departed(self, surfaces: Sequence[Surface], tried: Value) -> Value:
+    def _departed(self, surfaces: Sequence[Surface], tried: Value, at_zero: Value) -> Value:
         """Put lanes whose quantities have left zero on the side they went to; their step is made again there."""
         build, rows = self.build, self.rows
-        departed = build.lift(0, build.mask)
-        held = tried & (rows.get("trouble") <= MOST_TROUBLE)
-        for s in surfaces:
-            if not s.event:
-                leaves = held & s.leaves_zero()
-                bias = rows.get("bias", s.number)
-                rows.set("bias", build.select(leaves, build.copysign(FAR, s.after), bias), s.number)
-                departed = departed | leaves
-        return departed
+        departed = build.variable(build.lift(0, build.mask))
+        with build.when(at_zero):
+            held = tried & (rows.get("trouble") <= MOST_TROUBLE)
+            for s in surfaces:
+                if not s.event:
+                    leaves = held & s.leaves_zero()
+                    bias = rows.get("bias", s.number)
+                    rows.set("bias", build.select(leaves, build.copysign(FAR, s.after), bias), s.number)
+                    departed.set(departed.get() | leaves)
+        return departed.get()
 
     def decide(self, watched: Sequence[Value], rates: Sequence[Value]) -> Value:
         """Decide what is exactly zero in lanes whose case is new; return whether that changed the case of any.
