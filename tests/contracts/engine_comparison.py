@@ -41,7 +41,7 @@ def _hill(x, k, n):
 FUNCTIONS = {
     "exp": math.exp, "log": math.log, "log1p": math.log1p, "expm1": math.expm1, "sqrt": math.sqrt, "sin": math.sin,
     "cos": math.cos, "tanh": math.tanh, "atan": math.atan, "abs": abs, "min": min, "max": max, "erf": math.erf,
-    "sign": lambda z: (z > 0) - (z < 0), "ramp": lambda z: max(0.0, z), "hill": _hill,
+    "sign": lambda z: float(z > 0) - float(z < 0), "ramp": lambda z: max(0.0, z), "hill": _hill,
     "logistic": lambda z: 1 / (1 + math.exp(-z)), "softplus": lambda z, s=1.0: s * math.log1p(math.exp(z / s)),
 }
 
