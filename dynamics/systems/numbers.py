@@ -27,7 +27,7 @@ def exact(value: Any, where: str) -> Rational:
     if type(value) is float and math.isfinite(value):
         return _decimal(value)
     # an array of one entry is no number either, although some versions of NumPy make it one
-    if isinstance(value, bool) or value is None or getattr(value, "ndim", 0):
+    if isinstance(value, bool) or value is None or getattr(value, "ndim", False):
         raise SpecificationError(f"{where}: {_shortened(value)} is not a number")
     if isinstance(value, str):
         result = expressions.parse(value, (), where=where)
