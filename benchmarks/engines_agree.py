@@ -1,6 +1,6 @@
 """Random systems through kernel, arrays, integrate and plain SciPy: do they agree?
 
-Usage: python benchmarks/engines_agree.py [--structures N] [--first K] [--quiet]
+Usage: python benchmarks/engines_agree.py [--structures N] [--first K] [--lanes L]
 
 Structures are numbered, so that a long comparison can be cut into ranges and continued. Each is run with several sets of
 parameters and starts; every one of these is a system of its own. Printed are the systems that disagree, the name of what
@@ -18,7 +18,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "contracts"))
 
 from engine_comparison import compared
-from random_systems import random_system
+from random_systems import LANES, random_system
 from reproducers import smallest, text_of
 
 
@@ -26,12 +26,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Do the engines agree on random systems?")
     parser.add_argument("--structures", type=int, default=100, help="how many different equations")
     parser.add_argument("--first", type=int, default=0, help="number of the first")
+    parser.add_argument("--lanes", type=int, default=LANES, help="systems of each structure; more cost little more")
     parser.add_argument("--report", type=int, default=100, help="say how far it is after so many")
     arguments = parser.parse_args()
     counts, reasons = Counter(), Counter()
     started = time.perf_counter()
     for number in range(arguments.first, arguments.first + arguments.structures):
-        system = random_system(number)
+        system = random_system(number, arguments.lanes)
         lanes = len(system.starts)
         counts["structures"] += 1
         counts["systems"] += lanes

@@ -170,7 +170,7 @@ class _Follower:
     def _candidate(self, regime: RegimeFunctions, t: float, y: Array, previous: RegimeFunctions | None) -> _Candidate:
         field, p = self.functions.field, self.p
         # a small step along the regime's own flow tells the two sides of a border apart
-        slope = regime.field(t, y, p)
+        slope = regime.extended(t, y, p)
         defined = bool(np.all(np.isfinite(slope)))
         slope = np.nan_to_num(slope)
         step = 1e-9 * (1 + np.max(np.abs(y))) / (1 + np.max(np.abs(slope))) if defined else 0.0
@@ -184,7 +184,7 @@ class _Follower:
         unknown = bool(np.any(np.isnan(here)))
         margin, later = (float(np.nanmin(levels / scale, initial=np.inf)) for levels in (here, there))
         stays = unknown or bool(np.any((here == 0) & (np.array(regime.conditions(*after(FAR), p)) == 0)))
-        as_written = [not stays or _same(field(*after(n), p), regime.field(*after(n), p)) for n in (AHEAD, FAR)]
+        as_written = [not stays or _same(field(*after(n), p), regime.extended(*after(n), p)) for n in (AHEAD, FAR)]
         inside = defined and (margin > ON_BORDER or (margin > -ON_BORDER and later >= min(margin, 0.0)))
         inside = inside and (as_written[0] or not unknown)
         at_once = _same(field(t, y, p), slope)
@@ -208,7 +208,7 @@ class _Follower:
         import scipy.integrate
 
         p, functions = self.p, self.functions
-        base = regime.field if regime else functions.field
+        base = regime.extended if regime else functions.field
         jacobian = regime.jacobian if regime else functions.jacobian
         options: dict[str, Any] = {}
         if self.method in ("LSODA", "Radau", "BDF") and jacobian is not None:

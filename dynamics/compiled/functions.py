@@ -33,13 +33,18 @@ _FAILURES = (ArithmeticError, ValueError, TypeError)
 
 @dataclass(frozen=True)
 class RegimeFunctions:
-    """The smooth functions of one regime; ``conditions`` are all >= 0 inside it."""
+    """The smooth functions of one regime; ``conditions`` are all >= 0 inside it.
+
+    ``extended`` is the field with the equations as they are written where its own formula has no value: that of a power of
+    abs(y) for negative y has none for positive y, where a step that ends at the border may look.
+    """
 
     name: str
     field: Callable[[float, Array, Sequence[Any]], Array]
     jacobian: Callable[[float, Array, Sequence[Any]], Array] | None
     conditions: Callable[[float, Array, Sequence[Any]], list[float]]
     count: int
+    extended: Callable[[float, Array, Sequence[Any]], Array]
 
 
 class SystemFunctions:
@@ -256,8 +261,15 @@ class SystemFunctions:
             return ()
         if len(found) < 2 or len(found) > 2**MOST_REGIME_SWITCHES:
             return ()
-        return tuple(RegimeFunctions(r.name, self._compile(r.expressions), self._jacobian(r.expressions),
-                                     self._conditions(r.conditions), len(r.conditions)) for r in found)
+        return tuple(self._regime(r.name, r.expressions, r.conditions) for r in found)
+
+    def _regime(self, name: str, fields: Sequence[Expr], conditions: Sequence[Expr]) -> RegimeFunctions:
+        field, jacobian = self._compile(fields), self._jacobian(fields)
+        written, written_jacobian = self.field, self.jacobian
+        extended = _with_values_of(written, field)
+        if jacobian is not None and written_jacobian is not None:
+            jacobian = _with_values_of(written_jacobian, jacobian)
+        return RegimeFunctions(name, field, jacobian, self._conditions(conditions), len(conditions), extended)
 
     def _conditions(self, conditions: Sequence[Expr]) -> Callable[..., list[float]]:
         compiled = self._compile(conditions)
@@ -368,6 +380,17 @@ class SystemFunctions:
         entries = list(jacobian_matrix([self._system.field[n] for n in self.names], self._states))
         compiled = self.lane_function(entries)
         return lambda t, y, p: compiled(t, y, p).reshape(self.dimension, self.dimension, y.shape[1])
+
+
+def _with_values_of(other: Callable[..., Array], function: Callable[..., Array]) -> Callable[..., Array]:
+    """Return a function with the values of another one where it has none itself."""
+    def extended(t: float, y: Array, p: Sequence[Any]) -> Array:
+        values = function(t, y, p)
+        if np.isfinite(values).all():
+            return values
+        return np.where(np.isfinite(values), values, other(t, y, p))
+
+    return extended
 
 
 def _switch_count(fields: Sequence[Expr]) -> int:

@@ -45,14 +45,14 @@ class RandomSystem:
     feedback: bool = False
 
 
-def random_system(number: int) -> RandomSystem:
-    """Return the system of this number."""
-    return _Maker(number).made()
+def random_system(number: int, lanes: int = LANES) -> RandomSystem:
+    """Return the system of this number; its equations do not depend on how many lanes are wanted."""
+    return _Maker(number, lanes).made()
 
 
 class _Maker:
-    def __init__(self, number: int) -> None:
-        self.number = number
+    def __init__(self, number: int, lanes: int) -> None:
+        self.number, self.lanes = number, lanes
         self.dice = random.Random(number)
         self.borders: list[str] = []
         self.parameters = {"a": 0.3, "b": 0.8, "m": 0.2, "n": 0.0, "k": 2.0}
@@ -209,12 +209,12 @@ class _Maker:
 
     def _starts(self) -> list:
         starts = [dict(self.states)]
-        for _ in range(LANES - 1):
+        for _ in range(self.lanes - 1):
             starts.append({n: v if n == "w" or self.dice.random() < 0.4 else v + round(self.dice.uniform(-1, 1), 2)
                            for n, v in self.states.items()})
         return starts
 
     def _values(self) -> list:
         others = [{**self.parameters, "a": round(self.dice.uniform(-1, 1), 2), "b": round(self.dice.uniform(0.3, 2), 2)}
-                  for _ in range(LANES - 1)]
+                  for _ in range(self.lanes - 1)]
         return [dict(self.parameters), *others]

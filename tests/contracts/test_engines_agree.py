@@ -9,6 +9,7 @@ from random_systems import random_system
 from reproducers import smallest, text_of
 
 import dynamics as dy
+from dynamics.errors import IntegrationError
 from dynamics.expressions.functions import FUNCTIONS
 
 VANISHING = {  # conditions on a quantity that is exactly zero at rest, and how much of a they leave: all or nothing
@@ -143,13 +144,35 @@ def test_the_reference_says_where_the_engines_are_wrong():
     assert differs(wrong, reference.run(start, values), 3e-6)
 
 
-@pytest.mark.xfail(strict=True, reason="a case that has no value beyond its border is not followed to the border")
-@pytest.mark.parametrize("engine", ["kernel", "integrate"])
-def test_a_power_of_an_absolute_value_that_passes_zero(engine):
-    # y = t - 0.34; of |y|**1.5 the case for negative y has no real value for positive y
-    system = dy.System(name="power", states={"y": -0.34, "z": 0.56}, equations={"y": "1", "z": "hill(abs(y), 1, 1.5)"},
-                       events={"first": dy.Event("min(0, y - 0.2)", "rising")})
-    if engine == "kernel":
-        assert by_lanes(system, [[-0.34, 0.56]], [[]])["kernel"][0].counts.tolist() == [1]
-    else:
-        assert dy.integrate(system, 3.0)["event_name"].values.tolist() == ["first"]
+POWERS = {  # of y = t - 0.34: cases that have no real value beyond their border, and their integrals over 0 <= t <= 3
+    "hill(abs(y), 1, n)": lambda y: abs(y)**1.5 / (1.0 + abs(y)**1.5), "abs(y)**1.5": lambda y: abs(y)**1.5,
+    "sqrt(abs(y))": lambda y: abs(y)**0.5, "ramp(-y)**1.5": lambda y: max(0.0, -y)**1.5,
+    "log(max(0.01, y))": lambda y: np.log(max(0.01, y)), "sqrt(abs(y))*(2 if w > 0 else 1)": lambda y: abs(y)**0.5,
+}
+
+
+@pytest.mark.parametrize("text", POWERS)
+def test_cases_that_have_no_value_beyond_their_border(text):
+    from scipy.integrate import quad
+
+    system = dy.System(name="power", states={"y": -0.34, "z": 0.56, "w": 0.0}, parameters={"n": 1.5},
+                       equations={"y": "1", "z": text, "w": "0*y"},
+                       events={"first": dy.Event("min(0, y - 0.2)", "rising", terminal=False)})
+    right = 0.56 + quad(POWERS[text], -0.34, 2.66, points=[0.0, 0.01], epsabs=1e-12)[0]
+    run = dy.integrate(system, 3.0, relative_tolerance=1e-9, absolute_tolerance=1e-11)
+    assert run["event_time"].values == pytest.approx([0.54], abs=1e-8)
+    assert float(run["z"][-1]) == pytest.approx(right, abs=1e-6)
+    for (lane,) in by_lanes(system, [[-0.34, 0.56, 0.0]], [[1.5]]).values():
+        assert (lane.message, lane.counts.tolist()) == ("COMPLETED", [1])
+        assert lane.first == pytest.approx([0.54], abs=1e-6)
+        assert lane.state[1] == pytest.approx(right, abs=1e-5)
+
+
+def test_a_power_that_has_no_value_is_still_said():
+    # the border at y = 0.1 has nothing to do with it
+    system = dy.System(name="power", states={"y": 0.5, "z": 0.0}, equations={"y": "-1", "z": "y**1.5 + ramp(y - 0.1)"},
+                       events={"never": dy.Event("z - 9")})
+    with pytest.raises(IntegrationError, match="invalid_state"):
+        dy.integrate(system, 1.0)
+    assert {e: lane.message for e, (lane,) in by_lanes(system, [[0.5, 0.0]], [[]], 1.0).items()} == {
+        "kernel": "INVALID_STATE", "arrays": "INVALID_STATE"}

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from sympy import Abs, Expr, Function, Heaviside, Integer, Max, Min, Symbol, preorder_traversal, sign
 from sympy.core.relational import Relational
 
-__all__ = ["Switches", "find_switches", "gap", "normalised", "pairs"]
+__all__ = ["Switches", "compared", "find_switches", "gap", "normalised", "pairs"]
 
 
 class gap(Function):
@@ -91,7 +91,7 @@ def find_switches(expressions: Sequence[Expr], varying: Iterable[Symbol]) -> Swi
     moving, found = frozenset(varying), dict[Expr, tuple[Expr, bool]]()
     for expression in expressions:
         for node in preorder_traversal(expression):
-            for one, other in _compared(node):
+            for one, other in compared(node):
                 if not (one - other).free_symbols & moving:
                     continue
                 form, turned = normalised(one - other)
@@ -99,7 +99,7 @@ def find_switches(expressions: Sequence[Expr], varying: Iterable[Symbol]) -> Swi
     return Switches(tuple(q for q, _ in found.values()), tuple((f, turned) for f, (_, turned) in found.items()))
 
 
-def _compared(node: Expr) -> list[tuple[Expr, Expr]]:
+def compared(node: Expr) -> list[tuple[Expr, Expr]]:
     """Return the pairs of which a node needs to know the larger."""
     if isinstance(node, Max | Min):
         return list(pairs(node))

@@ -32,6 +32,7 @@ from sympy import (
     erf,
     exp,
     log,
+    preorder_traversal,
     sin,
     tanh,
 )
@@ -41,7 +42,7 @@ from sympy.logic.boolalg import BooleanFalse, BooleanTrue
 
 from dynamics.compiled.kernels import mathematics
 from dynamics.compiled.kernels.ir import Builder, Operand, Value
-from dynamics.compiled.kernels.switches import Switches, gap, pairs
+from dynamics.compiled.kernels.switches import Switches, compared, gap, pairs
 from dynamics.errors import DerivationError
 from dynamics.expressions.functions import expm1, hill, log1p, logistic, softplus
 
@@ -53,6 +54,7 @@ _RELATIONS = {StrictGreaterThan: ">", GreaterThan: ">=", StrictLessThan: "<", Le
 _COMPARED = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le, "==": operator.eq, "!=": operator.ne}
 _UNARY = {exp: "exp", log: "log", sin: "sin", cos: "cos", tanh: "tanh", atan: "atan", erf: "erf", log1p: "log1p",
           expm1: "expm1", logistic: "logistic"}
+_LEAST = {log: 0.0, log1p: -1.0}  # where they end
 
 
 class Tracer:
@@ -90,10 +92,12 @@ class Tracer:
                  fixed: dict[Expr, Operand] | None = None) -> None:
         self.build, self.varying = build, frozenset(varying)
         self._fixed = {} if fixed is None else fixed
+        self._symbols = symbols
         self._values: dict[Any, Operand] = dict(symbols)
         self._switches, self._biases = switches or Switches(), tuple(biases)
         self._moving: dict[Expr, bool] = dict.fromkeys(self.varying, True)
         self._uses: Counter[Expr] = Counter()
+        self._plain: Tracer | None = None
 
     # ---- arithmetic with folding ------------------------------------------------------------------------------------
 
@@ -206,7 +210,8 @@ class Tracer:
             return self._hill(*e.args)
         for kind, name in _UNARY.items():
             if isinstance(e, kind):
-                return getattr(mathematics, name)(self.build, self.vector(self.value(e.args[0])))
+                inner = self._inside(e.args[0], ">", _LEAST[kind]) if kind in _LEAST else self.value(e.args[0])
+                return getattr(mathematics, name)(self.build, self.vector(inner))
         raise DerivationError(f"no vector instructions for {type(e).__name__} in '{e}'")
 
     def _sum(self, e: Add) -> Operand:
@@ -257,7 +262,7 @@ class Tracer:
             if exponent.is_negative:
                 return self.reciprocal(self.value(Pow(base, -exponent)))
             whole, root = int(exponent), not exponent.is_Integer
-            value = self.value(base)
+            value = self._inside(base, ">=", 0.0) if root else self.value(base)
             result: Operand = 1.0
             square, left = value, whole
             while left:
@@ -267,7 +272,9 @@ class Tracer:
                 if left:
                     square = self.multiply(square, square)
             return self.multiply(result, self.build.sqrt(self.vector(value))) if root else result
-        return mathematics.power(self.build, self.vector(self.value(base)), self.vector(self.value(exponent)))
+        # a base as it is written is enough for whole powers too: those of a negative one have a value
+        value = self.value(base) if exponent.is_Integer else self._inside(base, ">=", 0.0)
+        return mathematics.power(self.build, self.vector(value), self.vector(self.value(exponent)))
 
     def _softplus(self, e: Expr) -> Operand:
         if len(e.args) == 1:
@@ -277,7 +284,8 @@ class Tracer:
 
     def _hill(self, x: Expr, k: Expr, n: Expr) -> Operand:
         """x**n/(k**n + x**n): through logistic for positive x, where the powers may overflow."""
-        build, at = self.build, self.vector(self.value(x))
+        build = self.build
+        at = self.vector(self.value(x) if n.is_Integer else self._inside(x, ">=", 0.0))
         positive = at > 0.0
         inner = self.multiply(self.value(n), self.value(log(x)) - self.value(log(k)))
         smooth = mathematics.logistic(build, self.vector(inner))
@@ -287,6 +295,24 @@ class Tracer:
         return build.select(positive, smooth, 0.0)
 
     # ---- cases ------------------------------------------------------------------------------------------------------
+
+    def _inside(self, argument: Expr, relation: str, least: float) -> Operand:
+        """Return the value of what a function is taken of, as it is written where the case that is held leaves the domain.
+
+        Beyond its border the case of abs(y) for positive y is negative: a power of it has no value, which that of abs(y)
+        has. A step that ends at the border may look beyond it.
+        """
+        held = self.value(argument)
+        if not isinstance(held, Value) or not self._is_held(argument):
+            return held
+        if self._plain is None:
+            self._plain = Tracer(self.build, self._symbols, self.varying, fixed=self._fixed)
+        within = self.build.compare(relation, held, least)
+        return self._select(within, held, self._plain.value(argument))
+
+    def _is_held(self, e: Expr) -> bool:
+        """Whether a case that is held decides something in an expression."""
+        return any(self._switches.place(one - other) for node in preorder_traversal(e) for one, other in compared(node))
 
     def compare(self, relation: str, a: Expr, b: Expr, at_a: Operand, at_b: Operand) -> Value | bool:
         """Whether a relation between two quantities holds, their values being known; in the case that is held."""
