@@ -17,6 +17,8 @@ __all__ = ["search_roots"]
 
 Array = NDArray[np.float64]
 SCAN, STARTS, DAMPINGS = 4001, 256, 14
+DUST = 1e-12  # a component below this may stand for zero
+SINKING = 0.1  # share of such a component by which Newton's method still moves it: rounding moves a root by less
 
 
 def search_roots(equations: Sequence[Expr], unknowns: Sequence[Symbol], box: Sequence[tuple[Any, Any]],
@@ -55,6 +57,8 @@ def search_roots(equations: Sequence[Expr], unknowns: Sequence[Symbol], box: Seq
                    for r, (low, high) in zip(root, box, strict=True)):
                 continue
             root = _without_dust(values, root)
+            if _sinks(values, jacobian, root):
+                continue
             if not any(np.all(np.abs(root - other) <= 1e-8 * (1 + np.abs(other))) for other in found):
                 found.append(root)
     for root in sorted(found, key=lambda r: r.tolist()):
@@ -123,12 +127,26 @@ def _moderate(p: float, low: Any, high: Any) -> float:
 
 def _without_dust(values: Callable[[Array], Array], root: Array) -> Array:
     """Set tiny components to zero where that satisfies the equations as well: the root is there, not next to it."""
-    for position in np.nonzero((np.abs(root) < 1e-12) & (root != 0))[0]:
+    for position in np.nonzero(_dust(root))[0]:
         trial = root.copy()
         trial[position] = 0.0
         if _norm(values(trial[:, None]))[0] <= _norm(values(root[:, None]))[0]:
             root = trial
     return root
+
+
+def _sinks(values: Callable[[Array], Array], jacobian: Callable[[Array], Array], root: Array) -> bool:
+    """Whether a component is still on its way to a zero where the equations have no value: a limit, and no root."""
+    tiny = _dust(root)
+    if not tiny.any():
+        return False
+    place = root[:, None]
+    step = _steps(jacobian(place), values(place))[:, 0]
+    return bool(np.any(~(np.abs(step[tiny]) <= SINKING * np.abs(root[tiny]))))
+
+
+def _dust(root: Array) -> NDArray[np.bool_]:
+    return np.asarray((np.abs(root) < DUST) & (root != 0))
 
 
 def _norm(residual: Array) -> Array:

@@ -54,3 +54,13 @@ def test_the_points_of_perpetual_futures_stay():
         (0.0, -410, 0.01157290548451041), (0.0024, -390.8, 5.380492783497166e-05), (0.0024, -390.8, 0.009197223878749387),
         (0.2, -0.11105558222111393, 0.010587924034057596), (0.2, 0.0, 0.01),
         (0.2, 0.16276216647517205, 0.009247433818668844)], rtol=1e-11, atol=1e-13)
+
+
+def test_a_limit_where_the_equations_have_no_value_is_no_root():
+    """Towards x = 0 both equations vanish with y = 3, but sin(x)/x has no value there; with y = 2 it would have to be 2."""
+    assert found([x * (y - 2), y - 4 + sin(x) / x], [x, y], [(-1, 1), (0, 5)]) == []
+
+
+def test_a_root_far_below_one_is_kept():
+    roots = found([x * exp(30 * y) - 1, y - 1 + sin(y - 1)], [x, y], [(0, 1), (0, 5)])
+    np.testing.assert_allclose(roots, [[math.exp(-30), 1.0]], rtol=1e-12)

@@ -83,3 +83,11 @@ def test_basel_ode_conserves_net_cash():
     assert np.abs(cash/cash[0] - 1).max() < 1e-6
     assert math.isfinite(p[-1])
     assert np.ptp(p) > 1
+
+
+def test_the_quiet_state_of_the_basel_cycle_is_one_exact_family_of_rests():
+    """Net cash is conserved, so that the fund's weight is free at rest; the longest equation of all packaged models."""
+    points = dy.fixed_points(dy.models.load("basel_leverage_cycle"))
+    point, = points
+    assert (point.exactness, point.free, point.stability) == ("exact", ("fund_weight",), "stable")
+    assert points.provenance["exactness"] == "exact"
