@@ -21,8 +21,8 @@ from dynamics.analysis.ensemble_runs import (
 )
 from dynamics.analysis.field_edges import events_at_edges
 from dynamics.analysis.lane_points import LanePoints, followed_points, lane_points
-from dynamics.analysis.lane_rests import falls_at, lanes_at_rest
 from dynamics.analysis.ramps import RAMP_DURATION, RAMP_SIZE
+from dynamics.analysis.rests import falls_at, lanes_at_rest
 from dynamics.analysis.start_sides import begins_beyond
 from dynamics.compiled.functions import SystemFunctions, functions_of
 from dynamics.compiled.lanes import LaneResult

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from dynamics.analysis.ensemble_runs import DIRECTIONS
 from dynamics.analysis.paths import Happening, Path, follow
 from dynamics.analysis.ramps import RAMP_DURATION, RAMP_SIZE, ramped
-from dynamics.analysis.rests import Rests
+from dynamics.analysis.rests import rest_reached, unstable_rests
 from dynamics.analysis.shock_fates import FARTHEST, RESTED, SCAN, UNDECIDED, Accuracy, Fates
 from dynamics.analysis.start_sides import begins_beyond
 from dynamics.compiled.functions import functions_of
@@ -52,7 +52,6 @@ class PathFates:
         self.accuracy = accuracy
         self.functions = functions_of(system)
         self.p = self.functions.parameters(system)
-        self.rests = Rests(system, None, asked)
         declared = system.events
         self.ending = [n for n in declared if declared[n].terminal or n in self.asked]
         self.watched = [n for n in declared if n in self.ending or declared[n].assign]
@@ -112,7 +111,7 @@ class PathFates:
 
     def unstable_start(self, lane: int) -> bool:
         """Whether the start is an unstable fixed point."""
-        return self.rests.unstable(self.start)
+        return bool(unstable_rests(self.system, self.start[:, None])[0])
 
     def path(self, magnitude: float, accuracy: Accuracy, dense: bool = False) -> tuple[Path, System]:
         """Return the path after a shock (status event, settled, completed: undecided, or how it broke), its system."""
@@ -139,7 +138,7 @@ class PathFates:
             if part.status != "completed":
                 break
             spent, state, piece = spent + piece, part.states[-1], LONGER * piece
-            if spent >= self.ramp and self.rests.reached(state) is not None:
+            if spent >= self.ramp and rest_reached(self.system, state, self.watched) is not None:
                 whole.status = "settled"
                 break
         return whole, system

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from dynamics.analysis.ensemble_runs import ensemble_run
 from dynamics.analysis.ensembles import Ensemble
-from dynamics.analysis.rests import Rests
+from dynamics.analysis.rests import unstable_rests
 from dynamics.results import STATUS
 
 __all__ = ["FARTHEST", "LOOSE", "RESTED", "SCAN", "UNDECIDED", "WORK", "Accuracy", "Fates", "LaneFates", "ShockFates"]
@@ -138,5 +138,5 @@ class LaneFates:
 
     def unstable_start(self, lane: int) -> bool:
         """Whether the start is an unstable fixed point."""
-        rests = Rests(self.ensemble.system, self.ensemble.p[:, lane].tolist(), self.asked)
-        return rests.unstable(self.ensemble.start[:, lane])
+        one = [lane]
+        return bool(unstable_rests(self.ensemble.system, self.ensemble.start[:, one], self.ensemble.p[:, one])[0])
