@@ -40,6 +40,7 @@ CORRECTIONS = 4           # of a state beside a family of rests: and of its memb
 MOST_DIRECTIONS = 240     # sampled directions between the axes
 ALONG = 1e-4              # relative step along a family of rests to the next one
 MEMBER = 1e-6             # relative error of a member of a family up to which it is told
+SPLIT = 1e-4              # relative difference of the slopes on two sides of a rest that tells a border through it
 SIDES = (1e-6, 1.0)       # share of the way from rest to state at which derivatives are taken: the side it comes from
 EXACT = 1e-6              # relative error of the form up to which it is used
 
@@ -439,6 +440,8 @@ def _attracted(flow: LaneFlow, modes: _Modes, x: Array, y: Array, p: Array, slow
     lanes, rank = x.shape[1], modes.rank
     side = np.sign(flow.levels(x, p))
     good = np.all(side == np.sign(flow.levels(y, p)), axis=0)
+    if rank == len(y) > 1:
+        good &= ~_on_border(flow, x, y, p) | np.all(np.abs(x - y) <= MEMBER * (np.abs(y) + FLOOR), axis=0)
     if not rank:
         return np.asarray(good)
     form = form_of(modes.reduced)
@@ -469,6 +472,14 @@ def _attracted(flow: LaneFlow, modes: _Modes, x: Array, y: Array, p: Array, slow
         near = np.sign(flow.levels(there, p_there)).reshape(-1, samples, lanes) == side[:, None]
         good &= (calm & near.all(axis=0)).all(axis=0)
     return np.asarray(good)
+
+
+def _on_border(flow: LaneFlow, x: Array, y: Array, p: Array) -> Flags:
+    """Whether a border goes through the rest: beyond it there may be others, as those of a family that ends there."""
+    aside = SIDES[0] * (x - y)
+    own = flow.jacobian(y + aside, p)
+    change = np.abs(flow.jacobian(y - aside, p) - own).max(axis=(1, 2))
+    return np.asarray(change > SPLIT * np.abs(own).max(axis=(1, 2)))
 
 
 def _directions(rank: int) -> Array:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import dynamics as dy
-from dynamics.analysis.ensemble_runs import MOST_STATES, EnsembleRun
+from dynamics.analysis.ensemble_runs import MOST_STATES, EnsembleRun, ensemble_run
 from dynamics.analysis.ensembles import Ensemble
 from dynamics.compiled.kernels import jit
 from dynamics.errors import IntegrationError, MissingExtraError, SpecificationError
@@ -138,3 +138,15 @@ def test_fixed_points_with_numbers_for_what_does_not_vary_are_those_of_the_symbo
     np.testing.assert_allclose(numbers.growth, symbols.growth, rtol=1e-9, atol=1e-12)
     assert np.array_equal(numbers.stable, symbols.stable)
     assert np.isfinite(numbers.state).all(axis=0).any()
+
+
+def test_an_event_counts_as_far_where_its_level_hardly_changes_on_the_way() -> None:
+    from dynamics.analysis import ensembles
+
+    system = dy.System(name="near", states={"x": 1.0}, equations={"x": "1 - x"},
+                       events={"gone": dy.Event("x - 0.5", "falling", terminal=True)})
+    ensemble = ensembles.Ensemble(system, {}, 3)
+    work = ensemble_run(system, (), ("gone",), None, False, True)
+    edge = ensembles.CLEAR * 0.5
+    state = 1 + edge * np.array([[0.99, -0.99, 1.01]])
+    assert ensemble._clear_of_events(work, state, np.ones((1, 3)), ensemble.p).tolist() == [True, True, False]

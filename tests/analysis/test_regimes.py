@@ -196,3 +196,14 @@ def test_a_model_without_shock_or_event() -> None:
     assert "shock" not in diagram.attrs
     away = dy.phase_diagram(fold, x=("mu", [0.5, 1.0]), y=("c", [0.5, 2.0]), initial_state={"u": -3.0})
     assert (away["regime"] == REGIMES["cascades_after_shock"]).all()
+
+
+def test_rests_that_differ_by_more_than_rounding_are_two() -> None:
+    from dynamics.analysis import regime_flags
+    from dynamics.analysis.ensembles import Ensemble
+
+    system = dy.System(name="one", states={"x": 1.0}, equations={"x": "1 - x"})
+    ensemble = Ensemble(system, {}, 3)
+    edge = regime_flags.SAME * (1 + regime_flags.SIZE)
+    rest = 1 + edge * np.array([[0.99, -0.99, 1.01]])
+    assert regime_flags._at_own_rest(ensemble, ensemble.points, rest).tolist() == [True, True, False]

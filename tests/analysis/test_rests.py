@@ -300,3 +300,12 @@ def test_members_of_a_curved_family_are_told_close_to_it() -> None:
     _, rest = found({"s": "-2*s*i", "i": "2*s*i - i"}, [[s, 0.5 * edge]])
     total = s + 0.5 * edge - np.log(s) / 2   # conserved
     assert rest.state[0, 0] - np.log(rest.state[0, 0]) / 2 == pytest.approx(total, abs=the_rule.MEMBER)
+
+
+def test_a_rest_where_a_family_ends_is_told_only_close_to_it() -> None:
+    """Measured from (1, 1): y rests below -x/2, and x falls to 0. From (d, d/10) y falls to -0.34 d, below the border."""
+    equations = {"x": "-(x - 1)", "y": "-3*max((x - 1) + 2*(y - 1), 0)"}
+    apart = 1e-3
+    close = the_rule.MEMBER / 2
+    _, rest = found(equations, [[1 + apart, 1 + apart / 10], [1 + close, 1 + close / 10]])
+    assert rest.proved.tolist() == [False, True]
