@@ -19,9 +19,10 @@ from dynamics.analysis.boundary_search import BoundarySearch
 from dynamics.analysis.equilibria import fixed_points
 from dynamics.analysis.linearization import needs_equations
 from dynamics.analysis.paths import follow
+from dynamics.analysis.run_arguments import check_run
 from dynamics.analysis.treatability import treat
 from dynamics.compiled.functions import functions_of
-from dynamics.errors import ConvergenceError, DerivationError, SpecificationError, did_you_mean
+from dynamics.errors import ConvergenceError, DerivationError, SpecificationError
 from dynamics.results import FixedPoint, provenance
 from dynamics.results.record import Record
 from dynamics.results.record_text import edge_summary
@@ -164,15 +165,14 @@ def edge_state(system: System, safe: Mapping[str, float] | None = None, other: M
     system = treated.system
     if system.time != "continuous" or not system.autonomous:
         raise DerivationError("edge_state needs an autonomous flow; a map has no trajectories in time")
-    for name, known, what in ((shock, system.shocks, "shock"), (event, system.events, "event")):
-        if name is not None and name not in known:
-            raise SpecificationError(f"'{name}' is not declared as {what} of '{system.name}'.{did_you_mean(name, known)}")
+    given = check_run(system, duration=duration, shock=shock, event=event, tolerance=tolerance, bracket=bracket)
+    if event is not None and given.events != (event,):
+        raise SpecificationError(f"event: edge_state takes the name of one event of '{system.name}', not {event!r}")
     if parameters:
         system = system.with_parameters(parameters)
     if shock is None and other is None:
         raise SpecificationError("edge_state needs a shock, or a second state with another outcome")
-    if not 0 < tolerance < 1:
-        raise SpecificationError(f"tolerance must lie between 0 and 1, not {tolerance!r}")
+    duration, tolerance, bracket = given.duration, given.tolerance, given.bracket
     stable = [p for p in fixed_points(system) if p.admissible and p.stability == "stable"]
     tracker = _Tracker(system, stable, event, duration)
     functions = functions_of(system)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from dynamics.analysis.ensembles import Ensemble
 from dynamics.analysis.lane_thresholds import OUTCOMES, lane_thresholds
+from dynamics.analysis.run_arguments import asked_events, check_run, check_shock_name
 from dynamics.analysis.tail_risk import exceedance
 from dynamics.analysis.treatability import treat
 from dynamics.errors import SpecificationError, did_you_mean
@@ -114,12 +115,15 @@ def exposure(
     started = _time.perf_counter()
     treated = treat(system, "exposure", ignore)
     system = treated.system
-    path = _path(system, along, shock, event)
+    path = _path(system, along)
+    check_shock_name(system, shock, needed=True)
+    asked = asked_events(system, event)
+    ramp = check_run(system, ramp=ramp).ramp
     if not (0 < probability < 1 and np.isfinite(periods) and periods > 0):
         raise SpecificationError(f"exposure: probability must lie between 0 and 1 and periods be positive, not "
                                  f"{probability!r} and {periods!r}")
     options = {"block": block, "bootstrap": bootstrap, "confidence": confidence, "seed": seed}
-    market = _Market(system, returns, float(periods), shock, event, float(ramp), options)
+    market = _Market(system, returns, float(periods), shock, asked, ramp, options)
     table = market.at(path)
     largest, verdicts = [], []
     for column in ("probability", "probability_upper"):
@@ -143,18 +147,19 @@ def exposure(
         variables, coords={first: (first, path[first], about[first]), "criterion": ["estimate", "cautious"]},
         attrs=provenance("exposure", system, ignored=treated.ignored,
                          method="critical shocks against observed falls", probability=probability,
-                         periods=periods, shock=shock, event=event, ramp=ramp, confidence=confidence, bootstrap=bootstrap,
-                         seed=seed, trajectories=market.trajectories, wall_time_s=_time.perf_counter() - started))
+                         periods=periods, shock=shock, event=", ".join(asked), ramp=ramp,
+                         confidence=confidence, bootstrap=bootstrap, seed=seed,
+                         trajectories=market.trajectories, wall_time_s=_time.perf_counter() - started))
 
 
-def _path(system: System, along: Mapping[str, Sequence[float]], shock: str, event: str) -> dict[str, Array]:
+def _path(system: System, along: Mapping[str, Sequence[float]]) -> dict[str, Array]:
     """Return the arrays of the path, of one length, within the bounds of the parameters, the first one increasing."""
     if not isinstance(system, System) or system.time != "continuous":
         raise SpecificationError("exposure needs a System in continuous time")
-    for name, known, what in ((shock, system.shocks, "shock"), (event, system.events, "event"),
-                              *((name, system.parameters, "parameter") for name in along)):
-        if name not in known:
-            raise SpecificationError(f"exposure: '{name}' is no {what} of '{system.name}'.{did_you_mean(name, known)}")
+    for name in along:
+        if name not in system.parameters:
+            near = did_you_mean(str(name), system.parameters)
+            raise SpecificationError(f"exposure: '{name}' is no parameter of '{system.name}'.{near}")
     path = {name: np.asarray(values, dtype=float) for name, values in along.items()}
     if not path or len({values.shape for values in path.values()}) != 1 or next(iter(path.values())).ndim != 1:
         raise SpecificationError("exposure: along needs at least one parameter, and lists of one length for all of them")
@@ -171,7 +176,7 @@ def _path(system: System, along: Mapping[str, Sequence[float]], shock: str, even
 class _Market:
     """Critical shocks of a model and the observed frequency of falls as large."""
 
-    def __init__(self, system: System, returns: Any, periods: float, shock: str, event: str, ramp: float,
+    def __init__(self, system: System, returns: Any, periods: float, shock: str, event: tuple[str, ...], ramp: float,
                  options: Mapping[str, Any]) -> None:
         self.system, self.returns, self.periods = system, returns, periods
         self.shock, self.event, self.ramp, self.options = shock, event, ramp, dict(options)

@@ -10,8 +10,8 @@ from typing import Any
 from dynamics.errors import SpecificationError, did_you_mean
 from dynamics.systems import System
 
-__all__ = ["ENGINES", "RunArguments", "check_engine", "check_events", "check_magnitude", "check_positive", "check_run",
-           "check_shock_name", "usual_event", "usual_shock"]
+__all__ = ["ENGINES", "RunArguments", "asked_events", "check_engine", "check_events", "check_magnitude", "check_positive",
+           "check_run", "check_shock_name", "usual_event", "usual_shock"]
 
 ENGINES = ("auto", "kernel", "numpy")
 ANY = "any"
@@ -30,6 +30,8 @@ class RunArguments:
         Those asked for, in declared order; None where nothing was said.
     relative_tolerance, absolute_tolerance, tolerance : float
     engine : str
+    ramp : float
+    bracket : (float, float) or None
     """
 
     duration: float | None
@@ -40,11 +42,14 @@ class RunArguments:
     absolute_tolerance: float
     tolerance: float
     engine: str
+    ramp: float
+    bracket: tuple[float, float] | None
 
 
 def check_run(system: Any, *, duration: Any = None, shock: str | None = None, magnitude: Any = 0.0, event: Any = None,
               relative_tolerance: Any = 1e-6, absolute_tolerance: Any = 1e-9, tolerance: Any = 1e-8,
-              engine: str = "auto", initial_state: Mapping[str, Any] | None = None) -> RunArguments:
+              engine: str = "auto", initial_state: Mapping[str, Any] | None = None, ramp: Any = 0.0,
+              bracket: Any = None) -> RunArguments:
     """check_run(system, duration=..., shock=..., ...): the arguments of runs after a shock, or what is wrong with them.
 
     Parameters
@@ -56,11 +61,17 @@ def check_run(system: Any, *, duration: Any = None, shock: str | None = None, ma
         A declared shock, within its bounds; a magnitude without a shock has to be a finite number all the same.
     event : str, sequence of str or "any", optional
         Declared events; "any": every terminal one.
-    relative_tolerance, absolute_tolerance, tolerance : float
+    relative_tolerance, absolute_tolerance : float
         Positive, finite.
+    tolerance : float
+        Of a magnitude; between 0 and 1.
     engine : str
     initial_state : mapping of str to float, optional
         Of declared states; finite numbers.
+    ramp : float
+        A time of at least 0.
+    bracket : (float, float), optional
+        Two different finite magnitudes, in any order.
 
     Returns
     -------
@@ -89,8 +100,10 @@ def check_run(system: Any, *, duration: Any = None, shock: str | None = None, ma
         events=check_events(system, event),
         relative_tolerance=check_positive(relative_tolerance, "relative_tolerance"),
         absolute_tolerance=check_positive(absolute_tolerance, "absolute_tolerance"),
-        tolerance=check_positive(tolerance, "tolerance"),
-        engine=check_engine(engine))
+        tolerance=_tolerance(tolerance),
+        engine=check_engine(engine),
+        ramp=_ramp(ramp),
+        bracket=None if bracket is None else _bracket(bracket))
 
 
 def check_positive(value: Any, name: str) -> float:
@@ -101,6 +114,27 @@ def check_positive(value: Any, name: str) -> float:
     return number
 
 
+def _tolerance(value: Any) -> float:
+    number = _number(value)
+    if not 0 < number < 1:
+        raise SpecificationError(f"tolerance must lie between 0 and 1, not {value!r}")
+    return number
+
+
+def _ramp(value: Any) -> float:
+    number = _number(value)
+    if not (math.isfinite(number) and number >= 0):
+        raise SpecificationError(f"ramp must be a time of at least 0, not {value!r}")
+    return number
+
+
+def _bracket(given: Any) -> tuple[float, float]:
+    ends = sorted(_number(end) for end in given) if isinstance(given, Iterable) and not isinstance(given, str) else []
+    if len(ends) != 2 or not all(map(math.isfinite, ends)) or ends[0] == ends[1]:
+        raise SpecificationError(f"bracket must be two different finite magnitudes, not {given!r}")
+    return ends[0], ends[1]
+
+
 def check_engine(engine: str) -> str:
     """Return the name of an engine."""
     if not isinstance(engine, str) or engine not in ENGINES:
@@ -109,11 +143,12 @@ def check_engine(engine: str) -> str:
     return engine
 
 
-def check_shock_name(system: Any, shock: str | None) -> None:
-    """Refuse a shock that is not declared."""
+def check_shock_name(system: Any, shock: str | None, needed: bool = False) -> None:
+    """Refuse a shock that is not declared, or none where one is needed."""
     shocks = getattr(system, "shocks", {})
-    if shock is not None and not (isinstance(shock, str) and shock in shocks):
-        raise SpecificationError(f"'{shock}' is not a shock of '{system.name}'.{did_you_mean(str(shock), shocks)}")
+    if (needed or shock is not None) and not (isinstance(shock, str) and shock in shocks):
+        raise SpecificationError(f"'{shock}' is not a shock of '{system.name}'.{did_you_mean(str(shock), shocks)} "
+                                 f"There are {', '.join(shocks) or 'none'}")
 
 
 def check_magnitude(system: Any, shock: str | None, magnitude: Any, where: str = "magnitude") -> float:
@@ -145,6 +180,15 @@ def check_events(system: Any, event: str | Sequence[str] | None) -> tuple[str, .
         if not isinstance(name, str) or name not in events:
             raise SpecificationError(f"'{name}' is not an event of '{system.name}'.{did_you_mean(str(name), events)}")
     return tuple(name for name in events if name in asked)
+
+
+def asked_events(system: Any, event: str | Sequence[str] | None) -> tuple[str, ...]:
+    """Return the events asked for, in declared order; None: every terminal one. There has to be one."""
+    names = check_events(system, ANY if event is None else event)
+    if not names:
+        raise SpecificationError(f"'{system.name}' has no terminal event; say with event= which one is meant. "
+                                 f"There are {', '.join(system.events) or 'none'}")
+    return names
 
 
 def usual_shock(system: Any) -> str | None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from dynamics.analysis.ensembles import Ensemble
 from dynamics.analysis.lane_thresholds import OUTCOMES, crossing_shocks, lane_thresholds
 from dynamics.analysis.linearization import needs_equations
-from dynamics.analysis.run_arguments import check_events
+from dynamics.analysis.run_arguments import asked_events, check_positive, check_run, check_shock_name
 from dynamics.analysis.treatability import treat
 from dynamics.errors import SpecificationError, did_you_mean
 from dynamics.results import provenance, status_attributes
@@ -87,10 +87,14 @@ def critical_shocks(system: System, parameter: str, values: Sequence[float], sho
     system = treated.system
     if parameters:
         system = system.with_parameters(parameters)
-    for name, known, what in ((parameter, system.parameters, "parameter"), (shock, system.shocks, "shock")):
-        if name not in known:
-            raise SpecificationError(f"'{name}' is not a {what} of '{system.name}'.{did_you_mean(name, known)}")
-    events = check_events(system, event) or ()
+    if not (isinstance(parameter, str) and parameter in system.parameters):
+        near = did_you_mean(str(parameter), system.parameters)
+        raise SpecificationError(f"'{parameter}' is not a parameter of '{system.name}'.{near}")
+    check_shock_name(system, shock, needed=True)
+    events = asked_events(system, event)
+    given = check_run(system, duration=duration, tolerance=tolerance, ramp=ramp)
+    duration, tolerance, ramp = given.duration, given.tolerance, given.ramp
+    largest = None if largest is None else check_positive(largest, "largest")
     axis = np.asarray(values, dtype=float)
     if axis.ndim != 1 or not axis.size or not np.all(np.isfinite(axis)):
         raise SpecificationError("values must be a list of finite numbers")

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from dynamics.analysis.linearization import needs_equations
 from dynamics.analysis.path_fates import TIGHT, PathFates
-from dynamics.analysis.run_arguments import check_events, check_positive
+from dynamics.analysis.run_arguments import asked_events, check_run, check_shock_name
 from dynamics.analysis.shock_fates import UNDECIDED, LaneFates
 from dynamics.analysis.threshold_search import LARGEST_TRIED, OUTCOMES, ROUGH, E, S, Search, ThresholdSearch, U
 from dynamics.analysis.trajectory_measures import measures_of
 from dynamics.analysis.treatability import treat
 from dynamics.compiled.functions import functions_of
-from dynamics.errors import SpecificationError, did_you_mean
+from dynamics.errors import SpecificationError
 from dynamics.results import Threshold, provenance
 from dynamics.systems import System
 
@@ -103,18 +103,15 @@ def cascade_threshold(system: System, shock: str = "price", event: str | Sequenc
     ('found', 0.173507)
     """
     started = _time.perf_counter()
-    _check(system, shock)
+    _check(system)
+    check_shock_name(system, shock, needed=True)
     treated = treat(system, "cascade_threshold", ignore)
     system = treated.system
-    asked = _asked(system, event)
+    asked = asked_events(system, event)
     if parameters:
         system = system.with_parameters(parameters)
-    if not (np.isfinite(ramp) and ramp >= 0):
-        raise SpecificationError(f"ramp must be a time of at least 0, not {ramp!r}")
-    if not isinstance(tolerance, int | float | np.number) or not 0 < tolerance < 1:
-        raise SpecificationError(f"tolerance must lie between 0 and 1, not {tolerance!r}")
-    duration = None if duration is None else check_positive(duration, "duration")
-    ends = _bracket(bracket)
+    given = check_run(system, duration=duration, tolerance=tolerance, ramp=ramp, bracket=bracket)
+    duration, tolerance, ramp = given.duration, given.tolerance, given.ramp
     start = _start(system, initial_state)
     record = provenance("cascade_threshold", system, ignored=treated.ignored, method="lanes, checked by single trajectories",
                         tolerance=tolerance, relative_tolerance=TIGHT["relative_tolerance"],
@@ -123,7 +120,7 @@ def cascade_threshold(system: System, shock: str = "price", event: str | Sequenc
         return Threshold(0.0, (0.0, 0.0), "unstable", 0, shock, ", ".join(asked), ramp=ramp, provenance=record,
                          message="the fixed point is unstable (from its eigenvalues): any shock is critical")
     search = _Single(system, shock, asked, start, initial_state is None, duration, tolerance, ramp)
-    result = search.run(ends, 1.0, tolerance)
+    result = search.run(given.bracket, 1.0, tolerance)
     if both_directions and bracket is None:
         # the far end of the search for a rise is a choice, and stated in the result
         at_once = search.at_once
@@ -136,34 +133,10 @@ def cascade_threshold(system: System, shock: str = "price", event: str | Sequenc
     return replace(result, provenance=record)
 
 
-def _asked(system: System, event: str | Sequence[str] | None) -> tuple[str, ...]:
-    """The events that are asked for, in declared order."""
-    names = check_events(system, "any" if event is None else event)
-    if not names:
-        raise SpecificationError(f"'{system.name}' has no terminal event; say with event= which one is meant. "
-                                 f"There are {', '.join(system.events) or 'none'}")
-    return names
-
-
-def _check(system: System, shock: str) -> None:
+def _check(system: System) -> None:
     needs_equations(system, "cascade_threshold")
     if system.time != "continuous":
         raise SpecificationError("cascade_threshold needs a System in continuous time")
-    if not isinstance(shock, str) or shock not in system.shocks:
-        raise SpecificationError(f"'{shock}' is not a shock of '{system.name}'.{did_you_mean(str(shock), system.shocks)}"
-                                 f" There are {', '.join(system.shocks) or 'none'}")
-
-
-def _bracket(given: tuple[float, float] | None) -> tuple[float, float] | None:
-    if given is None:
-        return None
-    try:
-        low, high = sorted(float(b) for b in given)
-    except (TypeError, ValueError, OverflowError):
-        low = high = np.nan
-    if not np.isfinite([low, high]).all() or low == high:
-        raise SpecificationError(f"bracket must be two different finite magnitudes, not {given!r}")
-    return low, high
 
 
 def _start(system: System, given: Mapping[str, float] | None) -> Array | None:

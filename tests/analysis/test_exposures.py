@@ -54,7 +54,7 @@ def test_periods_compound_and_the_cautious_reading_needs_data():
     ({"along": {"target_leverage": [0.5]}}, SpecificationError, "target_leverage"),
     ({"probability": 0.0}, SpecificationError, "probability"),
     ({"returns": [0.1, np.nan, 0.2]}, DataError, "not finite"),
-    ({"event": "ruin"}, SpecificationError, "is no event"),
+    ({"event": "ruin"}, SpecificationError, "is not an event"),
 ])
 def test_faults_are_sentences(change, error, words):
     arguments = {"along": {"target_leverage": [2.0, 4.0]}, "returns": FALLS, "probability": 0.1} | change
