@@ -295,7 +295,7 @@ def test_members_of_a_curved_family_are_told_close_to_it() -> None:
     edge = np.sqrt(the_rule.MEMBER * (s + the_rule.FLOOR) * rate**2 / (4 * s))
     for share, proved in ((0.5, True), (2.0, False)):
         i = share * edge
-        system, rest = found({"s": "-2*s*i", "i": "2*s*i - i"}, [[s, i]])
+        _, rest = found({"s": "-2*s*i", "i": "2*s*i - i"}, [[s, i]])
         assert rest.proved.tolist() == [proved]
     _, rest = found({"s": "-2*s*i", "i": "2*s*i - i"}, [[s, 0.5 * edge]])
     total = s + 0.5 * edge - np.log(s) / 2   # conserved
