@@ -183,8 +183,12 @@ class _Follower:
         # what has no value, as by the rounding of another border, decides nothing: the equations do
         unknown = bool(np.any(np.isnan(here)))
         margin, later = (float(np.nanmin(levels / scale, initial=np.inf)) for levels in (here, there))
-        stays = unknown or bool(np.any((here == 0) & (np.array(regime.conditions(*after(FAR), p)) == 0)))
+        at_zero = (here == 0) & (np.array(regime.conditions(*after(FAR), p)) == 0)
+        stays = unknown or bool(np.any(at_zero))
         as_written = [not stays or _same(field(*after(n), p), regime.extended(*after(n), p)) for n in (AHEAD, FAR)]
+        if np.any(at_zero & ~regime.closed):
+            # the fields may be the same here and differ where another condition changes
+            as_written = [False, False]
         inside = defined and (margin > ON_BORDER or (margin > -ON_BORDER and later >= min(margin, 0.0)))
         inside = inside and (as_written[0] or not unknown)
         at_once = _same(field(t, y, p), slope)

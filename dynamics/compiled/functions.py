@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sympy import Expr, Integer, Max, Min, Symbol
-from sympy.core.relational import Relational
+from sympy import Expr, Integer, Max, Min, Symbol, sign
+from sympy.core.relational import GreaterThan, LessThan, Relational, StrictGreaterThan, StrictLessThan
 
 from dynamics import expressions
 from dynamics.compiled.code import scalar_function, vector_function
+from dynamics.compiled.kernels.switches import normalised
 from dynamics.errors import DerivationError, SpecificationError
 from dynamics.symbolic.polynomial import jacobian_matrix
 from dynamics.symbolic.regimes import regimes
@@ -37,6 +38,7 @@ class RegimeFunctions:
 
     ``extended`` is the field with the equations as they are written where its own formula has no value: that of a power of
     abs(y) for negative y has none for positive y, where a step that ends at the border may look.
+    ``closed`` says for each condition whether the equations, as they are written, allow it to be exactly zero here.
     """
 
     name: str
@@ -45,6 +47,7 @@ class RegimeFunctions:
     conditions: Callable[[float, Array, Sequence[Any]], list[float]]
     count: int
     extended: Callable[[float, Array, Sequence[Any]], Array]
+    closed: Array
 
 
 class SystemFunctions:
@@ -269,7 +272,9 @@ class SystemFunctions:
         extended = _with_values_of(written, field)
         if jacobian is not None and written_jacobian is not None:
             jacobian = _with_values_of(written_jacobian, jacobian)
-        return RegimeFunctions(name, field, jacobian, self._conditions(conditions), len(conditions), extended)
+        decisions = set[Expr]().union(*(self._system.field[n].atoms(Relational, sign) for n in self.names))
+        closed = np.array([_holds_at_zero(c, decisions) for c in conditions], dtype=bool)
+        return RegimeFunctions(name, field, jacobian, self._conditions(conditions), len(conditions), extended, closed)
 
     def _conditions(self, conditions: Sequence[Expr]) -> Callable[..., list[float]]:
         compiled = self._compile(conditions)
@@ -391,6 +396,22 @@ def _with_values_of(other: Callable[..., Array], function: Callable[..., Array])
         return np.where(np.isfinite(values), values, other(t, y, p))
 
     return extended
+
+
+def _holds_at_zero(condition: Expr, decisions: Iterable[Expr]) -> bool:
+    """Whether a regime whose condition is exactly zero agrees with all relations and signs that change there."""
+    form, turned = normalised(condition)
+    for decision in decisions:
+        if isinstance(decision, sign):
+            # neither 1 nor -1 at zero
+            if normalised(decision.args[0])[0] == form:
+                return False
+        elif isinstance(decision, GreaterThan | LessThan | StrictGreaterThan | StrictLessThan):
+            other, other_turned = normalised(decision.gts - decision.lts)
+            holds = other_turned == turned
+            if other == form and holds is not isinstance(decision, GreaterThan | LessThan):
+                return False
+    return True
 
 
 def _switch_count(fields: Sequence[Expr]) -> int:

@@ -62,6 +62,24 @@ def test_single_trajectories_that_rest_on_a_border_and_leave_it(relation):
     assert end == pytest.approx((1.0 if RELATIONS[relation] else 3.0) + below, abs=1e-6)
 
 
+NESTED = {  # what y grows by once x has passed 0.57; n and w are zero for good, u is 1
+    "-b if n < 0 else a": "a", "-b if w < 0 else a": "a", "-b if n <= 0 else a": "-b", "-b if w >= 0 else a": "-b",
+    "-b if 0 > n else a": "a", "a + sign(n)": "a", "a + sign(w)": "a", "-b if u < 1 else a": "a",
+    "-b if 2*n <= 0 else a": "-b", "(-b if w < 0 else a) if n <= 0 else -b": "a",
+}
+
+
+@pytest.mark.parametrize("case", NESTED)
+def test_a_condition_that_stays_on_its_border_matters_only_after_another_one_has_changed(case):
+    # x = exp(t)/4; before, both cases of the inner condition have the same field
+    system = dy.System(name="nested", states={"x": 0.25, "y": 0.41, "w": 0.0, "u": 1.0}, parameters={
+        "a": 0.25, "b": 0.55, "n": 0.0}, equations={"x": "x", "y": f"({case}) if x >= 0.57 else -b", "w": "-w", "u": "0*u"})
+    change = np.log(0.57 / 0.25)
+    right = 0.41 - 0.55 * change + {"a": 0.25, "-b": -0.55}[NESTED[case]] * (3.0 - change)
+    end = float(dy.integrate(system, 3.0, times=[0.0, 3.0])["y"][-1])
+    assert end == pytest.approx(right, abs=1e-6)
+
+
 @pytest.mark.parametrize("relation", RELATIONS)
 def test_fixed_points_on_a_border_are_those_of_the_equations(relation):
     for condition in (f"u {relation} 1", f"n {relation} 1", f"max(n, 0) {relation} n"):
