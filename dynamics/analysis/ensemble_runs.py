@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from sympy import Add, Expr, Symbol
 
 from dynamics.analysis.ramps import RAMP_DURATION, ramped
+from dynamics.compiled.code import joined_powers
 from dynamics.compiled.functions import SystemFunctions, functions_of
 from dynamics.compiled.lanes import LaneProblem, LaneResult, integrate_lanes
 from dynamics.errors import DerivationError, IntegrationError, MissingExtraError, SpecificationError
@@ -276,4 +277,4 @@ def _tangent(states: Sequence[Symbol], field: Sequence[Expr]) -> tuple[tuple[Sym
 @functools.lru_cache(maxsize=128)
 def _derivatives(expressions: tuple[Expr, ...], states: tuple[Symbol, ...]) -> tuple[Expr, ...]:
     """Entries of the Jacobian; every round of a search asks for the same ones."""
-    return tuple(jacobian_matrix(list(expressions), list(states)))
+    return tuple(joined_powers(entry) for entry in jacobian_matrix(list(expressions), list(states)))

@@ -377,7 +377,7 @@ class _Follower:
     def _crossings(self, watch: Callable[[float, Array], Array], solution: Any, suspects: Sequence[int], level: Array,
                    new: Array, directions: Array, t: float, t_new: float) -> tuple[float, Array, list[int]] | None:
         """Record what happens inside the step; return where it has to stop, with the events or borders there."""
-        from scipy.optimize import brentq, minimize_scalar
+        from scipy.optimize import minimize_scalar
 
         hits: list[tuple[float, int]] = []
         for k in suspects:
@@ -397,8 +397,7 @@ class _Follower:
                 if (a < 0 <= b and directions[k] >= 0) or (a > 0 >= b and directions[k] <= 0):
                     # the step's own interpolant may miss the end value by rounding: then the end is the crossing
                     fa, fb = value(low), value(high)
-                    at = float(brentq(value, low, high, xtol=1e-15 * max(1.0, abs(high)), rtol=8.9e-16,
-                                      maxiter=MOST_HALVINGS)) if fa * fb < 0 else (low if fa == 0 else high)
+                    at = _zero_between(value, low, high) if fa * fb < 0 else (low if fa == 0 else high)
                     hits.append((_reached(value, low, at), k))
         self.passed = {}
         stop: tuple[float, Array, list[int]] | None = None
@@ -449,6 +448,18 @@ class _Follower:
                 y = reset(y, 0.0, self.p, t)
                 self._keep(t, t, y, None)
         return False, t, y, self._regime(t, y, None if names else regime)
+
+
+def _zero_between(value: Callable[[float], float], low: float, high: float) -> float:
+    """Return where a quantity changes its sign; that may be where it has no value, as at a pole."""
+    from scipy.optimize import brentq
+
+    def defined(time: float) -> float:
+        level = value(time)
+        return 0.0 if np.isnan(level) else level
+
+    return float(brentq(defined, low, high, xtol=1e-15 * max(1.0, abs(high)), rtol=8.9e-16, maxiter=MOST_HALVINGS,
+                        disp=False))
 
 
 def _reached(value: Callable[[float], float], low: float, zero: float) -> float:

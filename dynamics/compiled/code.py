@@ -9,10 +9,10 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sympy import Expr, S, Symbol, lambdify
+from sympy import Add, Expr, Mul, Pow, S, Symbol, lambdify
 from sympy.printing.numpy import NumPyPrinter
 
-__all__ = ["scalar_function", "vector_function"]
+__all__ = ["joined_powers", "scalar_function", "vector_function"]
 
 Function = Callable[..., Any]
 
@@ -123,6 +123,29 @@ def _coded(expression: Expr, renaming: dict[Symbol, Symbol]) -> Expr:
     renamed = expression.xreplace(renaming)
     # 1/0 has no value, whatever is done with it afterwards, and no spelling in code
     return S.NaN if renamed.has(S.ComplexInfinity) else renamed
+
+
+def joined_powers(expression: Expr) -> Expr:
+    """Write x**n/x as x**(n - 1), which has a value at zero: so SymPy differentiates x**n.
+
+    Examples
+    --------
+    >>> from sympy import symbols
+    >>> x, n = symbols("x n")
+    >>> joined_powers((x**n).diff(x))
+    n*x**(n - 1)
+    """
+    if not any(power.exp.free_symbols for power in expression.atoms(Pow)):
+        return expression
+    return expression.replace(lambda node: isinstance(node, Mul), _joined)
+
+
+def _joined(product: Expr) -> Expr:
+    exponents: dict[Expr, list[Expr]] = {}
+    for factor in product.args:
+        base, exponent = factor.as_base_exp()
+        exponents.setdefault(base, []).append(exponent)
+    return Mul(*(base ** Add(*found) for base, found in exponents.items()))
 
 
 def scalar_function(expressions: Sequence[Expr], arguments: Sequence[Sequence[Symbol]]) -> Callable[..., list[float]]:

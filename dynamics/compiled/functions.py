@@ -15,7 +15,7 @@ from sympy import Expr, Integer, Max, Min, Symbol, sign
 from sympy.core.relational import GreaterThan, LessThan, Relational, StrictGreaterThan, StrictLessThan
 
 from dynamics import expressions
-from dynamics.compiled.code import scalar_function, vector_function
+from dynamics.compiled.code import joined_powers, scalar_function, vector_function
 from dynamics.compiled.kernels.switches import normalised
 from dynamics.errors import DerivationError, SpecificationError
 from dynamics.symbolic.polynomial import jacobian_matrix
@@ -47,7 +47,7 @@ class RegimeFunctions:
     conditions: Callable[[float, Array, Sequence[Any]], list[float]]
     count: int
     extended: Callable[[float, Array, Sequence[Any]], Array]
-    closed: Array
+    closed: NDArray[np.bool_]
 
 
 class SystemFunctions:
@@ -283,7 +283,7 @@ class SystemFunctions:
     def _jacobian(self, fields: Sequence[Expr]) -> Callable[..., Array] | None:
         if len(fields) > LARGEST_EXACT_JACOBIAN:
             return None
-        compiled = self._compile(list(jacobian_matrix(fields, self._states)))
+        compiled = self._compile([joined_powers(e) for e in jacobian_matrix(fields, self._states)])
         return lambda t, y, p: compiled(t, y, p).reshape(self.dimension, self.dimension)
 
     @cached_property
@@ -382,7 +382,7 @@ class SystemFunctions:
     @cached_property
     def lane_jacobian(self) -> Callable[[Array, Array, Array], Array]:
         """Exact Jacobian over lanes, shape (dimension, dimension, lanes)."""
-        entries = list(jacobian_matrix([self._system.field[n] for n in self.names], self._states))
+        entries = [joined_powers(e) for e in jacobian_matrix([self._system.field[n] for n in self.names], self._states)]
         compiled = self.lane_function(entries)
         return lambda t, y, p: compiled(t, y, p).reshape(self.dimension, self.dimension, y.shape[1])
 

@@ -164,7 +164,7 @@ def test_the_reference_says_where_the_engines_are_wrong():
 
 POWERS = {  # of y = t - 0.34: cases that have no real value beyond their border, and their integrals over 0 <= t <= 3
     "hill(abs(y), 1, n)": lambda y: abs(y)**1.5 / (1.0 + abs(y)**1.5), "abs(y)**1.5": lambda y: abs(y)**1.5,
-    "sqrt(abs(y))": lambda y: abs(y)**0.5, "ramp(-y)**1.5": lambda y: max(0.0, -y)**1.5,
+    "sqrt(abs(y))": lambda y: abs(y)**0.5, "ramp(-y)**n": lambda y: max(0.0, -y)**1.5,
     "log(max(0.01, y))": lambda y: np.log(max(0.01, y)), "sqrt(abs(y))*(2 if w > 0 else 1)": lambda y: abs(y)**0.5,
 }
 
@@ -184,6 +184,25 @@ def test_cases_that_have_no_value_beyond_their_border(text):
         assert (lane.message, lane.counts.tolist()) == ("COMPLETED", [1])
         assert lane.first == pytest.approx([0.54], abs=1e-6)
         assert lane.state[1] == pytest.approx(right, abs=1e-5)
+
+
+@pytest.mark.parametrize("event", ["1/(x - 1.7)", "1/(x - 1.7)**3", "(x - 1.7)/abs(x - 1.7)", "log(abs(x - 1.7))*(x - 1.7)"])
+@pytest.mark.parametrize("method", ["LSODA", "RK45"])
+def test_an_event_that_has_no_value_where_it_changes_its_sign(event, method):
+    system = dy.System(name="pole", states={"x": 1.0}, equations={"x": "1"}, events={"pole": dy.Event(event, "both")})
+    run = dy.integrate(system, 2.0, method=method)
+    assert run["event_time"].values[0] == pytest.approx(0.7, abs=1e-9)
+
+
+@pytest.mark.parametrize(("text", "rest"), [
+    ("-x**n", 0.0), ("-x*(1 + x**n)", 0.0), ("-ramp(x - 1)**n", 1.0), ("-hill(x, k, n)", 0.0)])
+def test_a_power_of_zero_with_an_exponent_that_is_a_parameter(text, rest):
+    # a start at rest: nothing happens, with a Jacobian that SymPy writes as n*0**n/0
+    system = dy.System(name="zero", states={"x": rest}, parameters={"n": 1.5, "k": 2.0}, equations={"x": text},
+                       events={"never": dy.Event("x - 9")})
+    assert float(dy.integrate(system, 1.0, method="Radau")["x"][-1]) == rest
+    for (lane,) in by_lanes(system, [[rest]], [[1.5, 2.0]], 1.0).values():
+        assert (lane.message, lane.state.tolist()) == ("COMPLETED", [rest])
 
 
 def test_a_power_that_has_no_value_is_still_said():
