@@ -25,7 +25,7 @@ from dynamics.symbolic.polynomial import jacobian_matrix
 
 TOLERANCE = {"kernel": 3e-6, "integrate": 3e-6, "arrays": 1e-4}  # of states and times of events
 AT_THE_END = 1e-4       # an event so near to the end, or to another one that ends the path, may fall on either side of it
-ROUNDING = 1e-15        # a level so near to zero at the start has the sign of its rounding, which is not the same in all engines
+ROUNDING = 1e-15        # a level so near to zero at the start has the sign of its rounding, which differs between engines
 SAMPLES = 1200          # points on which the reference looks for events
 MOST_EVALUATIONS = 60_000  # of the reference, which needs a few thousand; a path that slides along a border needs more
 MOST_STEPS = {"kernel": 20_000, "arrays": 2_000}
