@@ -18,20 +18,27 @@ Array = NDArray[np.float64]
 REGIMES = {"stable": 0, "cascades_after_shock": 1, "unstable": 2, "insolvent_at_once": 3, "target_above_venue_limit": 4,
            "not_settled": 5, "no_fixed_point": 6, "invalid": 7, "not_run": 8, "ended_by_other_event": 9,
            "other_attractor": 10}
-# Scaled distance below which two rests are one (both are known almost to rounding), and the size below which a state
-# counts as small, as in the boxes of lanes.
-SAME, SIZE = 1e-6, 0.01
+# Scaled distance below which two rests are one. Both come from Newton's method, and are known to 1e-12 or so where they are
+# simple, to the root of rounding, 1.5e-8, where they are double: far enough below. Rests a millionth of their size apart
+# cannot be told apart by trajectories of relative tolerance 1e-6, the default, either.
+SAME = 1e-6
+# Added to the size of a state before it is a scale, as in the boxes of lanes: a rest at zero has no size of its own, and
+# states of order one that come as near as SAME * SIZE = 1e-8 are there.
+SIZE = 0.01
 
 
 def regimes_of(ensemble: Ensemble, outcome: Outcome) -> NDArray[np.int64]:
-    """Return the regime of each lane, from how its trajectory ended and from its eigenvalues."""
+    """Return the regime of each lane, from how its trajectory ended and from its eigenvalues.
+
+    A trajectory that diverges without the event is no cascade: nothing is known of it but that it left, so it is invalid,
+    and its status says why.
+    """
     regime = np.full(ensemble.lanes, REGIMES["invalid"])
     settled = outcome.status == STATUS["settled"]
     regime[settled] = REGIMES["stable"]
     regime[outcome.status == STATUS["event"]] = REGIMES["ended_by_other_event"]
     regime[outcome.status == STATUS["not_settled"]] = REGIMES["not_settled"]
     regime[outcome.happened] = REGIMES["cascades_after_shock"]
-    regime[outcome.status == STATUS["diverged"]] = REGIMES["cascades_after_shock"]
     points = ensemble.points
     if points is not None:
         regime[settled & _called_for_ever(ensemble, points)] = REGIMES["target_above_venue_limit"]

@@ -26,7 +26,7 @@ from dynamics.analysis.sweeps import sweep
 from dynamics.analysis.treatability import treat
 from dynamics.analysis.work_budget import check_numbers
 from dynamics.errors import DerivationError, SpecificationError, did_you_mean
-from dynamics.results import provenance
+from dynamics.results import STATUS, provenance
 from dynamics.results.labelled import labelled
 from dynamics.systems import Process, System
 
@@ -37,7 +37,7 @@ CELLS = 4096
 MAGNITUDE = 0.1
 # Regimes that are no decision, in words for one cell and for several.
 UNDECIDED = {"not_settled": ("had not settled", "had not settled"), "not_run": ("was not run", "were not run"),
-             "invalid": ("was invalid", "were invalid")}
+             "diverged": ("diverged", "diverged"), "invalid": ("was invalid", "were invalid")}
 
 
 def phase_diagram(system: System | Process, x: tuple[str, Sequence[float]], y: tuple[str, Sequence[float]], *,
@@ -65,9 +65,12 @@ def phase_diagram(system: System | Process, x: tuple[str, Sequence[float]], y: t
         Its size, stated in the result. None: 0.1.
     event : str, sequence of str or "any", optional
         What counts as a cascade; every terminal event ends a trajectory. None: ``"insolvency"`` where it is declared, else
-        the first terminal event, else none; "any": every terminal event.
+        the first terminal event, else none; "any": every terminal event. Other analyses take every terminal event; a diagram
+        has colours for two ends, the one that is named (cascades_after_shock) and any other (ended_by_other_event), and with
+        every event named the second would never be seen.
     duration : float, optional
-        None: for each cell what its slowest eigenvalue needs, at least 200 time units.
+        A hard end. None: for each cell what its slowest eigenvalue needs, clipped to 200 ... 20000 time units; what is not
+        proved to rest by then is not_settled.
     initial_state : mapping of str to float, optional
         Start everywhere from here (and from declared initial values) instead of from fixed points; these are then not
         derived, and rests are found where trajectories end.
@@ -100,8 +103,9 @@ def phase_diagram(system: System | Process, x: tuple[str, Sequence[float]], y: t
         Of a System: dims (y, x), ``regime`` (stable, cascades_after_shock, unstable: the fixed point is, from its
         eigenvalues; insolvent_at_once: by the shock alone; target_above_venue_limit: survives, in a regime where forced
         sales never stop; ended_by_other_event: a terminal event that ``event`` does not name; other_attractor: settles, but
-        not at the rest it started from; not_settled: no rest is proved; no_fixed_point; invalid; not_run: stopped by Ctrl-C
-        before), ``status``, ``first_event`` (the event that ended the trajectory, or none),
+        not at the rest it started from; not_settled: no rest is proved; no_fixed_point; invalid: diverged without the event,
+        or has no finite values, ``status`` says which; not_run: stopped by Ctrl-C before, or no fixed point was found where
+        algebra does not find them all), ``status``, ``first_event`` (the event that ended the trajectory, or none),
         ``growth_rate`` (largest real part of the eigenvalues), ``end_time``, measures; with ``refine`` also ``evaluated``.
         ``attrs["message"]`` counts the cells without a decision. ``attrs["shock"]`` is "none" where no shock is applied
         though one is declared.
@@ -204,7 +208,10 @@ def _message(found: Filled) -> str:
     regime = found.dataset["regime"]
     if found.left:
         return f"stopped: {found.left} of {regime.size} cells were not run"
-    counts = {name: int(np.sum(regime.values == REGIMES[name])) for name in UNDECIDED}
+    counts = {name: int(np.sum(regime.values == code)) for name, code in REGIMES.items()}
+    away = (found.dataset["status"] == STATUS["diverged"]) & (regime == REGIMES["invalid"])
+    counts["diverged"] = int(away.sum())
+    counts["invalid"] -= counts["diverged"]
     words: list[str] = []
     for name, (one, many) in UNDECIDED.items():
         if counts[name]:

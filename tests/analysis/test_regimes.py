@@ -8,6 +8,7 @@ import pytest
 import dynamics as dy
 from dynamics.analysis.regimes import REGIMES
 from dynamics.errors import SpecificationError
+from dynamics.results import STATUS
 
 X, Y = np.linspace(0.01, 1.0, 24), np.linspace(1.5, 30.0, 22)
 
@@ -195,7 +196,43 @@ def test_a_model_without_shock_or_event() -> None:
     np.testing.assert_allclose(diagram["growth_rate"].sel(mu=1.0), [-2 * 0.5**0.5, -2 * 2**0.5])
     assert "shock" not in diagram.attrs
     away = dy.phase_diagram(fold, x=("mu", [0.5, 1.0]), y=("c", [0.5, 2.0]), initial_state={"u": -3.0})
-    assert (away["regime"] == REGIMES["cascades_after_shock"]).all()
+    assert (away["regime"] == REGIMES["invalid"]).all()
+    assert away.attrs["message"] == "4 of 4 cells diverged"
+
+
+def runs_away(insolvency: str = "x + 5") -> dy.System:
+    """Stable at -1; beyond 1 the solution reaches infinity in finite time, far from the event."""
+    return dy.System(name="away", states={"x": -1.0}, parameters={"a": 1.0, "b": 1.0}, equations={"x": "b*(x**2 - a)"},
+                     events={"insolvency": dy.Event(insolvency, "falling", terminal=True)},
+                     shocks={"price": dy.Shock({"x": "x + magnitude"}, bounds=(None, None))})
+
+
+@pytest.mark.parametrize("engine", ["kernel", "numpy"])
+def test_a_run_to_infinity_without_the_event_is_no_cascade(engine) -> None:
+    found = dy.phase_diagram(runs_away(), ("shock:price", [0.5, 1.0, 3.0]), ("b", [1.0, 2.0]), engine=engine)
+    assert found["regime"].values.tolist() == [[REGIMES["stable"], REGIMES["stable"], REGIMES["invalid"]]] * 2
+    assert found["status"].values[:, 2].tolist() == [STATUS["diverged"]] * 2
+    assert found["first_event"].values.tolist() == [[-1] * 3] * 2
+    assert found.attrs["message"] == "2 of 6 cells diverged"
+
+
+def test_a_run_to_infinity_through_the_event_is_a_cascade() -> None:
+    # the same flow mirrored: from above -1 the fall is stopped, from below it blows up to -infinity and crosses -5
+    system = dy.System(name="through", states={"x": 1.0}, parameters={"a": 1.0, "b": 1.0}, equations={"x": "b*(a - x**2)"},
+                       events={"insolvency": dy.Event("x + 5", "falling", terminal=True)},
+                       shocks={"price": dy.Shock({"x": "x - magnitude"}, bounds=(None, None))})
+    found = dy.phase_diagram(system, ("shock:price", [0.5, 1.0, 3.0]), ("b", [1.0, 2.0]))
+    wanted = [REGIMES["stable"], REGIMES["stable"], REGIMES["cascades_after_shock"]]
+    assert found["regime"].values.tolist() == [wanted] * 2
+    assert found.attrs["message"] == "every cell was decided"
+
+
+def test_near_borders_a_run_to_infinity_is_no_cascade_either() -> None:
+    found = dy.phase_diagram(runs_away(), ("shock:price", np.linspace(0.2, 3.4, 17)), ("b", np.linspace(1.0, 2.0, 17)),
+                             refine=True)
+    beyond = found["regime"].values[:, found["shock:price"].values > 2.0]
+    assert (beyond == REGIMES["invalid"]).all()
+    assert "every cell" not in found.attrs["message"]
 
 
 def test_rests_that_differ_by_more_than_rounding_are_two() -> None:
