@@ -133,7 +133,8 @@ def filled(plan: Plan, coordinates: Coordinates, attributes: Mapping[str, Any], 
                 logger.warning("stopped: %d of %d cells were not run", left, sum(cells))
             except IntegrationError as error:
                 lost = error
-    dataset = sink.dataset() if isinstance(sink, ChunkedStore) else sink.dataset(coordinates, attributes)
+    # whatever it says of itself so far: from a store that was found whole, nothing may be missing later
+    dataset = sink.dataset(complete=not left) if isinstance(sink, ChunkedStore) else sink.dataset(coordinates, attributes)
     if lost is not None:
         done = f"{sum(cells) - left} of {sum(cells)} cells were computed"
         kept = f"and are kept in {store}; call again to go on" if store is not None else "and are in the error's 'partial'"

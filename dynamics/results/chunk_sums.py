@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from dynamics.errors import DataError
 from dynamics.results.checksums import damaged
+from dynamics.results.zarr_folders import ROOT
 
 __all__ = ["ChunkSums", "digest", "slices_of"]
 
@@ -78,6 +79,9 @@ class ChunkSums:
         except FileNotFoundError:
             if self.complete:
                 raise self.damaged(f"chunk {number}") from None
+            if not (self.path / ROOT).exists():
+                raise DataError(f"{self.path}: the store is gone (moved or deleted), and with it the values that were not "
+                                "read yet; bring it back and open it again") from None
             return None
         except OSError:
             raise self.damaged(f"chunk {number}") from None

@@ -9,6 +9,7 @@ descriptions) has one checksum of its own. Only one process writes into a store 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -97,7 +98,7 @@ class ChunkedStore:
     def __init__(self, path: Path, lock: StoreLock | None = None) -> None:
         import zarr
 
-        self.path = path
+        self.path = path = path.absolute()
         self.damaged: set[int] = set()  # chunks found so by ``remaining``
         self._lock = lock or StoreLock(path)
         try:
@@ -225,9 +226,15 @@ class ChunkedStore:
         finally:
             self._lock.release()
 
-    def dataset(self) -> xr.Dataset:
-        """Return the result; values are read from the store when they are used."""
-        return opened_lazily(self.path)
+    def dataset(self, complete: bool = False) -> xr.Dataset:
+        """Return the result; values are read from the store when they are used.
+
+        Parameters
+        ----------
+        complete : bool
+            Whether every chunk is known to have been computed, though the store does not say so yet.
+        """
+        return opened_lazily(self.path, complete)
 
 
 def _building(path: Path) -> tuple[Path, StoreLock]:
@@ -286,8 +293,14 @@ def is_chunked(root: Mapping[str, Any]) -> bool:
     return CHUNKED in root["attributes"]
 
 
-def opened_lazily(path: Path) -> xr.Dataset:
+def opened_lazily(path: Path, complete: bool = False) -> xr.Dataset:
     """Return the Dataset of a store without reading its variables.
+
+    Parameters
+    ----------
+    path : Path
+    complete : bool
+        Whether every chunk is known to have been computed; the store says it too, when it was described so.
 
     Raises
     ------
@@ -298,18 +311,21 @@ def opened_lazily(path: Path) -> xr.Dataset:
 
     from dynamics.results.checked_chunks import CheckedArray, opened
 
+    # values are read later, when the working directory can be another
+    path = path.absolute()
     root = read_root(path)
     if str(root["attributes"][FILE]) == f"{SCHEMA} {OLD_VERSION}":
         return _opened_without_checksums(path)
     refuse_links(path)
     layout = _Layout.read(path)
     refuse_other_codecs(path, _described_files(path, layout.names, layout.axes))
+    sums = dataclasses.replace(layout.sums, complete=layout.sums.complete or complete)
     variables = {}
     group = zarr.open_group(path, mode="r", zarr_format=3)
     dims = layout.axes
     for column, name in enumerate(layout.names):
         array = group[_file_name(name)]
-        variables[name] = (dims, CheckedArray(array, layout.sums, column, name), dict(array.attrs))
+        variables[name] = (dims, CheckedArray(array, sums, column, name), dict(array.attrs))
     for name in dims:
         array = group[_file_name(name)]
         variables[name] = ((name,), array[:], dict(array.attrs))

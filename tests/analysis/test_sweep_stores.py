@@ -276,3 +276,48 @@ def test_memory_does_not_grow_with_the_number_of_trajectories(tmp_path: Path) ->
                                capture_output=True, text=True).stdout) for n in (300, 3000)]
     assert peak[1] < 150_000
     assert peak[1] - peak[0] < 30_000
+
+
+# ---- values that are read later -------------------------------------------------------------------------------------------
+
+def test_values_are_read_where_the_store_lies_whatever_the_working_directory(tmp_path: Path, small: None,
+                                                                            monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    first = swept(Path("relative.zarr"))
+    again = dy.open("relative.zarr")
+    plain = dy.open(dy.save(swept(), "plain.zarr"))
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    for found in (first, again, plain):
+        np.testing.assert_allclose(found["end"][:, 0], np.exp(-OVER["b"]), rtol=1e-5)
+        assert np.all(found["status"] == STATUS["completed"])
+
+
+@pytest.mark.parametrize("lost", [".", "progress", "progress/checksums", "progress/checksums/c", "progress/checksums/c/2"])
+def test_what_a_finished_store_has_lost_is_never_read_as_not_computed(tmp_path: Path, small: None, lost: str) -> None:
+    store = tmp_path / "sweep.zarr"
+    made, continued, opened = swept(store), swept(store), dy.open(store)
+    shutil.rmtree(store / lost)
+    for found in (made, continued, opened):
+        for name in ("end", "status"):
+            with pytest.raises(DataError, match=r"chunk \d of .* does not give its checksum|chunk \d does not give"):
+                found[name].load()
+
+
+def test_a_stopped_store_that_is_gone_is_not_read_as_not_computed(tmp_path: Path, small: None,
+                                                                 monkeypatch: pytest.MonkeyPatch) -> None:
+    compute, calls = sweep_grid.compute, []
+
+    def interrupted(job, progress=None):
+        calls.append(job)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return compute(job, progress)
+
+    monkeypatch.setattr(sweep_grid, "compute", interrupted)
+    store = tmp_path / "sweep.zarr"
+    stopped = swept(store)
+    assert "stopped" in stopped.attrs["message"]
+    store.rename(tmp_path / "moved.zarr")
+    with pytest.raises(DataError, match="the store is gone"):
+        stopped["end"].load()
