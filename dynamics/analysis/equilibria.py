@@ -9,6 +9,7 @@ from typing import Any
 from sympy import And, Dummy, Expr, Rational, S, Symbol
 from sympy.core.relational import Relational
 
+from dynamics.analysis.border_stability import judged_on_border
 from dynamics.analysis.families import BORDER, Found, family_kind, merged, nearest_member, real_value
 from dynamics.analysis.linearization import fields_here, fields_of, scalar_system
 from dynamics.analysis.regime_search import searched_regimes
@@ -106,7 +107,7 @@ def fixed_points(system: System, parameters: Mapping[str, Any] | None = None,
         if refusal:
             unfinished.append(refusal)
         for solution, exactness in solutions:
-            item = _point(system, regime, matrix, solution, exactness, bounds, limits)
+            item = _point(system, parts, regime, matrix, solution, exactness, bounds, limits)
             if item is not None and (box is None or _in_box(item.point, limits)):
                 found.append(item)
     ordered = merged(found, system.exact_parameters, {Symbol(name): part.bounds for name, part in system.states.items()})
@@ -250,7 +251,7 @@ def _vanish(equations: Sequence[Expr], state: Mapping[Symbol, Expr]) -> bool:
     return not any(residual != 0 and rational_form([residual]).elements[0] for residual in residuals)
 
 
-def _point(system: System, regime: Regime, matrix: Any, solution: Solution, exactness: str,
+def _point(system: System, parts: Sequence[Regime], regime: Regime, matrix: Any, solution: Solution, exactness: str,
            bounds: dict[Symbol, Any], limits: Mapping[str, tuple[Any, Any]]) -> Found | None:
     state, free = solution.values, tuple(s.name for s in solution.free)
     numbers: dict[Symbol, Any] = dict(system.exact_parameters)
@@ -276,7 +277,8 @@ def _point(system: System, regime: Regime, matrix: Any, solution: Solution, exac
         return None  # the regime is not defined there, as a ratio to zero is not
     valid_where = And(*(v >= 0 for v in valid)) if exactness == "exact" or free else (S.true if inside else S.false)
     remarks = _remarks(system, here, values, margins, None if not free else member == declared)
-    if inside and not free and any(abs(m) <= BORDER for m in margins) and _is_no_rest(system, state, numbers):
+    on_border = inside and not free and any(abs(m) <= BORDER for m in margins)
+    if on_border and _is_no_rest(system, state, numbers):
         remarks.append("virtual: it lies on a border that does not belong to the regime in which it was derived")
     admissible = inside and not any(r.startswith(("virtual", "outside", "the event")) for r in remarks)
     try:
@@ -285,6 +287,11 @@ def _point(system: System, regime: Regime, matrix: Any, solution: Solution, exac
         # a root such as sqrt(u) at u = 0: the point rests, but nothing is linear around it
         stability, kind, ordered = "not determined", "degenerate", (complex("nan"),) * matrix.rows
         remarks.append("the Jacobian is not finite there")
+    if on_border and admissible:
+        judged = judged_on_border(parts, regime, list(state), here, system.time, stability)
+        remarks += [judged.remark] if judged.remark else []
+        kind = kind if judged.stability == stability else f"{kind} from one side"
+        stability = judged.stability
     if free:
         kind = family_kind(kind, stability, free, _same_everywhere(matrix, state, system.exact_parameters))
     point = FixedPoint(
