@@ -225,12 +225,14 @@ class _Follower:
         except ValueError as error:
             return self._ended("invalid_state", f"integration cannot start at time {t:g}: {error}", t, y, regime)
         level = watch(t, y)
+        rate = base(t, y, p)
+        ahead = self._ahead(watch, t, y, rate)[1] if self.passed else level
         for k, sense in self.passed.items():
-            # an event that stopped the piece before is over: rounding must not let it happen twice
+            # an event that stopped the piece before is over: rounding must not let it happen twice, at zero or beyond it
             if k < len(self.event_names) and abs(level[k]) < 1e-9:
-                level[k] = sense * 1e-300
+                level[k] = sense * 1e-300 if ahead[k] else 0.0
         self.passed = {}
-        slope = self._slope(watch, level, t, y, base(t, y, p)) if level.size else level
+        slope = self._slope(watch, level, t, y, rate) if level.size else level
         steps = stuck = 0
         begun = since = t
         while solver.status == "running":
@@ -350,9 +352,14 @@ class _Follower:
         return watch, np.array(directions)
 
     @staticmethod
-    def _slope(watch: Callable[[float, Array], Array], level: Array, t: float, y: Array, rate: Array) -> Array:
+    def _ahead(watch: Callable[[float, Array], Array], t: float, y: Array, rate: Array) -> tuple[float, Array]:
+        """A small step along the flow and the levels after it."""
         step = 1e-7 * (1.0 + np.abs(y).max()) / (1.0 + np.abs(rate).max())
-        return (watch(t + step, y + step * rate) - level) / step
+        return step, watch(t + step, y + step * rate)
+
+    def _slope(self, watch: Callable[[float, Array], Array], level: Array, t: float, y: Array, rate: Array) -> Array:
+        step, ahead = self._ahead(watch, t, y, rate)
+        return (ahead - level) / step
 
     def _departed(self, level: Array, new: Array) -> bool:
         """Whether the path was exactly on a border of its regime and has left the regime: it never crossed the border."""

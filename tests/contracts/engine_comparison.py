@@ -332,8 +332,9 @@ def explanation(reference: Reference, start, values, right: Outcome, outcome: Ou
         return "the reference broke off"
     levels = [function(*start.tolist(), *values, 0.0) for function, *_ in reference.events]
     at_the_start = np.abs(levels) <= ROUNDING * (1 + np.abs(start).max()) if levels else np.zeros(0, bool)
-    if outcome.counts is not None and at_the_start.any() and np.all((outcome.counts == right.counts) | at_the_start):
-        return "an event that is at the start but for rounding"
+    other = np.array([]) if outcome.counts is None else outcome.counts != right.counts
+    if other.any() and np.all(at_the_start[other]):
+        return "an event at the start, but for rounding"
     near = [at for at, *_ in right.crossings if at != right.end and abs(at - right.end) < AT_THE_END]
     if near and not np.array_equal(outcome.counts, right.counts):
         return "an event at the end"

@@ -111,6 +111,20 @@ def test_the_time_at_which_a_quantity_reaches_zero_and_stays(text):
     assert lanes[0].first == pytest.approx([np.pi / 3], abs=1e-6)
 
 
+@pytest.mark.parametrize("text", ["min(0, x + 0.3)", "-ramp(-0.3 - x)", "min(0, x + 0.3)*y", "x + 0.3 if x < -0.3 else 0"])
+@pytest.mark.parametrize("direction", ["both", "rising"])
+def test_an_event_that_ends_at_the_border_of_the_field_and_stays_at_zero_happens_once(text, direction):
+    # x = -0.67*exp(-0.59*t), and the field changes where the event happens
+    system = dy.System(name="both", states={"x": -0.67, "y": 1.0}, equations={"x": "-0.59*x", "y": "1 if x > -0.3 else 2"},
+                       events={"there": dy.Event(text, direction, terminal=False)})
+    when = np.log(0.67 / 0.3) / 0.59
+    run = dy.integrate(system, 3.0)
+    assert run["event_time"].values == pytest.approx([when], abs=1e-7)
+    for (lane,) in by_lanes(system, [[-0.67, 1.0]], [[]]).values():
+        assert lane.counts.tolist() == [1]
+        assert lane.first == pytest.approx([when], abs=1e-4)
+
+
 # ---- random systems ---------------------------------------------------------------------------------------------------
 
 FAST, ALL = range(12), range(12, 412)  # structures, five systems each
