@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dynamics.analysis.dense_paths import Happening, Path
+from dynamics.analysis.event_times import reached, zero_between
 from dynamics.analysis.field_edges import SHORT, at_an_edge, time_left
 from dynamics.analysis.start_sides import begins_beyond
 from dynamics.analysis.work_budget import PIECE, Work
@@ -34,7 +35,6 @@ MOST_RESTARTS_AT_ONE_TIME = 50
 CRAWL, CRAWLING, MOST_RENEWED = 200, 1e-7, 20  # steps that cover less than this share of the piece: begun anew, so often
 MOST_APPROACHES = 100  # a guard only: the distance to an edge shrinks by 2**8 or the span by 2
 NEAR_SIDE = 2.0**-48  # share of an event's level at the start of a step that is left where the path ends: beyond rounding
-MOST_HALVINGS = 1000  # a quantity that jumps takes many more than a smooth one
 ON_BORDER = 1e-10  # of the size of a condition: nearer than that a path is on the border
 FAR = 1e6         # small steps: a quantity that is still exactly zero so far along the flow stays zero
 AHEAD = 1e3       # small steps, 1e-6 of the state: two cases that agree on a border differ there; no other border is near
@@ -404,8 +404,8 @@ class _Follower:
                 if (a < 0 <= b and directions[k] >= 0) or (a > 0 >= b and directions[k] <= 0):
                     # the step's own interpolant may miss the end value by rounding: then the end is the crossing
                     fa, fb = value(low), value(high)
-                    at = _zero_between(value, low, high) if fa * fb < 0 else (low if fa == 0 else high)
-                    hits.append((_reached(value, low, at), k))
+                    at = zero_between(value, low, high) if fa * fb < 0 else (low if fa == 0 else high)
+                    hits.append((reached(value, low, at), k))
         self.passed = {}
         stop: tuple[float, Array, list[int]] | None = None
         for time, k in sorted(hits):
@@ -455,29 +455,6 @@ class _Follower:
                 y = reset(y, 0.0, self.p, t)
                 self._keep(t, t, y, None)
         return False, t, y, self._regime(t, y, None if names else regime)
-
-
-def _zero_between(value: Callable[[float], float], low: float, high: float) -> float:
-    """Return where a quantity changes its sign; that may be where it has no value, as at a pole."""
-    from scipy.optimize import brentq
-
-    def defined(time: float) -> float:
-        level = value(time)
-        return 0.0 if np.isnan(level) else level
-
-    return float(brentq(defined, low, high, xtol=1e-15 * max(1.0, abs(high)), rtol=8.9e-16, maxiter=MOST_HALVINGS,
-                        disp=False))
-
-
-def _reached(value: Callable[[float], float], low: float, zero: float) -> float:
-    """Return where a quantity reaches zero, given a zero: it may stay there."""
-    begun, width = low, 4.0 * float(np.spacing(max(abs(low), abs(zero))))
-    while zero - low > width and value(zero) == 0:
-        # first just before the zero: where that is none, as nearly always, nothing else has to be looked at
-        middle = max(zero - width, low) if low == begun else 0.5 * (low + zero)
-        low, zero = (low, middle) if value(middle) == 0 else (middle, zero)
-        begun = -np.inf
-    return zero
 
 
 def _same(a: Array, b: Array) -> bool:
