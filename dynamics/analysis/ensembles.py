@@ -23,7 +23,7 @@ from dynamics.analysis.field_edges import events_at_edges
 from dynamics.analysis.lane_points import LanePoints, followed_points, lane_points
 from dynamics.analysis.ramps import RAMP_DURATION, RAMP_SIZE
 from dynamics.analysis.rests import falls_at, lanes_at_rest
-from dynamics.analysis.start_sides import begins_beyond
+from dynamics.analysis.start_sides import begins_beyond, without_value
 from dynamics.compiled.functions import SystemFunctions, functions_of
 from dynamics.compiled.lanes import LaneResult
 from dynamics.errors import DerivationError, SpecificationError
@@ -193,7 +193,9 @@ class Ensemble:
         status[at_once] = STATUS["event"]
         lowest = np.minimum(self.start, state) if extremes else np.empty((0, self.lanes))
         steps = np.zeros(self.lanes, dtype=np.int64)
-        running = np.nonzero(~at_once & np.all(np.isfinite(state), axis=0))[0]
+        defined = np.all(np.isfinite(state), axis=0) & ~self.without_level(event, state)
+        status[~at_once & ~defined & np.all(np.isfinite(self.start), axis=0)] = STATUS["invalid_state"]
+        running = np.nonzero(~at_once & defined)[0]
         if running.size:
             asked = event if event is None or isinstance(event, str) else tuple(event)
             work = ensemble_run(self.system, tuple(measures), asked, shock if ramp else None, extremes, settle)
@@ -237,6 +239,14 @@ class Ensemble:
         for row in sorted(range(len(watched)), key=lambda k: watched[k] not in asked):
             found[met[row] & (found < 0)] = names.index(watched[row])
         return found
+
+    def without_level(self, event: Event, state: Array) -> Flags:
+        """Whether an event that would end a trajectory has no level at a state, in each lane."""
+        watched = watched_events(self.system, event)
+        if not watched:
+            return np.zeros(self.lanes, dtype=bool)
+        function = self.functions.lane_function([self.system._parsed.events[name][0] for name in watched])
+        return without_value(function(np.zeros(self.lanes), state, self.p))
 
     # ---- rests -------------------------------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from dynamics.analysis.paths import Happening, Path, follow
 from dynamics.analysis.ramps import RAMP_DURATION, RAMP_SIZE, ramped
 from dynamics.analysis.rests import rest_reached, unstable_rests
 from dynamics.analysis.shock_fates import FARTHEST, RESTED, SCAN, UNDECIDED, Accuracy, Fates
-from dynamics.analysis.start_sides import begins_beyond
+from dynamics.analysis.start_sides import begins_beyond, without_value
 from dynamics.compiled.functions import functions_of
 from dynamics.results import STATUS
 from dynamics.systems import System
@@ -55,7 +55,7 @@ class PathFates:
         declared = system.events
         self.ending = [n for n in declared if declared[n].terminal or n in self.asked]
         self.watched = [n for n in declared if n in self.ending or declared[n].assign]
-        self.ramp_system = ramped(system, shock) if ramp else None
+        self.ramp_system = ramped(system, shock, lasting=True) if ramp else None
         self.method = self._method()
         self.trajectories = self.field_evaluations = 0
 
@@ -78,6 +78,16 @@ class PathFates:
     def crosses(self, lanes: NDArray[np.intp], magnitudes: Array) -> NDArray[np.bool_]:
         """Whether the shock itself carries the state across one of the asked events."""
         return np.array([self._at_once(self.shocked(float(m)), self.asked) is not None for m in magnitudes], dtype=bool)
+
+    def lost(self, lanes: NDArray[np.intp], magnitudes: Array) -> NDArray[np.bool_]:
+        """Whether the shock carries the state to where an event has no level."""
+        return np.array([self._without_level(self.shocked(float(m))) for m in magnitudes], dtype=bool)
+
+    def _without_level(self, state: Array) -> bool:
+        rows = [self.events.index(name) for name in self.ending]
+        with np.errstate(all="ignore"):
+            levels = self.functions.events(0.0, state, self.p)[rows]
+        return bool(without_value(levels[:, None])[0])
 
     def _at_once(self, after: Array, names: Sequence[str]) -> str | None:
         """The first of these events that a jump crosses, or that was over already."""
@@ -114,30 +124,41 @@ class PathFates:
         return bool(unstable_rests(self.system, self.start[:, None])[0])
 
     def path(self, magnitude: float, accuracy: Accuracy, dense: bool = False) -> tuple[Path, System]:
-        """Return the path after a shock (status event, settled, completed: undecided, or how it broke), its system."""
+        """Return the path after a shock (status event, settled, completed: undecided, or how it broke), its system.
+
+        A ramp and what follows are integrated one after the other: that the push ends is then exact, however short it is.
+        """
         self.trajectories += 1
         system, state, whole = self.system, self.start, Path()
+        pushed = system
         if self.ramp_system is not None:
             values = {n: part.value for n, part in self.system.parameters.items()}
-            system = self.ramp_system.with_parameters({**values, RAMP_SIZE: magnitude, RAMP_DURATION: self.ramp})
+            pushed = self.ramp_system.with_parameters({**values, RAMP_SIZE: magnitude, RAMP_DURATION: self.ramp})
         else:
             state = self.shocked(magnitude)
         others = [n for n in self.ending if n not in self.asked]
         name = self._at_once(state, [*self.asked, *others])
         if name is not None:
             return Path(times=[0.0], states=[state], happenings=[Happening(name, 0.0, state)], status="event"), system
+        if self._without_level(state):
+            return Path(times=[0.0], states=[state], status="invalid_state"), system
         spent, piece = 0.0, FIRST_PIECE
         end = np.inf if self.duration is None else self.ramp + self.duration
         tolerances = dict(self.accuracy or accuracy)
         while spent < min(end, FARTHEST) and whole.field_evaluations <= WORK:
-            piece = min(piece, end - spent)
-            part = follow(system, piece, state, initial_time=spent, events=self.watched, ending=self.asked,
-                          method=self.method, dense=dense, **tolerances)
+            ramping = spent < self.ramp
+            length = min(piece, (self.ramp if ramping else end) - spent)
+            part = follow(pushed if ramping else system, length, state, initial_time=spent, events=self.watched,
+                          ending=self.asked, method=self.method, dense=dense, **tolerances)
             self.field_evaluations += part.field_evaluations
             whole.append(part)
             if part.status != "completed":
                 break
-            spent, state, piece = spent + piece, part.states[-1], LONGER * piece
+            state = part.states[-1]
+            if ramping and length < piece:
+                spent = self.ramp
+                continue
+            spent, piece = spent + length, LONGER * piece
             if spent >= self.ramp and rest_reached(self.system, state, self.watched) is not None:
                 whole.status = "settled"
                 break

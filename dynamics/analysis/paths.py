@@ -116,6 +116,13 @@ class _Follower:
             return path
         if self._begins_ended(t, y):
             return path
+        nameless = [n for n, row in zip(self.event_names, self.rows, strict=True)
+                    if n in self.terminal and np.isnan(self.functions.events(t, y, self.p)[row])]
+        if nameless:
+            path.status = "invalid_state"
+            path.message = (f"the level of the event '{nameless[0]}' has no value at the start, at time {t:g}: whether it "
+                            "has happened already is not known; write it so that it has a value on both sides")
+            return path
         regime = self._regime(t, y, None)
         restarts, last = 0, t
         while t < end:

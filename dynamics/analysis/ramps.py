@@ -17,8 +17,8 @@ RAMP_SIZE, RAMP_DURATION = "ramp_size", "ramp_duration"
 
 
 @functools.lru_cache(maxsize=32)
-def ramped(system: System, shock: str) -> System:
-    """Return a system in which the shock acts at a constant rate for ``time < ramp_duration``.
+def ramped(system: System, shock: str, lasting: bool = False) -> System:
+    """Return a system in which the shock acts at a constant rate for ``time < ramp_duration``, or for ever (``lasting``).
 
     The rate is ``ramp_size/ramp_duration`` times the direction of the shock, the derivative of its assignments at
     magnitude 0. That is the same shock spread out only if shocks add up (a shock of a after one of b is one of a + b),
@@ -29,6 +29,8 @@ def ramped(system: System, shock: str) -> System:
     system : System
         Continuous time.
     shock : str
+    lasting : bool
+        Whether the shock never ends: for an integration that stops at the end of the ramp itself.
 
     Returns
     -------
@@ -70,7 +72,8 @@ def ramped(system: System, shock: str) -> System:
     for state, expression in assign.items():
         direction = expression.diff(MAGNITUDE).xreplace({MAGNITUDE: Integer(0)})
         rate = expressions.text(direction * Symbol(RAMP_SIZE) / Symbol(RAMP_DURATION))
-        equations[state.name] = f"({equations[state.name]}) + ({rate} if time < {RAMP_DURATION} else 0)"
+        push = rate if lasting else f"{rate} if time < {RAMP_DURATION} else 0"
+        equations[state.name] = f"({equations[state.name]}) + ({push})"
     with not_checking():
         return System(
             **{kind: getattr(system, kind) for kind in ("states", "definitions", "observables", "measures", "events",

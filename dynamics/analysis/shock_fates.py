@@ -65,6 +65,10 @@ class ShockFates(Protocol):
         """Whether an event that is asked for happens at once: the shock itself carries the state across it."""
         ...
 
+    def lost(self, lanes: NDArray[np.intp], magnitudes: Array) -> Flags:
+        """Whether the shock carries the state to where an event has no level."""
+        ...
+
     def unstable_start(self, lane: int) -> bool:
         """Whether the start is an unstable fixed point."""
         ...
@@ -116,6 +120,11 @@ class LaneFates:
         some = self.ensemble.subset(lanes)
         ended = some.ended_at_start(self.asked, some.shocked(self.shock, magnitudes), SCAN["absolute_tolerance"])
         return np.isin(ended, self.numbers)
+
+    def lost(self, lanes: NDArray[np.intp], magnitudes: Array) -> Flags:
+        """Whether the shock carries the state to where an event has no level."""
+        some = self.ensemble.subset(lanes)
+        return some.without_level(self.asked, some.shocked(self.shock, magnitudes))
 
     def fates(self, lanes: NDArray[np.intp], magnitudes: Array, accuracy: Accuracy) -> Fates:
         """What becomes of lanes after shocks; what is not decided at the first look is followed longer."""

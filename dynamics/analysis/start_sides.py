@@ -7,13 +7,35 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["begins_beyond"]
+__all__ = ["begins_beyond", "without_value"]
 
 Array = NDArray[np.float64]
 # A level this close to zero is on the surface, not beyond it: what rounding of the states, and a hundredth of their
 # absolute tolerance, can make of a zero.
 ROUNDING, SHARE = 16 * 2.0**-52, 0.01
 STEP = 1e-6  # relative step of the differences that say how much a level changes with each state
+
+
+def without_value(levels: Array) -> NDArray[np.bool_]:
+    """Say in which lanes some event has no level: on which side a trajectory begins is then not known, and proves nothing.
+
+    An infinite level has a side.
+
+    Parameters
+    ----------
+    levels : ndarray, shape (events, lanes)
+
+    Returns
+    -------
+    ndarray of bool, shape (lanes,)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> without_value(np.array([[1.0, np.nan, -np.inf]])).tolist()
+    [False, True, False]
+    """
+    return np.asarray(np.isnan(levels).any(axis=0))
 
 
 def begins_beyond(levels: Callable[[Array], Array], state: Array, directions: Array, absolute_tolerance: float,

@@ -31,6 +31,7 @@ ROUGH = 1e-5  # width of brackets down to which loose trajectories are enough
 LARGEST_TRIED = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 HALVINGS = 4  # at once, where so few lanes are searched that more of them cost little, or where one halving decides nothing
 FEW = 16  # lanes
+ROUNDING = 8 * 2.0**-52  # of the shock that crosses an event itself, found by bisection to the last digit
 FIRST_SIZE, GROWTH, GROWTHS, DIGITS = 1e-3, 1.5, 30, 60  # of shocks that cross an event themselves: up to about 190
 
 
@@ -131,6 +132,8 @@ class ThresholdSearch:
         """Search again by this runner from a bracket that another one has found, one lane."""
         lanes = np.zeros(1, dtype=np.intp)
         found.undecided[:] = found.broken[:] = 0
+        # what the other runner made of it is no longer the verdict
+        found.value[:] = np.nan
         lanes = self.correct(found, lanes, found.grid[:, 0], found.grid[:, -1])
         self._narrow(found, lanes, self.tolerance, self.tight)
         monotone = found.status[0] != OUTCOMES["not_monotone"]
@@ -305,8 +308,9 @@ class ThresholdSearch:
         found.value[closed] = (found.low[closed] + found.high[closed]) / 2
         if not self.runner.ramp:
             # where only the shock itself crosses the event, its size is known to the last digit
-            once = closed[(found.status[closed] == OUTCOMES["found"])
-                          & (found.high[closed] >= found.at_once[closed] - self.tolerance)]
+            inside = (found.low <= found.at_once) & (found.high >= found.at_once * (1 - ROUNDING))
+            proved = inside & (found.undecided == 0) & (found.status == OUTCOMES["found"])
+            once = closed[proved[closed]]
             found.status[once], found.value[once] = OUTCOMES["insolvent_at_once"], found.at_once[once]
 
 
@@ -321,19 +325,27 @@ def _changes(letters: Numbers) -> Numbers:
 
 
 def crossing_sizes(runner: ShockFates, lanes: Lanes, sense: float = 1.0) -> Array:
-    """Smallest shock of each lane that crosses an asked event itself, by bisection; nan where none up to about 190 does."""
+    """Smallest shock of each lane that crosses an asked event itself, by bisection; nan where none up to about 190 does.
+
+    Beyond the event its level may have no value (a logarithm, a root): what lies below such shocks is looked at as well.
+    """
+    def beyond(which: Lanes, sizes: Array) -> NDArray[np.bool_]:
+        magnitudes = sense * sizes
+        return runner.crosses(lanes[which], magnitudes) | runner.lost(lanes[which], magnitudes)
+
+    every = np.arange(lanes.size)
     low, high = np.zeros(lanes.size), np.full(lanes.size, FIRST_SIZE)
-    found = runner.crosses(lanes, sense * low)
+    found = beyond(every, low)
     high[found] = 0.0
     for _ in range(GROWTHS):
         open_ = np.flatnonzero(~found)
         if not open_.size:
             break
-        found[open_] = runner.crosses(lanes[open_], sense * high[open_])
+        found[open_] = beyond(open_, high[open_])
         still = open_[~found[open_]]
         low[still], high[still] = high[still], high[still] * GROWTH
     for _ in range(DIGITS):
         middle = (low + high) / 2
-        crossed = runner.crosses(lanes, sense * middle) & found
+        crossed = beyond(every, middle) & found
         low, high = np.where(crossed, low, middle), np.where(crossed, middle, high)
-    return np.where(found, high, np.nan)
+    return np.where(found & runner.crosses(lanes, sense * high), high, np.nan)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import dynamics as dy
+from dynamics.analysis.path_fates import PathFates
 from dynamics.analysis.ramps import ramped
 from dynamics.errors import DerivationError, SpecificationError
 
@@ -71,3 +72,39 @@ def test_the_original_keeps_its_parts() -> None:
     run = dy.integrate(spread, 5, {"equity_ratio": 0.15})
     plain = dy.integrate(system, 5, {"equity_ratio": 0.15})
     assert np.allclose(run["equity_ratio"], plain["equity_ratio"], atol=1e-9)
+
+
+def wells() -> dy.System:
+    """Rests at 1 (stable) and 0.3: from 1, shocks beyond 0.7 lead to the event at 0.1."""
+    return dy.System(name="wells", states={"x": 1.0}, parameters={"a": 1.0}, equations={"x": "a*x*(1 - x)*(x - 0.3)"},
+                     shocks={"price": dy.Shock({"x": "x - magnitude"})},
+                     events={"ev": dy.Event("x - 0.1", "falling", terminal=True)})
+
+
+@pytest.mark.parametrize("ramp", [1e-15, 1e-12, 1e-10, 1e-9, 1e-7])
+def test_thresholds_of_short_ramps_are_those_of_the_shock(ramp: float) -> None:
+    found = dy.cascade_threshold(wells(), ramp=ramp, both_directions=False)
+    assert found.status == "found"
+    assert found.value == pytest.approx(0.7, abs=1e-7)
+
+
+@pytest.mark.parametrize("ramp", [1e-12, 1e-9])
+def test_thresholds_of_short_ramps_by_single_trajectories(ramp: float) -> None:
+    """Systems with resets, and fast ones: a short ramp of a slow system is a long one of a fast system."""
+    base = wells()
+    resets = dy.System(name="calls", states=base.states, parameters=base.parameters, equations=base.equations,
+                       shocks=base.shocks, events={**base.events, "call": dy.Event("x - 9", assign={"x": "x - 1"})})
+    found = dy.cascade_threshold(resets, initial_state={"x": 1.0}, ramp=ramp, both_directions=False, tolerance=1e-7)
+    assert (found.status, found.value) == ("found", pytest.approx(0.7, abs=1e-6))
+    slow = dy.cascade_threshold(base.with_parameters(a=1e3), ramp=1e3 * ramp, both_directions=False, tolerance=1e-7)
+    assert (slow.status, slow.value) == ("found", pytest.approx(0.7, abs=1e-3))
+    path, _ = PathFates(base, np.ones(1), "price", ("ev",), ramp=ramp).path(0.5, TIGHT, dense=True)
+    assert path.times[0] == 0.0
+    assert ramp in path.times
+    assert path.states[path.times.index(ramp)][0] == pytest.approx(0.5, abs=1e-8)
+
+
+def test_a_lasting_ramp_never_ends() -> None:
+    system = ramped(flow({"x": "0"}, {"price": dy.Shock({"x": "x - magnitude"})}), "price", lasting=True)
+    run = dy.integrate(system, 3, {"x": 0.0}, parameters={"ramp_size": 0.5, "ramp_duration": 1.0})
+    assert float(run["x"][-1]) == pytest.approx(-1.5, abs=1e-9)

@@ -34,6 +34,9 @@ class Written:
     def crosses(self, lanes: np.ndarray, magnitudes: np.ndarray) -> np.ndarray:
         return magnitudes >= self.at_once
 
+    def lost(self, lanes: np.ndarray, magnitudes: np.ndarray) -> np.ndarray:
+        return np.zeros(lanes.size, dtype=bool)
+
     def unstable_start(self, lane: int) -> bool:
         return self.unstable
 
@@ -68,7 +71,8 @@ def test_many_lanes_and_one_have_the_same_brackets_to_the_last_bit() -> None:
     assert set(many.high) == set(one.high)
 
 
-@pytest.mark.parametrize(("first", "second"), [(0.3, 0.6), (0.3, 0.3001), (0.01, 0.99), (0.31, 0.31 + 1e-6)])
+@pytest.mark.parametrize(("first", "second"), [(0.3, 0.6), (0.3, 0.3001), (0.01, 0.99), (0.31, 0.31 + 1e-6),
+                                               (0.31, 0.31 + 1e-8)])
 def test_undecided_shocks_between_leave_the_bracket_open_and_tight(first: float, second: float) -> None:
     found = searched(Written(bands((first, S), (second, U), (9, E))))
     assert status(found) == "open_bracket"
@@ -155,6 +159,33 @@ def test_loose_trajectories_that_are_wrong_are_corrected(shift: float) -> None:
     found = searched(Written(rule))
     assert status(found) == "found"
     assert found.value[0] == pytest.approx(0.4 + shift, abs=1e-9)
+
+
+def test_ends_that_accurate_trajectories_leave_undecided_are_counted() -> None:
+    """Loose ones prove both ends, accurate ones neither."""
+    def rule(magnitudes: np.ndarray, accurate: bool) -> np.ndarray:
+        return np.where(accurate, U, np.where(magnitudes < 0.4, S, E))
+
+    found = searched(Written(rule))
+    assert status(found) == "not_settled"
+    assert np.isnan(found.value[0])
+    assert found.undecided[0] > 0
+
+
+@pytest.mark.parametrize(("border", "at_once"), [(0.7, 0.9), (0.2, 0.35), (0.5, 0.51)])
+@pytest.mark.parametrize("tolerance", [0.21, 0.05, 1e-3])
+def test_at_once_lies_inside_the_bracket(border: float, at_once: float, tolerance: float) -> None:
+    found = searched(Written(bands((border, S), (9, E)), at_once=at_once), high=None, tolerance=tolerance)
+    inside = found.low[0] <= at_once <= found.high[0]
+    assert status(found) == ("insolvent_at_once" if inside else "found")
+    assert found.low[0] <= found.value[0] <= found.high[0]
+
+
+def test_undecided_shocks_below_the_one_that_crosses_at_once() -> None:
+    # whether a smaller shock leads to the event is not known there, so nothing says that none does
+    found = searched(Written(bands((0.25 - 1e-7, S), (9, U)), at_once=0.25), high=None)
+    assert status(found) == "open_bracket"
+    assert np.isnan(found.value[0])
 
 
 def test_without_a_far_end_larger_and_larger_shocks_are_tried() -> None:
