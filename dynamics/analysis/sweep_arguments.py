@@ -21,6 +21,10 @@ __all__ = ["axis_of", "check_discard", "check_event", "check_measures", "check_s
            "finite_axis", "process_record"]
 
 Array = NDArray[np.float64]
+# kinds of NumPy that become numbers without being meant as such
+NO_NUMBERS = {"b": "truth values; write 0 and 1 where they are meant", "c": "complex ones; take real and imaginary parts",
+              "M": "dates; give times as numbers", "m": "durations with a unit; give times as numbers",
+              "U": "texts", "S": "texts"}
 
 
 def axis_of(system: Any, name: str, values: Sequence[float], initial_state: Mapping[str, Any] | None = None) -> Array:
@@ -57,6 +61,7 @@ def axis_of(system: Any, name: str, values: Sequence[float], initial_state: Mapp
 def finite_axis(where: str, values: Any) -> Array:
     """Return the values of an axis: numbers, all finite, in one dimension."""
     check_length(values, where)
+    _check_kind(where, values)
     try:
         array = np.asarray(values, dtype=float)
     except (TypeError, ValueError, OverflowError):
@@ -67,6 +72,17 @@ def finite_axis(where: str, values: Any) -> Array:
     if array.ndim != 1 or not array.size or not np.all(np.isfinite(array)):
         raise SpecificationError(f"{where}: needs a list of finite numbers")
     return array
+
+
+def _check_kind(where: str, values: Any) -> None:
+    """Refuse what NumPy would turn into numbers although it is none."""
+    try:
+        given = np.asarray(values)
+    except ValueError:
+        return  # no array at all, which is said where it is made one
+    kinds = {given.dtype.kind} if given.dtype.kind != "O" else {np.asarray(value).dtype.kind for value in given.flat}
+    for kind in sorted(kinds & set(NO_NUMBERS)):
+        raise SpecificationError(f"{where}: needs a list of finite numbers, not {NO_NUMBERS[kind]}")
 
 
 def check_measures(system: Any, measure: str | Sequence[str] | None) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ from dynamics.analysis.sweep_arguments import (
     engine_record,
     process_record,
 )
-from dynamics.analysis.sweep_cells import Job, Plan, ensemble_of, one_by_one
+from dynamics.analysis.sweep_cells import Job, Plan, columns_of, ensemble_of, one_by_one
 from dynamics.analysis.sweep_grid import Filled, axes_record, check_same, filled, finished, store_path
 from dynamics.analysis.sweep_points import grid_of
 from dynamics.analysis.treatability import treat
@@ -152,10 +152,12 @@ def sweep(system: System | Process, over: Mapping[str, Any], measure: str | Sequ
                "discard": check_discard(system, discard),
                "longest_period": int(longest_period), "seed": int(seed), **engine_record(engine), "measures": list(measures),
                "axes": axes_record(axes), **process_record(system)}
-    grid = grid_of(over, axes, {**getattr(system, "states", {}), **system.parameters, **dict.fromkeys(measures)})
+    plan = Plan(system, tuple(axes), measures, options)
+    grid = grid_of(over, axes, {**getattr(system, "states", {}), **system.parameters, **columns_of(plan)})
     if grid.points:
         options["points"] = {name: dim for name, (dim, _) in grid.points.items()}
-    plan = Plan(system, tuple(axes), measures, options)
+        # what the points are called is part of the result
+        options["labels"] = axes_record({dim: values for dim, values in grid.dims.items() if dim not in axes})
     attributes = provenance(
         "sweep", system, ignored=treated.ignored, fixed_points=_starting_points(plan, axes),
         method=_method(plan), options=options,

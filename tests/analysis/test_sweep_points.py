@@ -11,7 +11,7 @@ import xarray as xr
 
 import dynamics as dy
 from dynamics.analysis import sweep_grid
-from dynamics.errors import SpecificationError
+from dynamics.errors import DataError, SpecificationError
 
 
 @pytest.fixture(scope="module")
@@ -123,10 +123,36 @@ def test_a_map_and_a_process_take_points() -> None:
     ({"k": xr.DataArray([1.0, 2.0], dims="x"), "a": xr.DataArray([1.0, 2.0], dims="x")}, "something in the result"),
     ({"x": [1.0], "k": xr.DataArray([1.0, 2.0], dims="x"), "a": xr.DataArray([1.0, 2.0], dims="x")}, "rename one"),
     ({"s": [1.0], "k": xr.DataArray([1.0, 2.0], dims="s"), "a": xr.DataArray([1.0, 2.0], dims="s")}, "rename one"),
-    ({"k": ["one", "two"]}, "list of finite numbers")])
+    ({"k": xr.DataArray([1.0, 2.0], dims="status"), "a": xr.DataArray([1.0, 2.0], dims="status")}, "'status'.*rename it"),
+    ({"k": ["one", "two"]}, "list of finite numbers"),
+    ({"k": np.array([1j, 2 + 3j])}, "complex"),
+    ({"k": [1.0, 1j]}, "complex"),
+    ({"k": np.array(["2020-01-01", "2020-01-02"], dtype="datetime64[D]")}, "dates"),
+    ({"k": np.array([1, 2], dtype="timedelta64[s]")}, "durations"),
+    ({"k": [True, False]}, "truth values"),
+    ({"k": np.array([True, 2.0], dtype=object)}, "truth values"),
+    ({"k": ["1", "2"]}, "texts")])
 def test_arrays_that_do_not_fit_are_refused(decay: dy.System, over, message: str) -> None:
     with pytest.raises(SpecificationError, match=message):
         dy.sweep(decay, over, "x", duration=1.0)
+
+
+@pytest.mark.parametrize("values", [[1j, 2.0], [True, False], np.array(["2020-01-01", "2020-02-01"], dtype="datetime64[D]")])
+def test_axes_of_a_plane_are_numbers(decay: dy.System, values) -> None:
+    with pytest.raises(SpecificationError, match="axis 'k': needs a list of finite numbers, not"):
+        dy.phase_diagram(decay, ("k", values), ("a", [0.0, 1.0]))
+
+
+@pytest.mark.parametrize("suffix", [".zarr", ".nc"])
+def test_a_store_is_not_continued_under_other_labels(decay: dy.System, tmp_path: Path, suffix: str) -> None:
+    def over(labels: list[int]) -> dict[str, xr.DataArray]:
+        return {name: xr.DataArray([1.0, 2.0], dims="run", coords={"run": labels}) for name in ("k", "a")}
+
+    path = tmp_path / f"points{suffix}"
+    dy.sweep(decay, over([0, 1]), "x", duration=1.0, store=path)
+    assert dy.sweep(decay, over([0, 1]), "x", duration=1.0, store=path)["run"].values.tolist() == [0, 1]
+    with pytest.raises(DataError, match=r"labels\.run"):
+        dy.sweep(decay, over([7, 8]), "x", duration=1.0, store=path)
 
 
 def test_points_make_no_plane(decay: dy.System) -> None:
