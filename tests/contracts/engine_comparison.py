@@ -28,6 +28,7 @@ AT_THE_END = 1e-4       # an event so near to the end, or to another one that en
 ROUNDING = 1e-15        # a level so near to zero at the start has the sign of its rounding, which differs between engines
 SAMPLES = 1200          # points on which the reference looks for events
 MOST_EVALUATIONS = 60_000  # of the reference, which needs a few thousand; a path that slides along a border needs more
+TIGHT = 1e-10           # tolerance of the arrays where they are asked again
 MOST_STEPS = {"kernel": 20_000, "arrays": 2_000}
 EVERYTHING = ("kernel", "arrays", "integrate", "regimes")
 STARTS_OF_X, VALUES_OF_A = [0.2, 0.57, 1.0], [-0.3, 0.2, 0.3]  # of the diagram
@@ -112,6 +113,11 @@ class Reference:
             return [rate(*arguments) for rate in rates]
         return function
 
+    def at_the_start(self, start, values):
+        """Which events are zero at the start but for rounding."""
+        levels = np.array([function(*start.tolist(), *values, 0.0) for function, *_ in self.events], dtype=float)
+        return np.abs(levels) <= ROUNDING * (1 + np.abs(start).max())
+
     def over(self, start, values):
         """Whether a terminal event has happened before the start: there ``integrate`` ends at once."""
         return any(terminal and function(*start.tolist(), *values, 0.0) * direction > 0
@@ -184,8 +190,8 @@ def built(system: RandomSystem) -> dy.System:
     return dy.System(**parts)
 
 
-def by_lanes(system: dy.System, starts, values, duration=DURATION, engines=("kernel", "arrays")):
-    """Name of the engine -> outcomes of all lanes."""
+def by_lanes(system: dy.System, starts, values, duration=DURATION, engines=("kernel", "arrays"), tolerance=1e-7):
+    """Name of the engine -> outcomes of all lanes; ``tolerance`` is that of the arrays."""
     functions = functions_of(system)
     states, parameters = [Symbol(n) for n in functions.names], [Symbol(n) for n in functions.parameter_names]
     field_ = [system.resolve(system.field[n]) for n in functions.names]
@@ -206,8 +212,8 @@ def by_lanes(system: dy.System, starts, values, duration=DURATION, engines=("ker
         problem = LaneProblem(
             functions.lane_function(field_), lambda t, y, p: jacobian(t, y, p).reshape(n, n, -1), watched, directions,
             terminal, time_derivative=slope)
-        results["arrays"] = integrate_lanes(problem, y, p, duration, relative_tolerance=1e-7, absolute_tolerance=1e-9,
-                                            max_steps=MOST_STEPS["arrays"])
+        results["arrays"] = integrate_lanes(problem, y, p, duration, relative_tolerance=tolerance,
+                                            absolute_tolerance=1e-2 * tolerance, max_steps=MOST_STEPS["arrays"])
     return {engine: [_of_lane(result, k) for k in range(len(starts))] for engine, result in results.items()}
 
 
@@ -290,7 +296,12 @@ def compared(system: RandomSystem, engines=EVERYTHING) -> list[tuple[int, str, s
         for engine, outcome in outcomes.items():
             what = differs(outcome, right, TOLERANCE[engine])
             if what:
-                found.append((k, engine, what, explanation(reference, start, p, right, outcome)))
+                why = explanation(reference, start, p, right, outcome)
+                if not why and engine == "arrays":
+                    # they watch no borders: two jumps within one step may not be felt
+                    (tight,) = by_lanes(made, [start], [p], engines=[engine], tolerance=TIGHT)[engine]
+                    why = "" if differs(tight, right, TOLERANCE[engine]) else "agrees at a tighter tolerance"
+                found.append((k, engine, what, why))
     return found
 
 
@@ -309,8 +320,22 @@ def regimes_compared(system: RandomSystem, made: dy.System) -> list[tuple[int, s
     kernel, arrays = (regimes(engine, 1e-6) for engine in ("kernel", "numpy"))
     if np.array_equal(kernel, arrays):
         return []
-    tight = np.array_equal(regimes("kernel", 1e-9), regimes("numpy", 1e-8))
-    return [(0, "regimes", f"{kernel.tolist()}, arrays {arrays.tolist()}", "agree at a tighter tolerance" if tight else "")]
+    what = f"{kernel.tolist()}, arrays {arrays.tolist()}"
+    if np.array_equal(regimes("kernel", 1e-9), regimes("numpy", 1e-8)):
+        return [(0, "regimes", what, "agree at a tighter tolerance")]
+    rows, columns = np.nonzero(kernel != arrays)
+    rounded = all(_at_the_start(system, STARTS_OF_X[column], VALUES_OF_A[row])
+                  for row, column in zip(rows, columns, strict=True))
+    return [(0, "regimes", what, "an event at the start, but for rounding" if rounded else "")]
+
+
+def _at_the_start(system: RandomSystem, x: float, a: float) -> bool:
+    """Whether the event of a diagram is at the start of one of its cells."""
+    reference = Reference(system)
+    values = list({**system.parts["parameters"], "a": a}.values())
+    start = reference.start({**system.starts[0], "x": x}, values)
+    event = list(system.parts["events"]).index("first")
+    return bool(reference.at_the_start(start, values)[event])
 
 
 def _slides_in_the_diagram(system: RandomSystem) -> bool:
@@ -330,8 +355,7 @@ def explanation(reference: Reference, start, values, right: Outcome, outcome: Ou
     """The name of what makes an outcome depend on the last digits; empty where nothing does."""
     if not right.whole:
         return "the reference broke off"
-    levels = [function(*start.tolist(), *values, 0.0) for function, *_ in reference.events]
-    at_the_start = np.abs(levels) <= ROUNDING * (1 + np.abs(start).max()) if levels else np.zeros(0, bool)
+    at_the_start = reference.at_the_start(start, values)
     other = np.array([]) if outcome.counts is None else outcome.counts != right.counts
     if other.any() and np.all(at_the_start[other]):
         return "an event at the start, but for rounding"
