@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dynamics.analysis import arguments
 from dynamics.analysis.arclength import CurvePoint, Limit, StepControl, advance, corrected, landed
 from dynamics.analysis.branch_following import Followed, follow, regime_of, to_branch
 from dynamics.analysis.fixed_point_continuation import control_of
@@ -105,6 +106,9 @@ def bifurcation_diagram(system: System, parameter: str, bounds: tuple[float, flo
     pair = checked_bounds(system, parameter, bounds, purpose)
     limits_given = checked_box(system, box, purpose)
     control = control_of(largest_step, most_steps)
+    cycles = arguments.flag(cycles, f"{purpose}: cycles")
+    longest_period = arguments.whole(longest_period, f"{purpose}: longest_period", 1)
+    most_branches = arguments.whole(most_branches, f"{purpose}: most_branches", 1)
     values = _looks(system, parameter, pair)
     typical = {name: float(value) for name, value in system.initial_state().items()}
     regimes = equations_of(system, (parameter,), (pair[1] - pair[0],), typical)

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dynamics.analysis import arguments
+from dynamics.analysis.work_budget import check_length
 from dynamics.errors import DataError, SpecificationError
 from dynamics.results import provenance
 
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["box_counting_dimension"]
 
 LEAST_LEVELS, POINTS_IN_A_BOX = 3, 20
+FINEST = 52  # binary digits of a double: smaller boxes hold one number
+USUAL_FINEST = 30  # a thousand million boxes in a row are more than points ever fill
 
 
 def box_counting_dimension(points: ArrayLike, coarsest: int = 3, finest: int | None = None) -> xr.Dataset:
@@ -61,7 +65,13 @@ def box_counting_dimension(points: ArrayLike, coarsest: int = 3, finest: int | N
     """
     import xarray as xr
 
-    values = np.asarray(points, dtype=float)
+    coarsest = arguments.whole(coarsest, "coarsest", 0, FINEST)
+    finest = None if finest is None else arguments.whole(finest, "finest", coarsest, FINEST)
+    check_length(points, "points")
+    try:
+        values = np.asarray(points, dtype=float)
+    except (TypeError, ValueError, OverflowError) as fault:
+        raise DataError(f"points are not numbers ({fault})") from None
     if values.ndim != 2 or not np.isfinite(values).all() or not len(values):
         raise DataError("points must be finite numbers in an array of shape (points, coordinates)")
     width = np.ptp(values, axis=0)
@@ -69,7 +79,7 @@ def box_counting_dimension(points: ArrayLike, coarsest: int = 3, finest: int | N
         raise DataError("all points are the same: a set of one point has dimension 0")
     scaled = (values - values.min(axis=0))/np.where(width > 0, width, 1.0)*(1 - 1e-12)
     levels, counts = [], []
-    for level in range(coarsest, 1 + (finest or 30)):
+    for level in range(coarsest, 1 + (USUAL_FINEST if finest is None else finest)):
         boxes = np.unique(_keys(scaled, level)).size
         if finest is None and boxes*POINTS_IN_A_BOX > len(values):
             break

@@ -9,6 +9,7 @@ from typing import Any
 
 from sympy import Expr, Pow, Symbol
 
+from dynamics.analysis import arguments
 from dynamics.analysis.equilibria import fixed_points
 from dynamics.analysis.linearization import scalar_system
 from dynamics.analysis.treatability import drift_note
@@ -85,13 +86,12 @@ def certified_fixed_points(system: System, parameters: Mapping[str, Any] | None 
     system = scalar_system(system, "certified_fixed_points")
     if not system.autonomous:
         raise DerivationError(f"'{system.name}' depends on time and has no fixed points; integrate it instead")
-    if not 0 < smallest < 1 or most_boxes < 1:
-        raise SpecificationError("smallest must lie between 0 and 1, and most_boxes must be at least 1")
+    smallest = arguments.share(smallest, "smallest")
+    most_boxes = arguments.whole(most_boxes, "most_boxes", 1)
     if len(system.states) > MOST_STATES:
         raise DerivationError(f"certified_fixed_points: '{system.name}' has {len(system.states)} states; boxes can be "
                               f"searched in at most {MOST_STATES} dimensions. fixed_points works without a box")
-    if parameters:
-        system = system.with_parameters(parameters)
+    system = arguments.replaced(system, parameters)
     limits = _limits(system, box)
     axes = [Axis.of(Symbol(name), *limits[name]) for name in system.states]
     equations = _equations(system)
@@ -116,7 +116,7 @@ def certified_fixed_points(system: System, parameters: Mapping[str, Any] | None 
 
 def _limits(system: System, box: Mapping[str, tuple[Any, Any]] | None) -> dict[str, tuple[Any, Any]]:
     limits: dict[str, tuple[Any, Any]] = {name: state.bounds for name, state in system.states.items()}
-    for name, pair in (box or {}).items():
+    for name, pair in arguments.mapping(box, "box").items():
         if name not in limits:
             raise SpecificationError(f"box: '{name}' is not a state of '{system.name}'.{did_you_mean(name, limits)}")
         if not isinstance(pair, (tuple, list)) or len(pair) != 2:
@@ -124,11 +124,15 @@ def _limits(system: System, box: Mapping[str, tuple[Any, Any]] | None) -> dict[s
         limits[name] = (pair[0], pair[1])
     found: dict[str, tuple[Any, Any]] = {}
     for name, pair in limits.items():
-        low, high = (None if end is None or end in (math.inf, -math.inf) else exact(end, f"box.{name}") for end in pair)
+        low, high = (None if _open(end) else exact(end, f"box.{name}") for end in pair)
         if low is not None and high is not None and not low < high:
             raise SpecificationError(f"box.{name}: the lower end {low} is not below the upper end {high}")
         found[name] = (low, high)
     return found
+
+
+def _open(end: Any) -> bool:
+    return end is None or (isinstance(end, float) and math.isinf(end))
 
 
 def _equations(system: System) -> list[Expr]:

@@ -8,9 +8,10 @@ from typing import Any
 from sympy import Add, Expr, Symbol
 
 from dynamics import expressions
+from dynamics.analysis import arguments
 from dynamics.analysis.feedback_loops import POLARITY, case_at, gain_at, gains_along, value_of, written_expressions
 from dynamics.analysis.linearization import needs_equations, place_of, scalar_system
-from dynamics.errors import DerivationError, SpecificationError, did_you_mean
+from dynamics.errors import DerivationError, SpecificationError
 from dynamics.results import Records, provenance
 from dynamics.results.record import Record
 from dynamics.symbolic.influence import causal_graph, gain_of_cases, simple_paths, tidy
@@ -80,12 +81,8 @@ def competing_paths(system: System, source: str, target: str, at: Any = None) ->
     """
     system = scalar_system(system, "competing_paths")
     written = written_expressions(system)
-    if source not in written:
-        raise SpecificationError(f"source: '{source}' is not a state or definition of '{system.name}'."
-                                 + did_you_mean(source, written))
-    if target not in system.states:
-        raise SpecificationError(f"target: '{target}' is not a state of '{system.name}'."
-                                 + did_you_mean(target, system.states))
+    arguments.known_name(source, written, "state or definition", system.name, "source")
+    arguments.known_name(target, system.states, "state", system.name, "target")
     inner = [name for name in written if name not in system.states]
     back = _return_sign(system, source, target, written)
     place = None if at is None else place_of(system, at)

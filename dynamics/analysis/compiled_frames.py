@@ -39,6 +39,7 @@ class CompiledFrames:
         states = [Symbol(n) for n in functions.names]
         field = [system.resolve(system.field[n]) for n in functions.names]
         self.size, self.count = len(states), count
+        self.steps = 0  # of the slowest lane, so far
         vectors = [[Symbol(f"_frame_{k}_{state}") for state in states] for k in range(count)]
         slopes = jacobian_matrix(field, states)
         pushed = [Add(*(slopes[i, j] * vector[j] for j in range(self.size))) for vector in vectors for i in range(self.size)]
@@ -79,6 +80,7 @@ class CompiledFrames:
         rows = np.concatenate([states, frame.transpose(1, 0, 2).reshape(-1, lanes)])
         result = integrate_flows(self.problem, rows, np.repeat(p, lanes, axis=1), duration, relative_tolerance=relative,
                                  absolute_tolerance=absolute, divergence=1e15, threads=None)
+        self.steps += int(result.steps.max(initial=0))
         found = np.asarray(result.final_state)
         turned = found[self.size:].reshape(self.count, self.size, lanes).transpose(1, 0, 2)
         return found[:self.size].copy(), turned.copy(), not result.status.any()

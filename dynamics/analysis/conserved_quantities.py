@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sympy import Add, Expr, Mul, Rational, S, Symbol
 
 from dynamics import expressions
+from dynamics.analysis import arguments
 from dynamics.analysis.linearization import scalar_system
 from dynamics.analysis.treatability import drift_note
 from dynamics.compiled.functions import functions_of
@@ -62,8 +63,7 @@ def conserved_quantities(system: System, parameters: Mapping[str, Any] | None = 
     system = scalar_system(system, "conserved_quantities")
     if not system.autonomous:
         raise DerivationError(f"'{system.name}' depends on time; conserved quantities are looked for in autonomous systems")
-    if parameters:
-        system = system.with_parameters(parameters)
+    system = arguments.replaced(system, parameters)
     if len(system.states) > MOST_STATES:
         raise DerivationError(f"'{system.name}' has {len(system.states)} states; the search stops at {MOST_STATES}")
     declared = []

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dynamics.analysis import arguments
 from dynamics.analysis.arclength import CurvePoint, trace
 from dynamics.analysis.branch_following import regime_of
 from dynamics.analysis.codimension_two import CURVES, ENDS
@@ -102,8 +103,10 @@ def continue_curve(system: System, start: SpecialPoint, parameters: Sequence[str
     if not isinstance(start, SpecialPoint):
         raise SpecificationError(f"{purpose}: start must be a SpecialPoint, such as branch['HB1'], not a "
                                  f"{type(start).__name__}")
+    control = control_of(largest_step, most_steps)
     wanted = kind or _STARTS.get(start.kind, start.kind)
-    if isinstance(parameters, str) or len(parameters) != 2:
+    parameters = arguments.names(parameters, f"{purpose}: parameters")
+    if len(parameters) != 2:
         raise SpecificationError(f"{purpose}: parameters must be two names, not {parameters!r}")
     if getattr(system, "time", "") == "continuous" and start.period == start.period:
         from dynamics.analysis.cycle_curves import continue_cycle_curve  # collocation is loaded only for cycles
@@ -126,7 +129,6 @@ def continue_curve(system: System, start: SpecialPoint, parameters: Sequence[str
     regimes = equations_of(system, parameters, [high - low for low, high in pairs], states, period)
     z = np.array([*states.values(), *values.values()])
     equations = regime_of(regimes, z) or regimes[0]
-    control = control_of(largest_step, most_steps)
     curve, place, first_system = _begin(equations, wanted, start, z, purpose)
     limits = limits_of(equations, pairs, checked_box(system, box, purpose))
     jacobian = first_system(place)[1]
@@ -175,6 +177,8 @@ def _bounds(system: System, parameters: Sequence[str], bounds: Any, start: Speci
             given = dict(zip(parameters, bounds, strict=True))
         except (TypeError, ValueError):
             raise SpecificationError(f"{purpose}: bounds must be a mapping, or two pairs (lower, upper)") from None
+    for name in parameters:
+        arguments.known_name(name, system.parameters, "parameter", system.name, purpose)
     for name in given:
         if name not in parameters:
             raise SpecificationError(f"{purpose}: bounds: '{name}' is none of the parameters {', '.join(parameters)}")

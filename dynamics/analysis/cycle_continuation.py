@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dynamics.analysis import arguments
 from dynamics.analysis.cycle_fields import CycleFields
 from dynamics.analysis.cycle_starts import Start, at_bifurcation, at_hopf, at_state, from_trajectory
 from dynamics.analysis.cycle_steps import StepSizes
 from dynamics.analysis.cycle_walks import Walk
 from dynamics.analysis.linearization import needs_equations
 from dynamics.analysis.treatability import treat
-from dynamics.errors import SpecificationError, did_you_mean
+from dynamics.errors import SpecificationError
 from dynamics.results import Branch, SpecialPoint, provenance
 from dynamics.results.branches import branch
 from dynamics.systems import System
@@ -109,10 +110,13 @@ def continue_cycles(system: System, start: SpecialPoint | Mapping[str, float] | 
     needs_equations(system, "continue_cycles")
     treated = treat(system, "continue_cycles", ignore)
     system = treated.system
-    if not 2 <= collocation_points <= 7:
-        raise SpecificationError(f"collocation_points must lie between 2 and 7, not {collocation_points!r}")
-    if direction not in ("both", "forward", "backward"):
-        raise SpecificationError(f"direction must be 'both', 'forward' or 'backward', not {direction!r}")
+    collocation_points = arguments.whole(collocation_points, "collocation_points", 2, 7)
+    direction = arguments.choice(direction, "direction", ("both", "forward", "backward"))
+    max_steps = arguments.whole(max_steps, "max_steps", 1)
+    max_period = None if max_period is None else arguments.positive(max_period, "max_period")
+    step = arguments.positive(step, "step")
+    largest_step = arguments.positive(largest_step, "largest_step")
+    fineness = arguments.positive(fineness, "fineness")
     name = _parameter(system, parameter)
     system = _at_start(system, start)
     here = _start_value(system, start, name)
@@ -136,10 +140,7 @@ def _parameter(system: System, parameter: str | None) -> str:
         if len(system.parameters) == 1:
             return next(iter(system.parameters))
         raise SpecificationError("parameter: say which one varies; there are " + ", ".join(system.parameters))
-    if parameter not in system.parameters:
-        raise SpecificationError(f"'{parameter}' is not a parameter of '{system.name}'."
-                                 + did_you_mean(parameter, system.parameters))
-    return parameter
+    return arguments.known_name(parameter, system.parameters, "parameter", system.name)
 
 
 def _given(start: Any) -> Mapping[str, Any]:
@@ -166,7 +167,7 @@ def _bounds(system: System, name: str, bounds: tuple[float, float] | None, here:
         low = max(float(lower), here - reach) if lower is not None else here - reach
         high = min(float(upper), here + reach) if upper is not None else here + reach
     else:
-        low, high = (float(b) for b in bounds)
+        low, high = arguments.pair(bounds, "bounds")
     if not low < high or not low - SAME * (high - low) <= here <= high + SAME * (high - low):
         raise SpecificationError(f"bounds: {name} = {here:.10g} at the start must lie within [{low:g}, {high:g}]")
     return low, high

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dynamics.errors import DataError, SpecificationError, did_you_mean
+from dynamics.analysis import arguments
+from dynamics.analysis.tail_risk import check_drawn
+from dynamics.errors import DataError
 from dynamics.results import provenance
 
 if TYPE_CHECKING:
@@ -23,6 +25,8 @@ __all__ = ["early_warning_signals", "finite_series"]
 INDICATORS = ("variance", "lag1_autocorrelation", "flow_variance_compression")
 DETRENDING = ("gaussian", "linear", "none")
 SHORTEST_WINDOW = 10
+NARROWEST = 0.1  # values: neighbours weigh exp(-50) then, and the trend is the series itself
+FEWEST_SURROGATES = 20  # a p-value of 0.05 is the smallest then
 _CHUNK = 50
 
 
@@ -100,14 +104,13 @@ def early_warning_signals(
     extra = None if flow is None else finite_series(flow, "flow")
     if extra is not None and len(extra) != len(values):
         raise DataError(f"early_warning_signals: flow has {len(extra)} values, the series {len(values)}")
-    if detrending not in DETRENDING:
-        raise SpecificationError(f"early_warning_signals: '{detrending}' is not a detrending."
-                                 f"{did_you_mean(str(detrending), DETRENDING)} There are {', '.join(DETRENDING)}")
-    if not (0 < window <= 1 and 0 < bandwidth <= 1):
-        raise SpecificationError("early_warning_signals: window and bandwidth are shares of the series, above 0 and at most "
-                                 f"1, not {window!r} and {bandwidth!r}")
-    if not isinstance(surrogates, (int, np.integer)) or surrogates < 20:
-        raise SpecificationError(f"early_warning_signals: surrogates must be at least 20, not {surrogates!r}")
+    detrending = arguments.choice(detrending, "early_warning_signals: detrending", DETRENDING)
+    window = arguments.between(window, "early_warning_signals: window (a share of the series)", 0, 1)
+    narrowest = NARROWEST / max(len(values), 1)
+    bandwidth = arguments.between(bandwidth, "early_warning_signals: bandwidth (a share of the series)", narrowest, 1)
+    surrogates = arguments.whole(surrogates, "early_warning_signals: surrogates", FEWEST_SURROGATES)
+    seed = arguments.seed_of(seed, "early_warning_signals: seed")
+    check_drawn("early_warning_signals", surrogates, len(values), "surrogates")
     length = round(window * len(values))
     if length < SHORTEST_WINDOW or len(values) - length < 4:
         raise DataError(f"early_warning_signals: {len(values)} values with a window of {length} are too few; a window must "
@@ -159,7 +162,7 @@ def finite_series(given: Any, name: str, analysis: str = "early_warning_signals"
     """
     try:
         values = np.asarray(given, dtype=float)
-    except (TypeError, ValueError) as fault:
+    except (TypeError, ValueError, OverflowError) as fault:
         raise DataError(f"{analysis}: the {name} is not numbers ({fault})") from None
     if values.ndim != 1:
         raise DataError(f"{analysis}: the {name} must be one series, not of shape {values.shape}")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dynamics.analysis import arguments
 from dynamics.analysis.boundary_search import BoundarySearch
 from dynamics.analysis.equilibria import fixed_points
 from dynamics.analysis.linearization import needs_equations
@@ -168,8 +169,7 @@ def edge_state(system: System, safe: Mapping[str, float] | None = None, other: M
     given = check_run(system, duration=duration, shock=shock, event=event, tolerance=tolerance, bracket=bracket)
     if event is not None and given.events != (event,):
         raise SpecificationError(f"event: edge_state takes the name of one event of '{system.name}', not {event!r}")
-    if parameters:
-        system = system.with_parameters(parameters)
+    system = arguments.replaced(system, parameters)
     if shock is None and other is None:
         raise SpecificationError("edge_state needs a shock, or a second state with another outcome")
     duration, tolerance, bracket = given.duration, given.tolerance, given.bracket

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dynamics.analysis import arguments
 from dynamics.analysis.ensembles import Ensemble
 from dynamics.analysis.lane_thresholds import OUTCOMES, lane_thresholds
 from dynamics.analysis.run_arguments import asked_events, check_run, check_shock_name
-from dynamics.analysis.tail_risk import exceedance
+from dynamics.analysis.tail_risk import check_draws, exceedance, series
 from dynamics.analysis.treatability import treat
-from dynamics.errors import SpecificationError, did_you_mean
+from dynamics.errors import SpecificationError
 from dynamics.results import provenance, status_attributes
 from dynamics.systems import System
 
@@ -119,11 +120,13 @@ def exposure(
     check_shock_name(system, shock, needed=True)
     asked = asked_events(system, event)
     ramp = check_run(system, ramp=ramp).ramp
-    if not (0 < probability < 1 and np.isfinite(periods) and periods > 0):
-        raise SpecificationError(f"exposure: probability must lie between 0 and 1 and periods be positive, not "
-                                 f"{probability!r} and {periods!r}")
+    probability = arguments.share(probability, "exposure: probability")
+    periods = arguments.positive(periods, "exposure: periods")
+    observed = series(returns, "exposure")
+    check_draws("exposure", confidence, bootstrap, seed, len(observed))
+    block = None if block is None else arguments.whole(block, "exposure: block", 1, len(observed))
     options = {"block": block, "bootstrap": bootstrap, "confidence": confidence, "seed": seed}
-    market = _Market(system, returns, float(periods), shock, asked, ramp, options)
+    market = _Market(system, returns, periods, shock, asked, ramp, options)
     table = market.at(path)
     largest, verdicts = [], []
     for column in ("probability", "probability_upper"):
@@ -156,11 +159,10 @@ def _path(system: System, along: Mapping[str, Sequence[float]]) -> dict[str, Arr
     """Return the arrays of the path, of one length, within the bounds of the parameters, the first one increasing."""
     if not isinstance(system, System) or system.time != "continuous":
         raise SpecificationError("exposure needs a System in continuous time")
-    for name in along:
-        if name not in system.parameters:
-            near = did_you_mean(str(name), system.parameters)
-            raise SpecificationError(f"exposure: '{name}' is no parameter of '{system.name}'.{near}")
-    path = {name: np.asarray(values, dtype=float) for name, values in along.items()}
+    given = arguments.mapping(along, "exposure: along")
+    for name in given:
+        arguments.known_name(name, system.parameters, "parameter", system.name, "exposure: along")
+    path = {name: arguments.numbers(values, f"exposure: along['{name}']") for name, values in given.items()}
     if not path or len({values.shape for values in path.values()}) != 1 or next(iter(path.values())).ndim != 1:
         raise SpecificationError("exposure: along needs at least one parameter, and lists of one length for all of them")
     if np.any(np.diff(next(iter(path.values()))) <= 0):

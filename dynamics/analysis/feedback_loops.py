@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sympy import Expr, Float, S, Symbol
 
 from dynamics import expressions
+from dynamics.analysis import arguments
 from dynamics.analysis.linearization import Place, place_of, scalar_system
 from dynamics.analysis.treatability import drift_note
 from dynamics.errors import SpecificationError
@@ -73,8 +74,7 @@ def feedback_loops(system: System, at: Any = None, parameters: Mapping[str, Any]
     [('reinforcing', r, 1.0), ('balancing', -2*r, -2.0)]
     """
     system = scalar_system(system, "feedback_loops")
-    if parameters:
-        system = system.with_parameters(parameters)
+    system = arguments.replaced(system, parameters)
     place = None if at is None else place_of(system, at)
     written = written_expressions(system)
     loops = []

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from dynamics.analysis import arguments
 from dynamics.analysis.arclength import StepControl
 from dynamics.analysis.branch_following import Followed, follow, to_branch
 from dynamics.analysis.fixed_point_equations import equations_of, limits_of, prepared
@@ -124,10 +125,8 @@ def control_of(largest_step: float, most_steps: int, first: float | None = None)
     SpecificationError
         For steps that are not positive.
     """
-    if not 0 < largest_step <= 1:
-        raise SpecificationError(f"largest_step must lie between 0 and 1, not {largest_step!r}")
-    if isinstance(most_steps, bool) or not isinstance(most_steps, int) or most_steps < 1:
-        raise SpecificationError(f"most_steps must be a positive whole number, not {most_steps!r}")
+    largest_step = arguments.between(largest_step, "largest_step", 0, 1)
+    most_steps = arguments.whole(most_steps, "most_steps", 1)
     return StepControl(first=first or min(0.005, largest_step), largest=largest_step, most_steps=most_steps)
 
 

@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sympy import Expr, Symbol
 
+from dynamics.analysis import arguments
 from dynamics.analysis.arclength import CurveProblem, Limit
 from dynamics.analysis.linearization import fields_of, scalar_system
 from dynamics.compiled.expansions import Expansion, composed, expansion_function, expression_function
-from dynamics.errors import DerivationError, SpecificationError, did_you_mean
+from dynamics.errors import DerivationError, SpecificationError
 from dynamics.expressions import elementary
 from dynamics.symbolic.regimes import Regime, regimes
 from dynamics.systems import System
@@ -221,15 +222,12 @@ def prepared(system: System, varied: Sequence[str], purpose: str, period: int = 
     if not system.autonomous:
         raise DerivationError(f"{purpose}: '{system.name}' depends on time and has no fixed points; integrate it instead")
     for name in varied:
-        if name not in system.parameters:
-            raise SpecificationError(f"{purpose}: '{name}' is not a parameter of '{system.name}'."
-                                     + did_you_mean(name, system.parameters))
+        arguments.known_name(name, system.parameters, "parameter", system.name, purpose)
     if len(set(varied)) < len(varied):
         raise SpecificationError(f"{purpose}: the parameters must be different, not {', '.join(varied)}")
     if len(system.states) > LARGEST:
         raise DerivationError(f"{purpose}: '{system.name}' has {len(system.states)} states; at most {LARGEST} are continued")
-    if isinstance(period, bool) or not isinstance(period, int) or period < 1:
-        raise SpecificationError(f"{purpose}: period must be a positive whole number, not {period!r}")
+    period = arguments.whole(period, f"{purpose}: period", 1)
     if period > 1 and system.time == "continuous":
         raise SpecificationError(f"{purpose}: '{system.name}' is a flow; its cycles are found by continue_cycles")
     return system

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dynamics.analysis import arguments
 from dynamics.analysis.ensembles import Ensemble
 from dynamics.analysis.fixed_point_continuation import continue_fixed_points
 from dynamics.analysis.lane_thresholds import OUTCOMES, lane_thresholds
 from dynamics.analysis.orbits import iterate
 from dynamics.analysis.trajectories import integrate
 from dynamics.analysis.treatability import treat
-from dynamics.errors import DerivationError, SpecificationError, did_you_mean
+from dynamics.errors import DerivationError, SpecificationError
 from dynamics.results import provenance, status_attributes
 from dynamics.systems import System
 
@@ -26,6 +27,7 @@ __all__ = ["liquidity_shock"]
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
+FINEST = 1e-15  # of tolerances: losses are known to no more digits
 DEFAULT_LOSSES = np.linspace(0.0, 0.95, 20)
 RECOVERED = 0.05
 _LARGEST, _SECTION, _ROUNDS, _STEPS = 0.999, 33, 6, 4000
@@ -106,21 +108,21 @@ def liquidity_shock(
     treated = treat(system, "liquidity_shock", ignore)
     system = treated.system
     name = _depth(system, depth)
-    share = DEFAULT_LOSSES if losses is None else np.asarray(losses, dtype=float)
-    if share.ndim != 1 or not share.size or not np.all((share >= 0) & (share < 1)):
+    share = DEFAULT_LOSSES if losses is None else arguments.numbers(losses, "liquidity_shock: losses")
+    if not np.all((share >= 0) & (share < 1)):
         raise SpecificationError("liquidity_shock: losses must be shares of depth from 0 to below 1")
-    if not (np.isfinite(magnitude) and magnitude > 0 and 0 < tolerance < 1):
-        raise SpecificationError("liquidity_shock: magnitude must be positive and tolerance lie between 0 and 1, "
-                                 f"not {magnitude!r} and {tolerance!r}")
+    magnitude = arguments.positive(magnitude, "liquidity_shock: magnitude")
+    tolerance = arguments.share(tolerance, "liquidity_shock: tolerance")
+    if tolerance < FINEST:
+        raise SpecificationError(f"liquidity_shock: tolerance must be at least {FINEST:g}, which is what rounding leaves of "
+                                 f"a loss, not {tolerance!r}")
     if system.time == "discrete":
         variables, message = _cascade(system, name, share)
         shock, event = "", ""
     else:
-        for given, known, what in ((shock, system.shocks, "shock"), (event, system.events, "event")):
-            if given not in known:
-                raise SpecificationError(f"liquidity_shock: '{given}' is no {what} of '{system.name}'."
-                                         f"{did_you_mean(given, known)} There are {', '.join(known) or 'none'}")
-        variables, message = _flow(_Market(system, name, shock, event), share, float(magnitude), tolerance)
+        arguments.known_name(shock, system.shocks, "shock", system.name, "liquidity_shock")
+        arguments.known_name(event, system.events, "event", system.name, "liquidity_shock")
+        variables, message = _flow(_Market(system, name, shock, event), share, magnitude, tolerance)
     return xr.Dataset(
         variables, coords={"loss": ("loss", share, {"units": "1", "long_name": "share of market depth lost"})},
         attrs=provenance("liquidity_shock", system, ignored=treated.ignored,
@@ -138,10 +140,7 @@ def _depth(system: System, given: str | None) -> str:
             raise SpecificationError(f"liquidity_shock: '{system.name}' has no state 'depth' and no parameter "
                                      "'price_impact' or 'total_impact'; say with depth= which state or parameter it is")
         return found[0]
-    if given not in known:
-        raise SpecificationError(f"liquidity_shock: '{given}' is no state or parameter of '{system.name}'."
-                                 f"{did_you_mean(given, known)}")
-    return given
+    return arguments.known_name(given, known, "state or parameter", system.name, "liquidity_shock: depth")
 
 
 # ---- flows ----------------------------------------------------------------------------------------------------------

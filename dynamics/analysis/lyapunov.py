@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dynamics.analysis import arguments
 from dynamics.analysis.collapsed_orbits import collapsed
 from dynamics.analysis.linearization import needs_equations
 from dynamics.analysis.tangent_frames import TangentFrames
 from dynamics.analysis.treatability import treat
-from dynamics.errors import DerivationError, SpecificationError
+from dynamics.analysis.work_budget import check_numbers
+from dynamics.errors import DerivationError
 from dynamics.results import provenance
 from dynamics.systems import System
 
@@ -107,16 +109,17 @@ def lyapunov_exponents(system: System, duration: float | None = None, *, count: 
         raise DerivationError("lyapunov_exponents needs a System without indices; use system.expand()")
     if not system.autonomous:
         raise DerivationError(f"'{system.name}' depends on time; make time a state to compute its exponents")
-    if parameters:
-        system = system.with_parameters(parameters)
+    system = arguments.replaced(system, parameters)
     size = len(system.states)
-    count = size if count is None else count
-    duration = DEFAULT_DURATION[system.time] if duration is None else float(duration)
-    transient = duration / 4 if transient is None else float(transient)
-    if not 1 <= count <= size:
-        raise SpecificationError(f"count must lie between 1 and {size}, not {count!r}")
-    if not (duration > 0 and np.isfinite(duration) and transient >= 0) or trajectories < 2:
-        raise SpecificationError("duration must be positive, transient at least 0, trajectories at least 2")
+    count = size if count is None else arguments.whole(count, "count", 1, size)
+    duration = DEFAULT_DURATION[system.time] if duration is None else arguments.positive(duration, "duration")
+    transient = duration / 4 if transient is None else arguments.number(transient, "transient", 0)
+    trajectories = arguments.whole(trajectories, "trajectories", 2)
+    seed = arguments.seed_of(seed)
+    relative_tolerance = arguments.positive(relative_tolerance, "relative_tolerance")
+    absolute_tolerance = arguments.positive(absolute_tolerance, "absolute_tolerance")
+    check_numbers(trajectories * size * (1 + count), f"{trajectories} trajectories with {count} directions each",
+                  "take fewer trajectories")
     frames = TangentFrames(system, count, trajectories, initial_state, seed, relative_tolerance, absolute_tolerance)
     start = frames.states
     frames.advance(transient)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dynamics.analysis import arguments
 from dynamics.analysis.treatability import drift_note
 from dynamics.compiled.functions import functions_of
 from dynamics.errors import ConvergenceError, DerivationError, SpecificationError
@@ -76,15 +77,15 @@ def extremal_fixed_points(system: System, lower: Mapping[str, Any], upper: Mappi
     started = _time.perf_counter()
     if not isinstance(system, System) or system.time != "discrete":
         raise SpecificationError("extremal_fixed_points needs a System in discrete time")
-    if not tolerance > 0:
-        raise SpecificationError(f"tolerance must be positive, not {tolerance!r}")
-    if parameters:
-        system = system.with_parameters(parameters)
+    tolerance = arguments.positive(tolerance, "tolerance")
+    most_steps = arguments.whole(most_steps, "most_steps", 1)
+    system = arguments.replaced(system, parameters)
     if not system.autonomous:
         raise DerivationError(f"the equations of '{system.name}' contain time: it has no fixed points")
     functions = functions_of(system)
     p = functions.parameters(system)
-    corners = [functions.initial_state(system, _filled(system, corner)) for corner in (lower, upper)]
+    corners = [functions.initial_state(system, _filled(system, corner, name))
+               for name, corner in (("lower", lower), ("upper", upper))]
     if np.any(corners[0] > corners[1]):
         raise SpecificationError("the lower corner is above the upper one in some state")
     found, counts, residuals = [], [], []
@@ -120,8 +121,11 @@ def extremal_fixed_points(system: System, lower: Mapping[str, Any], upper: Mappi
                          residual=("extremum", residuals, {"units": "1", "long_name": "length of the next step"}))
 
 
-def _filled(system: System, corner: Mapping[str, Any]) -> dict[str, Any]:
+def _filled(system: System, corner: Mapping[str, Any], where: str) -> dict[str, Any]:
     """Numbers stand for all entries of an indexed state."""
     start = system.initial_state()
-    return {name: np.broadcast_to(value, np.shape(start[name])) if name in start else value
-            for name, value in corner.items()}
+    shapes = {name: np.shape(value) for name, value in start.items()}
+    given = arguments.mapping(corner, where)
+    single = (int, float, np.number)
+    return {name: np.full(shapes[name], value) if shapes.get(name) and isinstance(value, single) else value
+            for name, value in given.items()}

@@ -10,10 +10,11 @@ from sympy import And, Expr, Matrix, S, Symbol, eye
 from sympy.logic.boolalg import Boolean
 
 from dynamics import expressions
+from dynamics.analysis import arguments
 from dynamics.analysis.equilibria import fixed_points
 from dynamics.analysis.linearization import fields_of, scalar_system
 from dynamics.analysis.treatability import drift_note
-from dynamics.errors import DerivationError, SpecificationError, did_you_mean
+from dynamics.errors import DerivationError
 from dynamics.results import Records, provenance
 from dynamics.results.nonsmooth_records import BorderCollision, BorderSide, NonsmoothRegime
 from dynamics.symbolic.border_collisions import (
@@ -85,8 +86,7 @@ def nonsmooth_regimes(system: System, parameters: Mapping[str, Any] | None = Non
     {'-equity_ratio/maintenance_margin + 1 > 0': False} [True, False]
     """
     system = scalar_system(system, "nonsmooth_regimes")
-    if parameters:
-        system = system.with_parameters(parameters)
+    system = arguments.replaced(system, parameters)
     points = fixed_points(system)
     found = []
     for regime in regimes(fields_of(system), _parameter_bounds(system)):
@@ -149,11 +149,9 @@ def border_collisions(system: System, parameter: str | None = None,
     system = scalar_system(system, "border_collisions")
     if not system.autonomous:
         raise DerivationError(f"'{system.name}' depends on time and has no fixed points; integrate it instead")
-    if parameters:
-        system = system.with_parameters(parameters)
-    if parameter is not None and parameter not in system.parameters:
-        raise SpecificationError(
-            f"'{parameter}' is not a parameter of '{system.name}'.{did_you_mean(parameter, system.parameters)}")
+    system = arguments.replaced(system, parameters)
+    if parameter is not None:
+        arguments.known_name(parameter, system.parameters, "parameter", system.name)
     states, bounds = [Symbol(name) for name in system.states], _parameter_bounds(system)
     names = system.parameters if parameter is None else [parameter]
     found: list[BorderCollision] = []

@@ -8,10 +8,11 @@ from typing import Any
 
 from sympy import Expr, Mul, Pow, S, Symbol
 
+from dynamics.analysis import arguments
 from dynamics.analysis.critical_sets import closed_form
 from dynamics.analysis.level_sets import invariants_at, line_values, neutral_rows, transverse
 from dynamics.analysis.linearization import Place, place_of, scalar_system
-from dynamics.errors import DerivationError, SpecificationError, did_you_mean
+from dynamics.errors import DerivationError
 from dynamics.results import Coefficient, NormalForm
 from dynamics.symbolic.center_manifold import (
     DIGITS,
@@ -176,9 +177,8 @@ def normal_form(system: System, at: Any, parameters: Mapping[str, Any] | None = 
     9
     """
     setting = _setting(system, at, parameters, None, "normal_form")
-    if parameter is not None and parameter not in setting.system.parameters:
-        raise SpecificationError(f"'{parameter}' is not a parameter of '{system.name}'."
-                                 + did_you_mean(parameter, setting.system.parameters))
+    if parameter is not None:
+        arguments.known_name(parameter, setting.system.parameters, "parameter", system.name)
     from mpmath import workdps
 
     kind = setting.critical.kind
@@ -206,11 +206,9 @@ def _setting(system: Any, at: Any, parameters: Mapping[str, Any] | None, elimina
     system = scalar_system(system, purpose)
     if not system.autonomous:
         raise DerivationError(f"{purpose}: '{system.name}' depends on time and has no fixed points")
-    if parameters:
-        system = system.with_parameters(parameters)
-    if eliminate is not None and eliminate not in system.parameters:
-        raise SpecificationError(f"eliminate: '{eliminate}' is not a parameter of '{system.name}'."
-                                 + did_you_mean(eliminate, system.parameters))
+    system = arguments.replaced(system, parameters)
+    if eliminate is not None:
+        arguments.known_name(eliminate, system.parameters, "parameter", system.name, "eliminate")
     place = place_of(system, at)
     for condition in place.known:
         if abs(condition.xreplace(system.exact_parameters).evalf(20)) <= BORDER:

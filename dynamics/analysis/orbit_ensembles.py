@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import time as _time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dynamics.analysis import arguments
 from dynamics.analysis.collapsed_orbits import collapsed
 from dynamics.analysis.treatability import treat
+from dynamics.analysis.work_budget import check_numbers
 from dynamics.compiled.functions import functions_of
 from dynamics.errors import SpecificationError, did_you_mean
 from dynamics.results import STATUS, provenance, status_attributes
@@ -80,7 +83,10 @@ def orbit_ensemble(system: System, steps: int, *, discard: int = 0, over: Mappin
     _checked(system, steps, discard, trajectories, spread)
     treated = treat(system, "orbit_ensemble", ignore)
     system = treated.system
-    axes = {name: np.asarray(values, dtype=float) for name, values in (over or {}).items()}
+    innovations = arguments.names(innovations, "innovations")
+    seed = arguments.seed_of(seed)
+    given = arguments.mapping(over, "over")
+    axes = {name: arguments.numbers(values, f"over['{name}']") for name, values in given.items()}
     together = _cases(cases, axes)
     functions = functions_of(system)
     known = [*functions.parameter_names, *system.states]
@@ -91,7 +97,10 @@ def orbit_ensemble(system: System, steps: int, *, discard: int = 0, over: Mappin
                                      f"'{system.name}'.{did_you_mean(name, allowed)} There are {', '.join(allowed)}")
     count = len(next(iter(together.values()), ()))
     shape = (*([count] if together else []), *(len(values) for values in axes.values()), trajectories)
-    lanes, same = int(np.prod(shape)), int(np.prod(shape[bool(together):]))
+    lanes, same = math.prod(shape), math.prod(shape[bool(together):])
+    kept = len(system.states) + len(system.observables)
+    check_numbers(lanes * kept * steps, f"{steps} steps of {lanes} orbits with {kept} quantities each",
+                  "take fewer steps or trajectories")
     grids = dict(zip(axes, np.meshgrid(*axes.values(), np.zeros(trajectories), indexing="ij"), strict=False))
     rows = {**{name: np.repeat(values, same) for name, values in together.items()},
             **{name: np.tile(grid.ravel(), lanes//same) for name, grid in grids.items()}}
@@ -115,7 +124,8 @@ def orbit_ensemble(system: System, steps: int, *, discard: int = 0, over: Mappin
 
 def _cases(cases: Mapping[str, Sequence[float]] | None, axes: Mapping[str, Any]) -> dict[str, NDArray[np.float64]]:
     """Columns of the table of cases, of one length."""
-    together = {name: np.asarray(values, dtype=float) for name, values in (cases or {}).items()}
+    given = arguments.mapping(cases, "cases")
+    together = {name: arguments.numbers(values, f"cases['{name}']") for name, values in given.items()}
     lengths = {name: values.shape for name, values in together.items()}
     if len(set(lengths.values())) > 1 or any(len(shape) != 1 or not shape[0] for shape in lengths.values()):
         raise SpecificationError("cases: every name needs a list of one number for each case, all of the same length, not "
@@ -131,9 +141,8 @@ def _checked(system: Any, steps: Any, discard: Any, trajectories: Any, spread: A
     if system.indices:
         raise SpecificationError(f"'{system.name}' has indexed states; use system.expand()")
     for name, value, least in (("steps", steps, 1), ("discard", discard, 0), ("trajectories", trajectories, 1)):
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-            raise SpecificationError(f"{name} must be a whole number of at least {least}, not {value!r}")
-    if not 0 <= spread < 1:
+        arguments.whole(value, name, least)
+    if not 0 <= arguments.number(spread, "spread", 0) < 1:
         raise SpecificationError(f"spread must lie between 0 and 1, not {spread!r}")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time as _time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr  # with this module, while the collector rests: every result is a Dataset
 from numpy.typing import NDArray
 
+from dynamics.analysis import arguments
 from dynamics.analysis.boundaries import boundaries
 from dynamics.analysis.ensemble_runs import asked_events
 from dynamics.analysis.refinement import refined
@@ -133,19 +134,18 @@ def phase_diagram(system: System | Process, x: tuple[str, Sequence[float]], y: t
     treated = treat(system, "phase_diagram", ignore)
     system = treated.system
     path = store_path(store)
+    refine = arguments.flag(refine, "refine")
     if path is not None and (refine or path.suffix != ".zarr"):
         raise SpecificationError("store: a phase diagram is continued in a .zarr directory, and not with refine=True; "
                                  "write the finished one with save")
-    if parameters:
-        system = system.with_parameters(parameters)
+    system = arguments.replaced(system, parameters)
     if not isinstance(system, System):
         return _of_process(system, x, y, measures, refine, started, duration=duration, initial_state=initial_state,
                            seed=seed, executor=executor, store=store, progress=progress)
     for name, axis in (("x", x), ("y", y)):
         if not isinstance(axis, tuple | list) or len(axis) != 2 or not isinstance(axis[0], str):
             raise SpecificationError(f"{name}: must be (name, values), not {axis!r}")
-    if not isinstance(measures, str | Iterable):
-        raise SpecificationError(f"measures: must be names of measures, not {measures!r}")
+    measures = arguments.names(measures, "measures")
     (x_name, x_values), (y_name, y_values) = axes = [_axis(system, *axis) for axis in (x, y)]
     if x_name == y_name:
         raise SpecificationError(f"both axes are '{x_name}'; give two different quantities")

@@ -169,7 +169,7 @@ def check_events(system: Any, event: str | Sequence[str] | None) -> tuple[str, .
     if event is None:
         return None
     events = getattr(system, "events", {})
-    if not isinstance(event, str | Iterable):
+    if not isinstance(event, str | Iterable) or getattr(event, "ndim", 1) == 0:
         raise SpecificationError(f"event: name an event of '{system.name}', several, or \"any\"; not {event!r}")
     if isinstance(event, str) and event == ANY and ANY not in events:
         return tuple(name for name, part in events.items() if part.terminal)

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dynamics.analysis import arguments
 from dynamics.analysis.noisy_paths import NoisyPaths, follow_paths
 from dynamics.analysis.step_bias import corrected, watch_of
+from dynamics.analysis.work_budget import check_length, check_numbers
 from dynamics.compiled.functions import functions_of
 from dynamics.compiled.noise_equations import METHODS
 from dynamics.compiled.noise_steps import stepper_of
@@ -123,10 +125,11 @@ def simulate(system: System, duration: float, time_step: float, paths: int, seed
     _noisy(system)
     if parameters is not None:
         system = system.with_parameters(parameters)
-    duration, time_step = _positive(duration, "duration"), _positive(time_step, "time_step")
-    paths, seed = _whole(paths, "paths", 1), _whole(seed, "seed", 0)
-    stored_paths = _whole(stored_paths, "stored_paths", 0, paths)
-    threads = None if threads is None else _whole(threads, "threads", 1)
+    most = LARGEST_COUNT - 1
+    duration, time_step = arguments.positive(duration, "duration"), arguments.positive(time_step, "time_step")
+    paths, seed = arguments.whole(paths, "paths", 1, most), arguments.whole(seed, "seed", 0, most)
+    stored_paths = arguments.whole(stored_paths, "stored_paths", 0, paths)
+    threads = None if threads is None else arguments.whole(threads, "threads", 1, most)
     if not isinstance(method, str) or method not in METHODS:
         raise SpecificationError(f"'{method}' is not a method.{did_you_mean(str(method), METHODS)} There are "
                                  f"{', '.join(METHODS)}")
@@ -136,6 +139,7 @@ def simulate(system: System, duration: float, time_step: float, paths: int, seed
     steps = max(1, math.ceil(min(ratio, sys.float_info.max)))
     if steps >= LARGEST_COUNT:
         raise SpecificationError(f"{float(steps):g} steps are too many; take a larger time_step than {time_step:g}")
+    _check_memory(system, paths, stored_paths, steps)
     h = duration / steps
     functions = functions_of(system)
     start = functions.initial_state(system, initial_state)
@@ -298,27 +302,21 @@ def _noisy(system: Any) -> None:
         raise SpecificationError(f"'{system.name}' has indexed states; simulate system.expand() instead")
 
 
+def _check_memory(system: System, paths: int, stored_paths: int, steps: int) -> None:
+    """Final, largest and smallest values of all paths are kept, first passages of events, and whole paths as asked."""
+    quantities = len(system.states) + len(system.observables)
+    each = 3 * quantities + len(system.events)
+    check_numbers(paths * each, f"{each} numbers of each of {paths} paths", "take fewer paths")
+    advice = "take fewer stored_paths or a larger time_step"
+    check_numbers(stored_paths * (steps + 1) * quantities, f"{stored_paths} stored paths of {steps} steps", advice)
+
+
 def _levels(quantiles: Sequence[float]) -> Array:
+    check_length(quantiles, "quantiles")
     try:
         levels = np.asarray(quantiles, dtype=float).reshape(-1)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         levels = np.array([np.nan])
     if not np.all((levels > 0) & (levels < 1)):
         raise SpecificationError(f"quantiles must be numbers between 0 and 1, not {quantiles!r}")
     return levels
-
-
-def _whole(value: Any, name: str, least: int, most: int = LARGEST_COUNT - 1) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not least <= value <= most:
-        raise SpecificationError(f"{name} must be a whole number from {least} to {most}, not {value!r}")
-    return int(value)
-
-
-def _positive(value: Any, name: str) -> float:
-    try:
-        number = float(value)
-    except (TypeError, ValueError, OverflowError):
-        number = math.nan
-    if not (number > 0 and math.isfinite(number)):
-        raise SpecificationError(f"{name} must be a positive number, not {value!r}")
-    return number

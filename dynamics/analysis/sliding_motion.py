@@ -8,6 +8,7 @@ from typing import Any
 
 from sympy import And, Expr, S, Symbol
 
+from dynamics.analysis import arguments
 from dynamics.analysis.linearization import fields_of, scalar_system
 from dynamics.analysis.treatability import drift_note
 from dynamics.errors import DerivationError
@@ -76,8 +77,7 @@ def sliding(system: System, parameters: Mapping[str, Any] | None = None) -> Reco
     if not system.autonomous:
         raise DerivationError(f"sliding: '{system.name}' depends on time; sliding is derived for autonomous"
                               " flows. Integrate it")
-    if parameters:
-        system = system.with_parameters(parameters)
+    system = arguments.replaced(system, parameters)
     states = [Symbol(name) for name in system.states]
     bounds = {Symbol(name): part.bounds for name, part in system.parameters.items()}
     found = [_sliding(_Setting(system, border, states, bounds)) for border in borders(fields_of(system), bounds)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dynamics.analysis import arguments
 from dynamics.analysis.arclength import StepControl, corrected
 from dynamics.analysis.branch_following import regime_of
 from dynamics.analysis.equilibria import fixed_points
@@ -31,7 +32,7 @@ def checked_bounds(system: System, name: str, bounds: Any, purpose: str) -> tupl
     """
     try:
         low, high = (float(value) for value in bounds)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         low = high = math.nan
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
         raise SpecificationError(f"{purpose}: the bounds of '{name}' must be two finite numbers, the lower one first, not "
@@ -54,13 +55,13 @@ def checked_box(system: System, box: Mapping[str, Any] | None, purpose: str) -> 
         return otherwise if value is None else float(value)
 
     found = {name: (end(part.bounds[0], -math.inf), end(part.bounds[1], math.inf)) for name, part in system.states.items()}
-    for name, pair in (box or {}).items():
+    for name, pair in arguments.mapping(box, f"{purpose}: box").items():
         if name not in found:
             raise SpecificationError(f"{purpose}: box: '{name}' is not a state of '{system.name}'."
                                      + did_you_mean(name, found))
         try:
             low, high = end(pair[0], -math.inf), end(pair[1], math.inf)
-        except (TypeError, ValueError, IndexError):
+        except (TypeError, ValueError, IndexError, KeyError, OverflowError):
             low = high = math.nan
         if not low < high:
             raise SpecificationError(f"{purpose}: box.{name} needs a pair (lower, upper), the lower one first, not {pair!r}")

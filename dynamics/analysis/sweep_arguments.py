@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dynamics.analysis import arguments
 from dynamics.analysis.run_arguments import check_engine, check_magnitude, usual_shock
 from dynamics.analysis.single_cells import PATH
 from dynamics.analysis.sweep_cells import FLOW_MEASURES, MAP_MEASURES
@@ -87,9 +88,7 @@ def _check_kind(where: str, values: Any) -> None:
 
 def check_measures(system: Any, measure: str | Sequence[str] | None) -> tuple[str, ...]:
     """Return the measures to compute."""
-    if not isinstance(measure, str | Iterable | None):
-        raise SpecificationError(f"measure: must be a name or several, not {measure!r}")
-    given = None if measure is None else (measure,) if isinstance(measure, str) else tuple(measure)
+    given = None if measure is None else arguments.names(measure, "measure")
     if not isinstance(system, System):
         return _of_process(system, given)
     states = list(system.states) if system.time == "discrete" else []
@@ -127,9 +126,10 @@ def check_discard(system: Any, discard: float | None) -> float | None:
     if discard is None:
         return None
     whole = not isinstance(system, System) or system.time == "discrete"
-    if isinstance(discard, bool) or not (np.isfinite(discard) and discard >= 0) or (whole and discard != int(discard)):
-        raise SpecificationError(f"discard must be a {'whole ' if whole else ''}number of at least 0, not {discard!r}")
-    return int(discard) if whole else float(discard)
+    found = arguments.number(discard, "discard", 0)
+    if whole and found != int(found):
+        raise SpecificationError(f"discard must be a whole number of at least 0, not {discard!r}")
+    return int(found) if whole else found
 
 
 def check_shock(system: Any, shock: str | None, threshold: bool, axes: Mapping[str, Array]) -> str | None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dynamics.analysis import arguments
 from dynamics.analysis.spreading import spread
 from dynamics.analysis.sweep_cells import Job, Plan, columns_of, compute, one_by_one
 from dynamics.analysis.work_budget import check_numbers
@@ -40,6 +41,7 @@ CELLS = (8192, 65536)
 SEARCHES = (512, 8192)
 FEW_CELLS = (64, 1024)
 CHUNKS = 64
+MOST_CHUNKS = 1_000_000  # of 65536 cells each; their list takes 0.5 GB and a store of them as many files
 SUFFIXES = (".zarr", ".json", ".nc")
 
 
@@ -70,6 +72,14 @@ def chunk_shape(plan: Plan, shape: Sequence[int]) -> tuple[int, ...]:
         chunk.append(max(1, min(size, room)))
         room //= chunk[-1]
     return tuple(reversed(chunk))
+
+
+def _check_chunks(shape: Sequence[int], chunk: Sequence[int]) -> None:
+    """Refuse a grid that cannot even be listed."""
+    count = math.prod(-(-size // part) for size, part in zip(shape, chunk, strict=True))
+    if count > MOST_CHUNKS:
+        raise SpecificationError(f"{' x '.join(map(str, shape))} cells are {count} chunks, and a sweep has at most "
+                                 f"{MOST_CHUNKS}; take fewer values of an axis")
 
 
 def axes_record(axes: Mapping[str, Array]) -> dict[str, Any]:
@@ -106,6 +116,7 @@ def filled(plan: Plan, coordinates: Coordinates, attributes: Mapping[str, Any], 
     """
     axes = {name: values for name, (values, _) in coordinates.items()}
     shape = tuple(values.size for values in axes.values())
+    _check_chunks(shape, chunk_shape(plan, shape))
     if store is None:
         check_numbers(math.prod(shape) * len(columns_of(plan)), f"{' x '.join(map(str, shape))} cells of "
                       f"{', '.join(columns_of(plan))}", "take fewer values of an axis, or keep the result in store=")
@@ -242,7 +253,7 @@ class ProgressBar:
     def __init__(self, show: bool, total: int, done: int = 0) -> None:
         self.bar: Any = None
         self.base = done
-        if show:
+        if arguments.flag(show, "progress"):
             self.bar = bar_kind()(total=total, initial=done, unit="cell", unit_scale=True, leave=False)
 
     def __enter__(self) -> ProgressBar:

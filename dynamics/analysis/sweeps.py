@@ -13,6 +13,7 @@ import xarray as xr  # with this module, while the collector rests: every result
 from numpy.typing import NDArray
 
 from dynamics import results
+from dynamics.analysis import arguments
 from dynamics.analysis.run_arguments import check_run
 from dynamics.analysis.spreading import check_executor
 from dynamics.analysis.sweep_arguments import (
@@ -145,12 +146,14 @@ def sweep(system: System | Process, over: Mapping[str, Any], measure: str | Sequ
                       relative_tolerance=relative_tolerance, absolute_tolerance=absolute_tolerance, engine=engine)
     shock = check_shock(system, shock, threshold, axes)
     ends = check_event(system, given.events, threshold)
+    longest_period = arguments.whole(longest_period, "longest_period", 1)
+    seed = arguments.seed_of(seed)
     options = {"duration": given.duration, "initial_state": dict(initial_state or {}),
                "fixed_points": bool({"regime", "growth_rate", "threshold"} & set(measures)), "shock": shock,
                "magnitude": float(magnitude), "event": ends, "relative_tolerance": float(relative_tolerance),
                "absolute_tolerance": float(absolute_tolerance), "tolerance": float(tolerance),
                "discard": check_discard(system, discard),
-               "longest_period": int(longest_period), "seed": int(seed), **engine_record(engine), "measures": list(measures),
+               "longest_period": longest_period, "seed": seed, **engine_record(engine), "measures": list(measures),
                "axes": axes_record(axes), **process_record(system)}
     plan = Plan(system, tuple(axes), measures, options)
     grid = grid_of(over, axes, {**getattr(system, "states", {}), **system.parameters, **columns_of(plan)})
@@ -163,7 +166,7 @@ def sweep(system: System | Process, over: Mapping[str, Any], measure: str | Sequ
         method=_method(plan), options=options,
         relative_tolerance=relative_tolerance,
         absolute_tolerance=absolute_tolerance, trajectories=math.prod(len(v) for v in grid.dims.values()),
-        seed=None if isinstance(system, System) else int(seed))
+        seed=None if isinstance(system, System) else seed)
     path = store_path(store)
     if path is not None and path.suffix != ".zarr" and path.exists():
         stored = results.open(path)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dynamics.analysis import arguments
 from dynamics.analysis.block_bootstrap import block_counts, block_length, block_positions
 from dynamics.errors import DataError, SpecificationError
 from dynamics.results import provenance, status_attributes
@@ -17,12 +18,16 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-__all__ = ["exceedance", "tail_index"]
+__all__ = ["MOST_DRAWN", "MOST_REPLICATES", "check_drawn", "check_draws", "exceedance", "tail_index"]
 
 SMALLEST_TAIL = 10
 """Fewest observations that the tail of a Hill estimate may have."""
 EXCESSES = 30
 """Fewest excesses that a generalised Pareto distribution is fitted to, where the series has them."""
+MOST_REPLICATES = 1_000_000
+"""Replicates of one bootstrap: a percentile is known to 0.03 percent of the distribution then, and more say no more."""
+MOST_DRAWN = 10**10
+"""Numbers drawn by one bootstrap: about two minutes; a million replicates of ten thousand observations."""
 LEVEL_STATUS = {"observed": 0, "beyond_the_sample": 1}
 
 
@@ -94,9 +99,9 @@ def tail_index(
 
     started = time.perf_counter()
     values = series(returns, "tail_index")
-    if side not in ("lower", "upper"):
-        raise SpecificationError(f"tail_index: side must be 'lower' or 'upper', not {side!r}")
-    _check_draws("tail_index", confidence, bootstrap, seed)
+    side = arguments.choice(side, "tail_index: side", ("lower", "upper"))
+    check_draws("tail_index", confidence, bootstrap, seed, len(values))
+    fraction = None if fraction is None else arguments.share(fraction, "tail_index: fraction")
     losses = -values if side == "lower" else values
     positive = np.sort(losses[losses > 0])[::-1]
     largest = len(positive) - 1
@@ -108,7 +113,7 @@ def tail_index(
         candidates = np.unique(np.geomspace(SMALLEST_TAIL, largest, 200).astype(int))
         count = min(candidates.tolist(), key=lambda k: _distance(positive, k))
     else:
-        count = round(fraction * len(values)) if 0 < fraction < 1 else 0
+        count = round(fraction * len(values))
         if not SMALLEST_TAIL <= count <= largest:
             raise SpecificationError(
                 f"tail_index: fraction={fraction} of {len(values)} observations is a tail of {count}; it must have "
@@ -220,17 +225,12 @@ def exceedance(
 
     started = time.perf_counter()
     values = series(returns, "exceedance")
-    try:
-        sizes = np.atleast_1d(np.asarray(levels, dtype=float))
-    except (TypeError, ValueError) as fault:
-        raise SpecificationError(f"exceedance: levels are not numbers ({fault})") from None
-    if sizes.ndim != 1 or not np.all(np.isfinite(sizes) & (sizes > 0)):
+    sizes = arguments.numbers([levels] if np.isscalar(levels) else levels, "exceedance: levels")
+    if not np.all(sizes > 0):
         raise SpecificationError("exceedance: levels must be positive numbers (a fall of 10 percent is 0.105)")
-    _check_draws("exceedance", confidence, bootstrap, seed)
+    check_draws("exceedance", confidence, bootstrap, seed, len(values))
     number = len(values)
-    block = block_length(number) if block is None else int(block)
-    if not 1 <= block <= number:
-        raise SpecificationError(f"exceedance: block must lie between 1 and the {number} observations, not {block}")
+    block = block_length(number) if block is None else arguments.whole(block, "exceedance: block", 1, number)
     reached = values[:, None] <= -sizes
     count = reached.sum(axis=0)
     error = (1 - confidence) / 2
@@ -291,7 +291,7 @@ def series(returns: xr.Dataset | xr.DataArray | ArrayLike, analysis: str) -> Arr
         returns = returns["log_return"]
     try:
         values = np.asarray(returns, dtype=float)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise DataError(f"{analysis}: the returns are not numbers ({error})") from None
     if values.ndim != 1 or len(values) < 2:
         raise DataError(f"{analysis}: the returns must be one series of two values or more, not {values.shape}")
@@ -307,14 +307,39 @@ def _origin(returns: object) -> dict[str, Any]:
     return {name: attributes[name] for name in ("source_file", "source_sha256", "sample") if name in attributes}
 
 
-def _check_draws(analysis: str, confidence: float, bootstrap: int, seed: int) -> None:
-    """Check the arguments that all bootstraps share."""
-    if not 0 < confidence < 1:
-        raise SpecificationError(f"{analysis}: confidence must lie between 0 and 1, not {confidence}")
-    if not isinstance(bootstrap, (int, np.integer)) or bootstrap < 10:
-        raise SpecificationError(f"{analysis}: bootstrap must be at least 10 replicates, not {bootstrap}")
-    if not isinstance(seed, (int, np.integer)) or seed < 0:
-        raise SpecificationError(f"{analysis}: seed must be a whole number from 0, not {seed!r}")
+def check_draws(analysis: str, confidence: Any, bootstrap: Any, seed: Any, size: int, fewest: int = 10) -> None:
+    """Check the arguments that all bootstraps share.
+
+    Parameters
+    ----------
+    analysis : str
+        For messages.
+    confidence, bootstrap, seed
+    size : int
+        Numbers drawn for each replicate.
+    fewest : int
+        Replicates from which on there is an interval.
+
+    Raises
+    ------
+    SpecificationError
+    """
+    arguments.share(confidence, f"{analysis}: confidence")
+    arguments.whole(bootstrap, f"{analysis}: bootstrap", fewest)
+    arguments.seed_of(seed, f"{analysis}: seed")
+    check_drawn(analysis, bootstrap, size, "replicates")
+
+
+def check_drawn(analysis: str, count: int, size: int, what: str) -> None:
+    """Refuse to draw more than a bootstrap is worth.
+
+    Raises
+    ------
+    SpecificationError
+    """
+    if count > MOST_REPLICATES or count * size > MOST_DRAWN:
+        raise SpecificationError(f"{analysis}: {count} {what} of {size} numbers each are too many; at most "
+                                 f"{MOST_REPLICATES} are drawn, and {MOST_DRAWN:g} numbers in all. Take fewer")
 
 
 def _hill(tails: Array) -> Array:
@@ -361,7 +386,8 @@ def _generalised_pareto(losses: Array, sizes: Array) -> tuple[Array, dict[str, A
     if not (np.isfinite(shape) and np.isfinite(width) and width > 0):
         return empty, {"message": "no generalised Pareto fit: the likelihood has no maximum in reach"}
     share = len(excesses) / len(losses)
-    beyond = share * genpareto.sf((sizes - threshold) / scale, shape, scale=width)
+    with np.errstate(over="ignore"):  # a size beyond all numbers is exceeded with probability zero
+        beyond = share * genpareto.sf((sizes - threshold) / scale, shape, scale=width)
     observed = (losses[:, None] >= sizes).mean(axis=0)
     fit = {
         "gpd_threshold": threshold,

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dynamics.analysis.compiled_frames import CompiledFrames, compiled_frames
+from dynamics.analysis.work_budget import Work
 from dynamics.compiled.functions import functions_of
 from dynamics.errors import IntegrationError
 from dynamics.systems import System
@@ -82,6 +83,9 @@ class TangentFrames:
         self.logarithms = np.zeros((self.count, self.lanes))
         if self.discrete:
             steps = max(1, round(duration)) if duration > 0 else 0
+            if steps > MOST_STEPS:
+                raise IntegrationError(f"lyapunov_exponents: {steps} steps of '{self.name}' are too many, at most "
+                                       f"{MOST_STEPS} are taken at once; shorten duration or transient")
             self.steps += steps
             for _ in range(steps):
                 slopes = self.jacobian(0.0, self.states, self.p)  # type: ignore[arg-type]
@@ -104,13 +108,17 @@ class TangentFrames:
 
     def _flow_compiled(self, compiled: CompiledFrames, duration: float) -> None:
         time = 0.0
+        work = Work(time, duration)
         while time < duration:
             step = min(self.stretch, duration - time)
+            taken = compiled.steps
             states, frame, whole = compiled.advance(self.states, self.frame, self.p, step, self.relative, self.absolute)
             kept, before = self.frame, self.logarithms.copy()
             self.frame = frame
             self._orthogonalize()
             turned = self.logarithms - before
+            if refusal := work.refused(time, compiled.steps - taken):
+                raise IntegrationError(f"lyapunov_exponents: '{self.name}': {refusal}")
             # vectors that stretch differently lean towards each other
             uneven = float(np.max(np.maximum(np.abs(turned).max(axis=0), np.ptp(turned, axis=0))))
             if not (whole and uneven < 2 * UNEVEN):

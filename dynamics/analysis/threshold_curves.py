@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dynamics.analysis import arguments
 from dynamics.analysis.ensembles import Ensemble
 from dynamics.analysis.lane_thresholds import OUTCOMES, crossing_shocks, lane_thresholds
 from dynamics.analysis.linearization import needs_equations
@@ -85,8 +86,7 @@ def critical_shocks(system: System, parameter: str, values: Sequence[float], sho
     needs_equations(system, "critical_shocks")
     treated = treat(system, "critical_shocks", ignore)
     system = treated.system
-    if parameters:
-        system = system.with_parameters(parameters)
+    system = arguments.replaced(system, parameters)
     if not (isinstance(parameter, str) and parameter in system.parameters):
         near = did_you_mean(str(parameter), system.parameters)
         raise SpecificationError(f"'{parameter}' is not a parameter of '{system.name}'.{near}")

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dynamics.analysis import arguments
 from dynamics.analysis.linearization import needs_equations
 from dynamics.analysis.path_fates import TIGHT, PathFates
 from dynamics.analysis.run_arguments import asked_events, check_run, check_shock_name
@@ -108,8 +109,7 @@ def cascade_threshold(system: System, shock: str = "price", event: str | Sequenc
     treated = treat(system, "cascade_threshold", ignore)
     system = treated.system
     asked = asked_events(system, event)
-    if parameters:
-        system = system.with_parameters(parameters)
+    system = arguments.replaced(system, parameters)
     given = check_run(system, duration=duration, tolerance=tolerance, ramp=ramp, bracket=bracket)
     duration, tolerance, ramp = given.duration, given.tolerance, given.ramp
     start = _start(system, initial_state)

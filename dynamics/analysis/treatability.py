@@ -178,7 +178,7 @@ def drift_note(system: System, analysis: str) -> str | None:
 
 
 def _words(ignore: str | Iterable[str]) -> tuple[str, ...]:
-    if not isinstance(ignore, Iterable):
+    if not isinstance(ignore, Iterable) or getattr(ignore, "ndim", 1) == 0:
         raise SpecificationError(f"ignore: must be one or several of {', '.join(IGNORABLE)}, not {ignore!r}")
     words = (ignore,) if isinstance(ignore, str) else tuple(ignore)
     for word in words:

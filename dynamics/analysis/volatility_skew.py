@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dynamics.analysis import arguments
+from dynamics.analysis.tail_risk import check_draws
 from dynamics.errors import DataError, SpecificationError, did_you_mean
 from dynamics.results import provenance, status_attributes
 
@@ -23,6 +25,7 @@ __all__ = ["implied_volatility_skew"]
 
 STRIKE_STATUS = {"priced": 0, "no_paths_beyond": 1}
 FEWEST = 100
+FEWEST_REPLICATES = 20  # percentiles of fewer say nothing
 """Fewest returns that a skew is computed from."""
 _YEARS = {"year": 1.0, "day": 1 / 365, "week": 7 / 365, "month": 1 / 12, "hour": 1 / 8760, "minute": 1 / 525600}
 _ITERATIONS = 40
@@ -97,15 +100,14 @@ def implied_volatility_skew(
     import xarray as xr
 
     started = _time.perf_counter()
+    purpose = "implied_volatility_skew"
     values, years, origin = _terminal(returns, maturity, state)
-    if not 0 < confidence < 1:
-        raise SpecificationError(f"implied_volatility_skew: confidence must lie between 0 and 1, not {confidence}")
-    if bootstrap != 0 and not (isinstance(bootstrap, (int, np.integer)) and bootstrap >= 20):
-        raise SpecificationError("implied_volatility_skew: bootstrap must be 0 or at least 20 replicates, "
-                                 f"not {bootstrap!r}")
+    fewest = 0 if arguments.whole(bootstrap, f"{purpose}: bootstrap", 0) == 0 else FEWEST_REPLICATES
+    check_draws(purpose, confidence, bootstrap, seed, len(values), fewest)
     market = _Market.of(values)
-    ratio = np.quantile(market.prices, np.linspace(0.01, 0.99, 25)) if strikes is None else np.asarray(strikes, dtype=float)
-    if ratio.ndim != 1 or not ratio.size or not np.all(np.isfinite(ratio) & (ratio > 0)):
+    usual = np.quantile(market.prices, np.linspace(0.01, 0.99, 25))
+    ratio = usual if strikes is None else arguments.numbers(strikes, f"{purpose}: strikes")
+    if not np.all(ratio > 0):
         raise SpecificationError("implied_volatility_skew: strikes must be positive numbers, relative to the forward price")
     total, root = market.deviation(ratio), np.sqrt(years)
     found = np.concatenate([total, market.quotes()]) / root
@@ -140,9 +142,9 @@ def _terminal(returns: Any, maturity: float | None, state: str) -> tuple[Array, 
     if isinstance(returns, xr.Dataset):
         names = [str(name) for name in returns.data_vars]
         finals = [name[6:] for name in names if name.startswith("final_") and not name.endswith("_quantile")]
-        if state not in finals:
+        if not isinstance(state, str) or state not in finals:
             raise SpecificationError(f"implied_volatility_skew: the result has no final value of '{state}'."
-                                     f"{did_you_mean(state, finals)} There are {', '.join(finals) or 'none'}")
+                                     f"{did_you_mean(str(state), finals)} There are {', '.join(finals) or 'none'}")
         start = float(returns.attrs.get("initial_state", {}).get(state, 0.0))
         values = np.asarray(returns[f"final_{state}"], dtype=float) - start
         good = np.asarray(returns["status"]) != 4 if "status" in returns else np.isfinite(values)
@@ -158,7 +160,7 @@ def _terminal(returns: Any, maturity: float | None, state: str) -> tuple[Array, 
     else:
         try:
             values = np.asarray(returns, dtype=float)
-        except (TypeError, ValueError) as fault:
+        except (TypeError, ValueError, OverflowError) as fault:
             raise DataError(f"implied_volatility_skew: the returns are not numbers ({fault})") from None
         if maturity is None:
             raise SpecificationError("implied_volatility_skew: give maturity, the time in years that the returns span")
@@ -171,9 +173,7 @@ def _terminal(returns: Any, maturity: float | None, state: str) -> tuple[Array, 
                         "leave them out")
     if np.ptp(values) == 0:
         raise DataError("implied_volatility_skew: all returns are equal, so options have no time value")
-    if not (np.isfinite(maturity) and maturity > 0):
-        raise SpecificationError(f"implied_volatility_skew: maturity must be a positive number of years, not {maturity!r}")
-    return values, float(maturity), origin
+    return values, arguments.positive(maturity, "implied_volatility_skew: maturity (years)"), origin
 
 
 @dataclass(frozen=True)

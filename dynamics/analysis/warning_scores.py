@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from dynamics.analysis import arguments
 from dynamics.analysis.early_warnings import finite_series
-from dynamics.errors import DataError, SpecificationError
+from dynamics.analysis.tail_risk import check_draws
+from dynamics.errors import DataError
 from dynamics.results import provenance
 
 if TYPE_CHECKING:
@@ -80,14 +82,13 @@ def score_warnings(
     if flags.shape != values.shape or not np.isin(flags, (0, 1)).all():
         raise DataError(f"score_warnings: happened must say true or false for each of the {len(values)} cases")
     flags = flags.astype(bool)
-    kinds = np.asarray(["all"] * len(values) if groups is None else list(groups), dtype=str)
+    kinds = np.asarray(["all"] * len(values) if groups is None else arguments.members(groups, "groups"), dtype=str)
     if kinds.shape != values.shape:
         raise DataError(f"score_warnings: groups must name a kind for each of the {len(values)} cases, not {len(kinds)}")
     if min(flags.sum(), (~flags).sum()) < 2:
         raise DataError("score_warnings: at least 2 cases with a transition and 2 without are needed, "
                         f"there are {flags.sum()} and {(~flags).sum()}")
-    if not (0 < confidence < 1 and isinstance(bootstrap, (int, np.integer)) and bootstrap >= 20):
-        raise SpecificationError("score_warnings: confidence must lie between 0 and 1 and bootstrap be at least 20")
+    check_draws("score_warnings", confidence, bootstrap, seed, len(values), fewest=20)
     without = values[~flags]
     names = ["all", *sorted(set(kinds[flags]) - {"all"})] if groups is not None else ["all"]
     rows = []

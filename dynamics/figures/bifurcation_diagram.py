@@ -65,8 +65,7 @@ def plot_bifurcation_diagram(result: BifurcationDiagram | Branch, state: str | N
     parameter = str(branches[0].table.attrs["varied"])
     states = list(dict.fromkeys(name for branch in branches for name in _states(branch.table)))
     state = states[0] if state is None else state
-    if state not in states:
-        raise axis_labels.unknown(state, states, "plot_bifurcation_diagram")
+    axis_labels.checked(state, states, "plot_bifurcation_diagram")
     system = axis_labels.system_of(branches[0].table.attrs)
     legend: dict[str, Line2D] = {}
     points: dict[str, tuple[float, float, str]] = {}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dynamics.analysis import arguments
 from dynamics.errors import DerivationError, SpecificationError
 from dynamics.figures import labels
 from dynamics.figures.style import BLACK, BLUE, GREY, VERMILION, drawing_on, legend_above
@@ -20,6 +21,7 @@ __all__ = ["plot_cobweb"]
 
 POINTS = 501
 MARGIN = 0.08
+MOST_STEPS = 100_000  # of a staircase, which is a black area long before
 
 
 def plot_cobweb(system: System, initial: float | None = None, steps: int = 60,
@@ -64,10 +66,8 @@ def plot_cobweb(system: System, initial: float | None = None, steps: int = 60,
     from dynamics.compiled.functions import functions_of
 
     name = one_state(system, "plot_cobweb")
-    if parameters:
-        system = system.with_parameters(parameters)
-    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
-        raise SpecificationError(f"plot_cobweb: steps must be a whole number of at least 1, not {steps!r}")
+    system = arguments.replaced(system, parameters)
+    steps = arguments.whole(steps, "plot_cobweb: steps", 1, MOST_STEPS)
     functions = functions_of(system)
     values = functions.parameters(system)
     orbit = [functions.initial_state(system, None if initial is None else {name: initial})]

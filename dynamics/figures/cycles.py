@@ -67,8 +67,7 @@ def plot_cycles(branch: Any, x: str | None = None, y: str | None = None, orbits:
     if y is None:
         raise SpecificationError("plot_cycles: the cycles move in one state only; plot its trajectory instead")
     for name in (x, y):
-        if name not in states:
-            raise labels.unknown(name, states, "plot_cycles")
+        labels.checked(name, states, "plot_cycles")
     if orbits < 1:
         raise SpecificationError(f"orbits must be at least 1, not {orbits!r}")
     parameter = str(table.attrs["varied"])

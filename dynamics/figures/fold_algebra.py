@@ -30,8 +30,7 @@ def symbol_for(name: str) -> Any:
 
 def check_parameters(system: System, names: Sequence[str], caller: str) -> None:
     for name in names:
-        if name not in system.parameters:
-            raise labels.unknown(name, system.parameters, f"{caller}, parameters of '{system.name}'")
+        labels.checked(name, system.parameters, f"{caller}, parameters of '{system.name}'")
     if len(set(names)) < len(names):
         raise SpecificationError(f"{caller}: the two axes must be different parameters")
 

@@ -166,6 +166,24 @@ def system_of(attributes: Mapping[str, Any]) -> System | None:
         return System(**toml_format.read(str(text), "attrs['system_text']"))
 
 
+def checked(name: Any, known: Iterable[str], what: str) -> str:
+    """Return the name of one of ``known``.
+
+    Raises
+    ------
+    SpecificationError
+
+    Examples
+    --------
+    >>> checked("price", ["price"], "variables")
+    'price'
+    """
+    listed = list(known)
+    if not isinstance(name, str) or name not in listed:
+        raise unknown(str(name), listed, what)
+    return name
+
+
 def unknown(name: str, known: Iterable[str], what: str) -> SpecificationError:
     """Return the error for a name that is none of ``known``, with a suggestion.
 

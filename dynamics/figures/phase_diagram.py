@@ -106,9 +106,9 @@ def plot_phase_diagram(diagram: xr.Dataset, ax: Axes | None = None, *, measure: 
 
 def _measured(diagram: xr.Dataset, measure: str) -> xr.DataArray:
     known = [str(n) for n, v in getattr(diagram, "data_vars", {}).items() if v.ndim == 2]
-    if measure not in known:
+    if not isinstance(measure, str) or measure not in known:
         raise SpecificationError(f"plot_phase_diagram: there is no measure '{measure}' over two parameters."
-                                 f"{did_you_mean(measure, known)} There are {', '.join(known) or 'none'}")
+                                 f"{did_you_mean(str(measure), known)} There are {', '.join(known) or 'none'}")
     return diagram[measure]
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dynamics.analysis import arguments
 from dynamics.errors import DerivationError, SpecificationError
 from dynamics.figures import labels
 from dynamics.figures.style import BLACK, BLUE, GREEN, ORANGE, VERMILION, drawing_on, legend_above
@@ -98,7 +99,11 @@ def plot_phase_portrait(system: System, x: str, y: str, x_range: tuple[float, fl
     >>> ax.get_xlabel()
     '$x$'
     """
-    plane = _plane(system, x, y, dict(fixed or {}), dict(slaved or {}))
+    fixed = arguments.mapping(fixed, "plot_phase_portrait: fixed")
+    slaved = arguments.mapping(slaved, "plot_phase_portrait: slaved")
+    separatrix = arguments.flag(separatrix, "plot_phase_portrait: separatrix")
+    trajectories = arguments.members(trajectories, "plot_phase_portrait: trajectories")
+    plane = _plane(system, x, y, fixed, slaved)
     xs, ys = _range(plane, x, x_range, "x_range"), _range(plane, y, y_range, "y_range")
     for run in trajectories:
         if not hasattr(run, "data_vars") or x not in run or y not in run:
@@ -135,8 +140,7 @@ def _plane(system: System, x: str, y: str, fixed: dict[str, float], slaved: dict
     if not system.autonomous:
         raise DerivationError(f"'{system.name}' depends on time, so its flow in a plane changes; use plot_trajectory")
     for name in (x, y, *fixed, *slaved):
-        if name not in system.states:
-            raise labels.unknown(name, system.states, "plot_phase_portrait")
+        labels.checked(name, system.states, "plot_phase_portrait")
     given = [x, y, *fixed, *slaved]
     if len(set(given)) < len(given):
         raise SpecificationError("plot_phase_portrait: x, y, fixed and slaved must name different states; got "
@@ -197,7 +201,7 @@ def _range(plane: _Plane, name: str, given: tuple[float, float] | None, argument
     if given is not None:
         try:
             low, high = (float(v) for v in given)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise SpecificationError(f"{argument} must be two numbers (low, high), not {given!r}") from None
         if not (np.isfinite(low) and np.isfinite(high) and low < high):
             raise SpecificationError(f"{argument} must be two finite numbers, the lower one first, not {given!r}")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dynamics.analysis import arguments
 from dynamics.errors import SpecificationError
 from dynamics.figures import labels
 from dynamics.figures.phase_diagram import cell_edges, plain_ticks
@@ -62,6 +63,8 @@ def plot_sweep(result: xr.Dataset, measure: str | None = None, *, dots: bool = F
     """
     from matplotlib.colors import LogNorm
 
+    dots = arguments.flag(dots, "plot_sweep: dots")
+    logarithmic = arguments.flag(logarithmic, "plot_sweep: logarithmic")
     variable = _measure(result, measure)
     names = [str(name) for name in variable.dims]
     values = np.where(_valid(result, variable), variable.values, np.nan).astype(float)
@@ -99,10 +102,9 @@ def _measure(result: xr.Dataset, name: str | None) -> xr.DataArray:
         raise SpecificationError("plot_sweep needs a Dataset with a measure over named axes, as from sweep")
     numbers = [n for n in known if "flag_values" not in result[n].attrs]
     name = name if name is not None else (numbers or known)[0]
-    if name not in known and f"final_{name}" in known:
+    if isinstance(name, str) and name not in known and f"final_{name}" in known:
         name = f"final_{name}"
-    if name not in known:
-        raise labels.unknown(name, known, "plot_sweep")
+    name = labels.checked(name, known, "plot_sweep")
     if name not in numbers:
         raise SpecificationError(f"plot_sweep: '{name}' is a flag, not a number; plot_phase_diagram draws regimes")
     if result[name].ndim > 2:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dynamics.analysis import arguments
 from dynamics.errors import SpecificationError
 from dynamics.figures import labels
 from dynamics.figures.style import BLACK, BLUE, COLUMN, CYCLE, GREEN, PURPLE, VERMILION, legend_above, styled
@@ -58,8 +59,7 @@ def plot_trajectory(run: xr.Dataset, variables: Sequence[str] | None = None, axe
         raise SpecificationError("plot_trajectory needs a trajectory: a Dataset with dim 'time', as from integrate")
     if variables is None:
         variables = [str(n) for n, v in run.data_vars.items() if "time" in v.dims and v.dtype.kind in "fi"]
-    if isinstance(variables, str):
-        variables = [variables]
+    variables = arguments.names(variables, "plot_trajectory: variables")
     series = [_series(run, name) for name in variables]
     if not series:
         raise SpecificationError("plot_trajectory: there is nothing to draw; name at least one variable")
@@ -89,7 +89,10 @@ def _panels(axes: Any, count: int, events: int) -> NDArray[Any]:
         figure, made = plt.subplots(count, 1, figsize=(COLUMN, height), sharex=True, squeeze=False)
         figure.align_ylabels(made[:, 0])
         return made[:, 0]
-    panels = np.atleast_1d(np.asarray(axes, dtype=object)).ravel()
+    listed = list(axes) if isinstance(axes, (list, tuple)) else axes
+    if not isinstance(listed, (list, np.ndarray)):
+        listed = [axes]
+    panels = np.atleast_1d(np.asarray(listed, dtype=object)).ravel()
     if len(panels) != count or not all(isinstance(ax, Axes) for ax in panels):
         raise SpecificationError(f"axes must be {count} matplotlib Axes, one for each of the variables drawn; "
                                  f"it has {len(panels)} entries")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dynamics.analysis import arguments
 from dynamics.errors import SpecificationError
 from dynamics.figures import labels as axis_labels
 from dynamics.figures.point_labels import write_beside
@@ -26,7 +27,7 @@ _WORDS = {"hopf": "Hopf", "neimark_sacker": "Neimark-Sacker"}
 
 
 def plot_two_parameter_diagram(curves: Branch | Sequence[Branch], x: str | None = None, labels: bool = True,
-                               scales: tuple[str, str] = ("linear", "linear"), ax: Axes | None = None) -> Axes:
+                               scales: Sequence[str] = ("linear", "linear"), ax: Axes | None = None) -> Axes:
     """plot_two_parameter_diagram([fold_curve, hopf_curve]): bifurcations in the plane of two parameters.
 
     Parameters
@@ -64,10 +65,12 @@ def plot_two_parameter_diagram(curves: Branch | Sequence[Branch], x: str | None 
     """
     from matplotlib.lines import Line2D
 
-    listed = (curves,) if isinstance(curves, Branch) else tuple(curves)
+    listed = (curves,) if isinstance(curves, Branch) else arguments.members(curves, "plot_two_parameter_diagram: curves")
+    labels = arguments.flag(labels, "plot_two_parameter_diagram: labels")
     names = _parameters(listed)
-    if x is not None and x not in names:
-        raise axis_labels.unknown(x, names, "plot_two_parameter_diagram")
+    if x is not None:
+        axis_labels.checked(x, names, "plot_two_parameter_diagram")
+    scales = arguments.names(scales, "plot_two_parameter_diagram: scales")
     if not set(scales) <= {"linear", "log"} or len(scales) != 2:
         raise SpecificationError(f"plot_two_parameter_diagram: scales are two of 'linear' and 'log', not {scales!r}")
     horizontal = names[0] if x is None else x

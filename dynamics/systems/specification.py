@@ -125,7 +125,8 @@ def _structure(raw: Mapping[str, Any], faults: _Faults) -> tuple[dict[str, Any],
 
 def _references(references: Any) -> tuple[Reference, ...]:
     listed = (references,) if isinstance(references, Reference) else references
-    listed = tuple(listed) if isinstance(listed, Iterable) else (None,)
+    single = not isinstance(listed, Iterable) or getattr(listed, "ndim", 1) == 0
+    listed = (None,) if single else tuple(listed)
     if not all(isinstance(item, Reference) for item in listed):
         raise SpecificationError("references: must be a sequence of Reference")
     for position, item in enumerate(listed):

@@ -98,8 +98,8 @@ def test_build_up_and_news_shocks_are_scored_apart_and_failures_are_counted():
     ({"series": np.arange(12.0)}, DataError, "too few"),
     ({"series": [1.0, np.inf] * 50}, DataError, "50 values of the series are not finite"),
     ({"flow": np.ones(7)}, DataError, "flow has 7 values"),
-    ({"detrending": "loess"}, SpecificationError, "not a detrending"),
-    ({"window": 2.0}, SpecificationError, "shares of the series"),
+    ({"detrending": "loess"}, SpecificationError, "detrending must be one of"),
+    ({"window": 2.0}, SpecificationError, "share of the series"),
     ({"surrogates": 5}, SpecificationError, "at least 20"),
 ])
 def test_faults_are_sentences(change, error, words):

@@ -49,7 +49,7 @@ def test_periods_compound_and_the_cautious_reading_needs_data():
 
 
 @pytest.mark.parametrize(("change", "error", "words"), [
-    ({"along": {"leverage": [2.0]}}, SpecificationError, "is no parameter"),
+    ({"along": {"leverage": [2.0]}}, SpecificationError, "is not a parameter"),
     ({"along": {"target_leverage": [2.0, 3.0], "price_impact": [0.1]}}, SpecificationError, "one length"),
     ({"along": {"target_leverage": [0.5]}}, SpecificationError, "target_leverage"),
     ({"probability": 0.0}, SpecificationError, "probability"),

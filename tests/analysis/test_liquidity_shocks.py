@@ -86,7 +86,7 @@ def test_static_cascade_jumps_where_its_rounds_fold():
 
 @pytest.mark.parametrize(("change", "words"), [
     ({"losses": [1.0]}, "from 0 to below 1"), ({"depth": "price_impakt"}, "Did you mean 'price_impact'"),
-    ({"magnitude": -1.0}, "magnitude must be positive"), ({"shock": "prise"}, "is no shock"),
+    ({"magnitude": -1.0}, "magnitude must be a positive"), ({"shock": "prise"}, "is not a shock"),
 ])
 def test_faults_are_sentences(change, words):
     with pytest.raises(SpecificationError, match=words):

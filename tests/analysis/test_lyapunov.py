@@ -136,9 +136,9 @@ def test_the_same_seed_gives_the_same_numbers(logistic):
 
 
 def test_what_is_refused(logistic):
-    with pytest.raises(SpecificationError, match="count must lie"):
+    with pytest.raises(SpecificationError, match="count must be a whole number"):
         dy.lyapunov_exponents(logistic, count=2)
-    with pytest.raises(SpecificationError, match="duration must be positive"):
+    with pytest.raises(SpecificationError, match="duration must be a positive"):
         dy.lyapunov_exponents(logistic, -1)
     with pytest.raises(IntegrationError, match="diverged"):
         dy.lyapunov_exponents(logistic, parameters={"mu": 4.5})

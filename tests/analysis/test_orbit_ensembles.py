@@ -69,7 +69,7 @@ def test_orbits_that_leave_the_numbers_say_so():
     ({"steps": 0}, "steps must be a whole number"), ({"steps": 3, "over": {"memry": [1.0]}}, "Did you mean 'memory'"),
     ({"steps": 3, "innovations": ["leverage"]}, "is no parameter"), ({"steps": 3, "spread": 1.5}, "between 0 and 1"),
     ({"steps": 3, "cases": {"memory": [0.1, 0.2], "leverage": [3.0]}}, "all of the same length"),
-    ({"steps": 3, "cases": {"memory": []}}, "one number for each case"),
+    ({"steps": 3, "cases": {"memory": []}}, "list of finite numbers"),
     ({"steps": 3, "cases": {"memory": [0.5]}, "over": {"memory": [0.1]}}, "a name has one place"),
     ({"steps": 3, "cases": {"memry": [0.5]}}, "Did you mean 'memory'")])
 def test_bad_input_gets_a_sentence(options, words):

@@ -128,7 +128,7 @@ def test_what_cannot_be_estimated_is_refused() -> None:
         ({"side": "left"}, "side must be"),
         ({"fraction": 0.001}, "is a tail of 0; it must have 10 to"),
         ({"confidence": 95}, "confidence must lie"),
-        ({"bootstrap": 0}, "at least 10 replicates"),
+        ({"bootstrap": 0}, "whole number of at least 10"),
         ({"seed": -1}, "seed must be a whole number"),
         ({"seed": None}, "seed must be a whole number"),
     ):
@@ -136,7 +136,7 @@ def test_what_cannot_be_estimated_is_refused() -> None:
             tail_index(returns, **options)
     with pytest.raises(SpecificationError, match="levels must be positive"):
         exceedance(returns, [-0.1])
-    with pytest.raises(SpecificationError, match="levels are not numbers"):
+    with pytest.raises(SpecificationError, match="levels must be a list of finite numbers"):
         exceedance(returns, ["large"])
-    with pytest.raises(SpecificationError, match="block must lie between 1 and the 200"):
+    with pytest.raises(SpecificationError, match="block must be a whole number from 1 to 200"):
         exceedance(returns, [0.1], block=201)

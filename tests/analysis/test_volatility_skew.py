@@ -108,7 +108,7 @@ def test_a_simulation_of_the_core_with_noise_is_read_with_its_own_duration():
     ({"returns": np.arange(5.0)}, DataError, "at least 100"),
     ({"returns": np.array([np.nan] * 3 + [1.0] * 200)}, DataError, "3 returns are not finite"),
     ({"maturity": None}, SpecificationError, "give maturity"),
-    ({"maturity": -1.0}, SpecificationError, "positive number of years"),
+    ({"maturity": -1.0}, SpecificationError, "must be a positive number"),
     ({"strikes": [0.0]}, SpecificationError, "strikes must be positive"),
     ({"bootstrap": 3}, SpecificationError, "at least 20"),
     ({"confidence": 1.5}, SpecificationError, "confidence"),
