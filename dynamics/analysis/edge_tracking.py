@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 
 from dynamics.analysis import arguments
 from dynamics.analysis.boundary_search import BoundarySearch
+from dynamics.analysis.boundary_surfaces import ACCURATE, EventSurfaces, dividing_switch, smooth_at
 from dynamics.analysis.equilibria import fixed_points
 from dynamics.analysis.linearization import needs_equations
 from dynamics.analysis.paths import follow
-from dynamics.analysis.run_arguments import check_run
+from dynamics.analysis.run_arguments import check_events, check_run
 from dynamics.analysis.treatability import treat
 from dynamics.compiled.functions import functions_of
 from dynamics.errors import ConvergenceError, DerivationError, SpecificationError
@@ -41,8 +42,6 @@ NEAR = 4e-3  # relative distance at which Newton's method takes over
 IN_SIGHT, ALONG = 0.05, 0.05  # or this one, where so little of it lies along the unstable direction of a saddle
 ARRIVED = 0.03  # of the largest distance of a trajectory from an attractor, in the modes of its linearization
 AT_ONCE = 1e-9
-ACCURATE = (1e-10, 1e-12)
-ON_SURFACE = 1e-6  # of the largest level of the event along the way: beyond the width of the pair, and far from a miss
 GROWS = 1e-9  # share of the fastest rate above which an eigenvalue of an exact Jacobian is unstable
 
 
@@ -52,17 +51,19 @@ class EdgeState(Record):
 
     Attributes
     ----------
-    kind : {"fixed point", "cycle", "event surface", "not settled"}
+    kind : {"fixed point", "cycle", "event surface", "switch surface", "not settled"}
         A fixed point or cycle is unstable, by its eigenvalues or multipliers, and was reached along the boundary. Where the
-        basin ends at the surface of the event itself there is no edge state.
+        basin ends at the surface of an event, or at a switch at which the field jumps and leads away on either side, there
+        is no edge state.
     state : mapping of str to float
-        The fixed point, or a state on the cycle; empty at an event surface.
+        The fixed point, or a state on the cycle; empty at a surface. Of "not settled" the last state along the boundary.
     period : float
         Of a cycle; nan otherwise.
     low, high : mapping of str to float
         Smallest and largest value of each state along it.
     critical_shock : float
-        The magnitude at which the outcome changes, where a shock was given; nan otherwise.
+        The magnitude at which the outcome changes, where a shock was given; nan otherwise. Also where the run is ended by
+        another event than those asked for: ``event`` then says by which.
     bracket : (float, float)
         Of the critical shock.
     refined : bool
@@ -70,7 +71,7 @@ class EdgeState(Record):
     evaluations : int
         Trajectories integrated.
     event : str
-        Whose surface bounds the basin, for kind "event surface".
+        Whose surface bounds the basin, for kind "event surface"; of any terminal event, or one that was asked for.
     track : Dataset
         The way along the boundary, dim ``time``.
     """
@@ -107,8 +108,9 @@ class EdgeState(Record):
 
 
 def edge_state(system: System, safe: Mapping[str, float] | None = None, other: Mapping[str, float] | None = None, *,
-               shock: str | None = None, event: str | None = None, parameters: Mapping[str, Any] | None = None,
-               bracket: tuple[float, float] | None = None, duration: float | None = None,
+               shock: str | None = None, event: str | Sequence[str] | None = None,
+               parameters: Mapping[str, Any] | None = None, bracket: tuple[float, float] | None = None,
+               duration: float | None = None,
                tolerance: float = 1e-9, ignore: str | Sequence[str] = ()) -> EdgeState:
     """edge_state(system, shock="price", event="insolvency"): the unstable state that separates two outcomes.
 
@@ -121,9 +123,10 @@ def edge_state(system: System, safe: Mapping[str, float] | None = None, other: M
     shock : str, optional
         A declared shock: the pair starts at its critical magnitude, which is returned as well. None: the pair starts on
         the segment between ``safe`` and ``other``.
-    event : str, optional
-        The other outcome is that this event happens. None: the first terminal event, or, where there is none or both
-        states avoid it, that the trajectory ends at a different attractor.
+    event : str or sequence of str, optional
+        The other outcome is that one of these events happens: one, several, or "any" terminal one. None: every terminal
+        event. Every terminal event ends a trajectory, whatever is asked for; a run that another one has ended is an outcome
+        of its own. Where both states avoid the events, the other outcome is a different attractor.
     parameters : mapping of str to float, optional
         Replaces parameter values by name.
     bracket : (float, float), optional
@@ -138,11 +141,16 @@ def edge_state(system: System, safe: Mapping[str, float] | None = None, other: M
     Returns
     -------
     EdgeState
+        ``kind``: "fixed point" or "cycle", the unstable state, in ``state``, ``low``, ``high`` and ``period``; "event
+        surface": the basin ends at the surface of ``event``, which may be another terminal event than the one asked for;
+        "switch surface": at a switch of the field; for both ``state`` is empty, and ``message`` has the surface; "not
+        settled": nothing was proved, ``state`` is where the way along the boundary ended.
 
     Raises
     ------
     SpecificationError
-        For unknown names, two states with the same outcome, or noise, jumps and resets.
+        For unknown names, two states with the same outcome, a safe state beyond a terminal event, or noise, jumps and
+        resets.
     DerivationError
         For maps, Processes and systems that depend on time.
     ConvergenceError
@@ -167,18 +175,19 @@ def edge_state(system: System, safe: Mapping[str, float] | None = None, other: M
     if system.time != "continuous" or not system.autonomous:
         raise DerivationError("edge_state needs an autonomous flow; a map has no trajectories in time")
     given = check_run(system, duration=duration, shock=shock, event=event, tolerance=tolerance, bracket=bracket)
-    if event is not None and given.events != (event,):
-        raise SpecificationError(f"event: edge_state takes the name of one event of '{system.name}', not {event!r}")
     system = arguments.replaced(system, parameters)
     if shock is None and other is None:
         raise SpecificationError("edge_state needs a shock, or a second state with another outcome")
     duration, tolerance, bracket = given.duration, given.tolerance, given.bracket
     stable = [p for p in fixed_points(system) if p.admissible and p.stability == "stable"]
-    tracker = _Tracker(system, stable, event, duration)
+    tracker = _Tracker(system, stable, check_events(system, "any" if event is None else event) or (), duration)
     functions = functions_of(system)
     if safe is None and not stable:
         raise SpecificationError("safe: there is no stable fixed point to start from; give a state")
     start = functions.initial_state(system, safe if safe is not None else stable[0].values)
+    if behind := tracker.surfaces.met(start):
+        raise SpecificationError(f"safe: the state lies beyond the event '{behind}', so that every run has ended before it "
+                                 "starts; give a state on its other side")
     critical, limits = float("nan"), (float("nan"), float("nan"))
     if shock is not None:
         critical, limits = tracker.critical(shock, start, bracket, tolerance)
@@ -195,11 +204,11 @@ def edge_state(system: System, safe: Mapping[str, float] | None = None, other: M
 class _Tracker:
     """Outcomes of trajectories and pairs of states on either side of the boundary."""
 
-    def __init__(self, system: System, stable: Sequence[FixedPoint], event: str | None, duration: float | None) -> None:
+    def __init__(self, system: System, stable: Sequence[FixedPoint], asked: Sequence[str],
+                 duration: float | None) -> None:
         self.system, self.functions = system, functions_of(system)
         self.p = self.functions.parameters(system)
-        terminal = [name for name, part in system.events.items() if part.terminal]
-        self.event = event if event is not None else (terminal[0] if terminal else None)
+        self.asked, self.surfaces = tuple(asked), EventSurfaces(system, asked)
         slowest = max((1 / max(1e-6, min(-v.real for v in p.eigenvalues if v.real < -1e-9)) for p in stable
                        if any(v.real < -1e-9 for v in p.eigenvalues)), default=10.0)
         self.duration = duration if duration is not None else max(200.0, 20 * slowest)
@@ -208,32 +217,33 @@ class _Tracker:
         self.happened = float("nan")  # when the event did, on the last trajectory
         self.reference: Any = None
         self.drawn_in = False
+        self.switch = ""  # between the two states, where the field jumps
         self.search = BoundarySearch(self._compared)
 
     def _target(self, point: FixedPoint) -> tuple[NDArray[np.complex128], Array]:
         """The modes at a stable fixed point (rows that turn a distance into amplitudes), and the point."""
         place = np.array([point.values[n] for n in self.system.states])
-        _, slope = _smooth_at(self.functions, self.p, place)
+        _, slope = smooth_at(self.functions, self.p, place)
         vectors = np.linalg.eig(slope(0.0, place, self.p))[1] if slope is not None else np.eye(len(place))
         if np.linalg.cond(vectors) > 1e10:
             vectors = np.eye(len(place))
         return np.linalg.inv(vectors).astype(complex), place
 
-    def outcome(self, state: Array) -> Any:
-        """True where the event happens; else the number of the attractor that is reached."""
+    def outcome(self, state: Array, before: Array | None = None) -> Any:
+        """True where an event that is asked for happens, the name of another terminal event that ends the trajectory, the
+        number of the attractor that is reached, or how else it ends."""
         self.evaluations += 1
         self.happened = float("nan")
-        if self.event is not None and self._crossed(state):
-            return True
-        names = [self.event] if self.event is not None else []
+        if name := self.surfaces.met(state, before):
+            return self._by(name)
         spent, piece = 0.0, self.duration / CHUNKS
         farthest = [max(float(np.max(np.abs(w @ (state - t)))), 1e-300) for w, t in self.targets]
         while spent < self.duration:
-            path = follow(self.system, piece, state, events=names, ending=self.event, dense=False,
+            path = follow(self.system, piece, state, events=self.surfaces.names, ending=self.asked, dense=False,
                           relative_tolerance=ACCURATE[0], absolute_tolerance=ACCURATE[1])
             if path.status == "event":
                 self.happened = spent + float(path.times[-1])
-                return True
+                return self._by(path.happenings[-1].name)
             if path.status != "completed":
                 return path.status
             spent, state = spent + piece, path.states[-1]
@@ -245,11 +255,9 @@ class _Tracker:
                     return number
         return "elsewhere"
 
-    def _crossed(self, state: Array) -> bool:
-        row = list(self.system.events).index(self.event or "")
-        value = float(self.functions.events(0.0, state, self.p)[row])
-        return value <= 0 if self.system.events[self.event or ""].direction == "falling" else (
-            value >= 0 if self.system.events[self.event or ""].direction == "rising" else False)
+    def _by(self, name: str) -> Any:
+        """The outcome of a trajectory that an event has ended."""
+        return True if name in self.asked else name
 
     def shocked(self, shock: str, start: Array, magnitude: float) -> Array:
         return self.functions.shocks[shock](start, float(magnitude), self.p)
@@ -258,8 +266,11 @@ class _Tracker:
                  ) -> tuple[float, tuple[float, float]]:
         """The magnitude at which the outcome changes, and the bracket."""
         low, high = bracket if bracket is not None else (0.0, 0.01)
-        self.reference = self.outcome(self.shocked(shock, start, low))
-        while self.outcome(self.shocked(shock, start, high)) == self.reference:
+        def after(magnitude: float) -> Any:
+            return self.outcome(self.shocked(shock, start, magnitude), start)
+
+        self.reference = after(low)
+        while after(high) == self.reference:
             if bracket is not None or high > 1e3:
                 raise ConvergenceError(f"edge_state: shocks '{shock}' from {low:g} to {high:g} all have the same outcome")
             low, high = high, 2 * high
@@ -267,7 +278,7 @@ class _Tracker:
             middle = (low + high) / 2
             if middle in (low, high):
                 break
-            same = self.outcome(self.shocked(shock, start, middle)) == self.reference
+            same = after(middle) == self.reference
             low, high = (middle, high) if same else (low, middle)
         return (low + high) / 2, (low, high)
 
@@ -290,6 +301,10 @@ class _Tracker:
         times, states, found = [np.zeros(1)], [low[None]], None
         elapsed = 0.0
         for _ in range(ROUNDS):
+            if not (self.surfaces.met(low) or self.surfaces.met(high)):
+                self.switch = dividing_switch(self.system, self.p, low, high)
+            if self.switch:
+                break
             piece = self._together(low, high)
             times.append(elapsed + piece[0][1:])
             states.append(((piece[1] + piece[2]) / 2)[1:])
@@ -307,33 +322,12 @@ class _Tracker:
         """Whether a fixed point or cycle has an unstable direction."""
         if not isinstance(found, np.ndarray):
             return bool(found.unstable > 0)
-        _, slope = _smooth_at(self.functions, self.p, found)
+        _, slope = smooth_at(self.functions, self.p, found)
         matrix = None if slope is None else slope(0.0, found, self.p)
         if matrix is None or not np.all(np.isfinite(matrix)):
             return False
         rates = np.linalg.eigvals(matrix)
         return bool(rates.real.max() > GROWS * np.abs(rates).max())
-
-    def at_surface(self, times: Array, states: Array) -> bool:
-        """Whether the pair, which an attractor has drawn in, touched the surface of the event on its way."""
-        from scipy.optimize import minimize_scalar
-
-        if not self.drawn_in or self.event is None:
-            return False
-        row = list(self.system.events).index(self.event)
-
-        def distance(state: Array) -> float:
-            return abs(float(self.functions.events(0.0, state, self.p)[row]))
-
-        levels = np.array([distance(state) for state in states])
-        nearest = int(levels.argmin())
-        first, last = max(nearest - 1, 0), min(nearest + 1, len(times) - 1)
-        # between the steps it may come nearer, where it turns
-        path = follow(self.system, float(times[last] - times[first]), states[first], events=(),
-                      relative_tolerance=ACCURATE[0], absolute_tolerance=ACCURATE[1])
-        turn = minimize_scalar(lambda time: distance(path.at(np.array([time]))[:, 0]), bounds=(0.0, path.times[-1]),
-                               method="bounded", options={"xatol": 1e-9 * path.times[-1]})
-        return bool(min(levels.min(), turn.fun) <= ON_SURFACE * levels.max())
 
     def _together(self, low: Array, high: Array) -> tuple[Array, Array, Array]:
         """Both trajectories until they are apart, at the steps of the first."""
@@ -377,7 +371,7 @@ class _Tracker:
 
     def _on_its_manifold(self, point: Array, state: Array) -> bool:
         """Whether a fixed point has one unstable direction, and the way to it hardly any share of that."""
-        _, slope = _smooth_at(self.functions, self.p, point)
+        _, slope = smooth_at(self.functions, self.p, point)
         if slope is None or not np.all(np.isfinite(matrix := slope(0.0, point, self.p))):
             return False
         values, vectors = np.linalg.eig(matrix)
@@ -402,10 +396,16 @@ def _result(system: System, tracker: _Tracker, way: tuple[Array, Array, Any], cr
                        attrs=provenance("edge_state", system, method="bisection along the boundary",
                                         relative_tolerance=ACCURATE[0], absolute_tolerance=ACCURATE[1],
                                         evaluations=tracker.evaluations, wall_time_s=_time.perf_counter() - started))
-    if found is None and tracker.at_surface(times, states):
-        surface = str(system.events[tracker.event or ""].expression)
+    if tracker.switch:
+        return EdgeState("switch surface", {}, float("nan"), {}, {}, critical, limits, False, tracker.evaluations,
+                         f"no edge state: the boundary is the switch {tracker.switch} = 0 of the field, from which it leads "
+                         "away on either side", track=track)
+    touched = tracker.surfaces.touched(times, states) if tracker.drawn_in else ""
+    if touched:
+        surface = str(system.events[touched].expression)
+        other = "" if touched in tracker.asked else f" of '{touched}', which ends the run before anything that was asked for"
         return EdgeState("event surface", {}, float("nan"), {}, {}, critical, limits, False, tracker.evaluations,
-                         f"the basin ends at the surface {surface} = 0 itself; there is no edge state", tracker.event or "",
+                         f"the basin ends at the surface {surface} = 0 itself{other}; there is no edge state", touched,
                          track)
     if found is None:
         late = states[times >= times[-1] / 2]
@@ -421,16 +421,9 @@ def _result(system: System, tracker: _Tracker, way: tuple[Array, Array, Any], cr
                      tracker.evaluations, track=track)
 
 
-def _smooth_at(functions: Any, p: Sequence[Any], state: Array) -> tuple[Any, Any]:
-    """The field and its Jacobian in the regime of a state."""
-    regimes = functions.regimes
-    regime = max(regimes, key=lambda r: min(r.conditions(0.0, state, p), default=0.0)) if regimes else functions
-    return regime.field, regime.jacobian
-
-
 def _fixed_point(system: System, p: Sequence[Any], state: Array) -> Array | None:
     """Newton's method for the field, in the regime of the state."""
-    base, slope = _smooth_at(functions_of(system), p, state)
+    base, slope = smooth_at(functions_of(system), p, state)
     if slope is None:
         return None
     point = state.copy()

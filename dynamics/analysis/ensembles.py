@@ -23,7 +23,7 @@ from dynamics.analysis.field_edges import events_at_edges
 from dynamics.analysis.lane_points import LanePoints, followed_points, lane_points
 from dynamics.analysis.ramps import RAMP_DURATION, RAMP_SIZE
 from dynamics.analysis.rests import falls_at, lanes_at_rest
-from dynamics.analysis.start_sides import begins_beyond, without_value
+from dynamics.analysis.start_sides import begins_beyond, crossed_by_jump, without_value
 from dynamics.compiled.functions import SystemFunctions, functions_of
 from dynamics.compiled.lanes import LaneResult
 from dynamics.errors import DerivationError, SpecificationError
@@ -147,7 +147,7 @@ class Ensemble:
     def at_once(self, event: str, state: Array) -> Flags:
         """Whether going from the start to ``state`` crosses the event."""
         direction = np.array([DIRECTIONS[self.system.events[event].direction]])
-        return _crossed(self.level(event, self.start)[None], self.level(event, state)[None], direction)[0]
+        return crossed_by_jump(self.level(event, self.start)[None], self.level(event, state)[None], direction)[0]
 
     def durations(self, tolerance: float, shortest: float = SHORTEST, longest: float = LONGEST) -> Array:
         """Time each lane needs to settle to ``tolerance`` by its slowest eigenvalue."""
@@ -234,7 +234,7 @@ class Ensemble:
         directions = np.array([DIRECTIONS[self.system.events[name].direction] for name in watched])
         before, after = function(time, self.start, self.p), function(time, state, self.p)
         met = begins_beyond(lambda y: function(time, y, self.p), state, directions, absolute_tolerance, after)
-        met |= _crossed(before, after, directions)
+        met |= crossed_by_jump(before, after, directions)
         asked, names = asked_events(self.system, event), list(self.system.events)
         for row in sorted(range(len(watched)), key=lambda k: watched[k] not in asked):
             found[met[row] & (found < 0)] = names.index(watched[row])
@@ -361,13 +361,6 @@ def _codes(work: EnsembleRun, result: LaneResult, p: Array) -> tuple[NDArray[np.
     names = list(work.system.events)
     numbers = np.array([*(names.index(name) for name in work.watched), -1])
     return codes, np.where(codes == STATUS["event"], numbers[watched], -1)
-
-
-def _crossed(before: Array, after: Array, directions: NDArray[np.int64]) -> Flags:
-    """Whether going from one state to another crosses events, shape (events, lanes); landing on a surface counts."""
-    falls = (before > 0) & (after <= 0) & (directions <= 0)[:, None]
-    rises = (before < 0) & (after >= 0) & (directions >= 0)[:, None]
-    return np.asarray(falls | rises)
 
 
 def _needed(slowest: Array, tolerance: float, shortest: float, longest: float) -> Array:

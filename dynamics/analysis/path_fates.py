@@ -16,7 +16,7 @@ from dynamics.analysis.paths import Happening, Path, follow
 from dynamics.analysis.ramps import RAMP_DURATION, RAMP_SIZE, ramped
 from dynamics.analysis.rests import rest_reached, unstable_rests
 from dynamics.analysis.shock_fates import FARTHEST, RESTED, SCAN, UNDECIDED, Accuracy, Fates
-from dynamics.analysis.start_sides import begins_beyond, without_value
+from dynamics.analysis.start_sides import begins_beyond, crossed_by_jump, without_value
 from dynamics.compiled.functions import functions_of
 from dynamics.results import STATUS
 from dynamics.systems import System
@@ -94,11 +94,9 @@ class PathFates:
         def levels(state: Array) -> Array:
             return self.functions.events(0.0, state[:, 0], self.p)[:, None]
 
-        before, level = levels(self.start[:, None])[:, 0], levels(after[:, None])[:, 0]
         wanted = np.array([DIRECTIONS[event.direction] for event in self.system.events.values()])
         beyond = begins_beyond(levels, after[:, None], wanted, SCAN["absolute_tolerance"])[:, 0]
-        falls, rises = (before > 0) & (level <= 0), (before < 0) & (level >= 0)
-        crossed = (falls & (wanted <= 0)) | (rises & (wanted >= 0))
+        crossed = crossed_by_jump(levels(self.start[:, None]), levels(after[:, None]), wanted)[:, 0]
         for name in names:
             if (crossed | beyond)[self.events.index(name)]:
                 return name

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["begins_beyond", "without_value"]
+__all__ = ["begins_beyond", "crossed_by_jump", "without_value"]
 
 Array = NDArray[np.float64]
 # A level this close to zero is on the surface, not beyond it: what rounding of the states, and a hundredth of their
@@ -77,3 +77,22 @@ def begins_beyond(levels: Callable[[Array], Array], state: Array, directions: Ar
             slope = np.abs(levels(moved) - value) / step
             band += np.nan_to_num(slope) * (ROUNDING * np.abs(state[row]) + SHARE * absolute_tolerance)
         return np.asarray(far & (np.abs(value) > band))
+
+
+def crossed_by_jump(before: Array, after: Array, directions: Array) -> NDArray[np.bool_]:
+    """Say which events a jump from one state to another crosses; landing on a surface counts.
+
+    Parameters
+    ----------
+    before, after : ndarray, shape (events, lanes)
+        Levels of the events.
+    directions : ndarray, shape (events,)
+        -1 falling, 1 rising, 0 both.
+
+    Returns
+    -------
+    ndarray of bool, shape (events, lanes)
+    """
+    falls = (before > 0) & (after <= 0) & (directions <= 0)[:, None]
+    rises = (before < 0) & (after >= 0) & (directions >= 0)[:, None]
+    return np.asarray(falls | rises)

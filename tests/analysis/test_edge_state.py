@@ -10,6 +10,7 @@ import pytest
 
 import dynamics as dy
 from dynamics.analysis.boundary_search import BoundarySearch
+from dynamics.analysis.boundary_surfaces import JUMP, dividing_switch
 from dynamics.errors import ConvergenceError, DerivationError, SpecificationError
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "reference"))
@@ -177,3 +178,84 @@ def test_a_cycle_that_attracts_the_pair_is_no_edge_state():
     found = dy.edge_state(system, {"x": 2.0, "y": 0.0}, shock="push", event="line", duration=60)
     assert found.kind == "event surface"
     assert found.critical_shock == pytest.approx(3, abs=1e-8)
+
+
+def two_lines(**more) -> dy.System:
+    """Stable at 1 and 0, unstable at 0.3; the margin line ends a run before the unstable point or insolvency is reached."""
+    events = {"margin": dy.Event("x - 0.6", "falling", terminal=True),
+              "insolvency": dy.Event("x - 0.2", "falling", terminal=True)}
+    return dy.System(name="two lines", states={"x": 1.0}, parameters={"a": 0.3}, equations={"x": "x*(1 - x)*(x - a)"},
+                     events={**events, **more}, shocks={"price": dy.Shock({"x": "x - magnitude"}, bounds=(None, None))})
+
+
+@pytest.mark.parametrize("event", ["insolvency", None, "any", ["insolvency", "margin"]])
+def test_another_terminal_event_bounds_the_basin(event):
+    found = dy.edge_state(two_lines(), shock="price", event=event)
+    assert (found.kind, found.event, dict(found.state)) == ("event surface", "margin", {})
+    assert found.critical_shock == pytest.approx(0.4, abs=2e-9)
+    assert ("'margin', which ends the run before" in found.message) == (event == "insolvency")
+    first = dy.cascade_threshold(two_lines(), event="insolvency", both_directions=False).preceded_by["margin"]
+    assert found.critical_shock == pytest.approx(first, abs=2e-9)
+
+
+def test_another_terminal_event_on_the_segment_between_two_states():
+    found = dy.edge_state(two_lines(), {"x": 1.0}, {"x": 0.1}, event="insolvency")
+    assert (found.kind, found.event) == ("event surface", "margin")
+    assert float(found.track["x"][0]) == pytest.approx(0.6, abs=1e-8)
+
+
+def test_a_shock_that_crosses_an_event_of_both_directions_is_that_event():
+    found = dy.edge_state(two_lines(gate=dy.Event("x - 0.7", "both", terminal=True)), shock="price", event="insolvency")
+    assert (found.kind, found.event) == ("event surface", "gate")
+    assert found.critical_shock == pytest.approx(0.3, abs=2e-9)
+
+
+def test_an_event_that_is_not_terminal_ends_nothing_unless_it_is_asked_for():
+    passing = dy.System(name="passing", states={"x": 1.0}, parameters={"a": 0.3}, equations={"x": "x*(1 - x)*(x - a)"},
+                        events={"warning": dy.Event("x - 0.6", "falling"),
+                                "insolvency": dy.Event("x - 0.2", "falling", terminal=True)},
+                        shocks={"price": dy.Shock({"x": "x - magnitude"}, bounds=(None, None))})
+    found = dy.edge_state(passing, shock="price")
+    assert (found.kind, found.critical_shock) == ("fixed point", pytest.approx(0.7, abs=2e-9))
+    assert dy.edge_state(passing, shock="price", event="warning").event == "warning"
+
+
+def test_a_safe_state_beyond_a_terminal_event_is_refused():
+    with pytest.raises(SpecificationError, match="beyond the event 'margin'"):
+        dy.edge_state(two_lines(), {"x": 0.5}, shock="price", event="insolvency")
+
+
+@pytest.mark.parametrize(("equations", "low", "high", "surface"), [
+    ({"x": "(1 - x) if x > 0.5 else -x", "y": "-y"}, {"x": 1.0, "y": 1.0}, {"x": 0.0, "y": 1.0}, "x - 1/2"),
+    ({"x": "sign(x + 0.1*y) - x", "y": "-y"}, {"x": 1.0, "y": 1.0}, {"x": -1.0, "y": 1.0}, "x + y/10")])
+def test_where_the_field_jumps_and_leads_away_the_boundary_is_its_switch(equations, low, high, surface):
+    system = dy.System(name="switched", states={"x": 1.0, "y": 0.0}, equations=equations)
+    found = dy.edge_state(system, low, high)
+    assert (found.kind, dict(found.state)) == ("switch surface", {})
+    assert f"the boundary is the switch {surface} = 0 of the field" in found.message
+    assert found.evaluations < 100
+
+
+def test_the_critical_shock_at_a_switch():
+    system = dy.System(name="switched", states={"x": 1.0}, equations={"x": "(1 - x) if x > 0.5 else -x"},
+                       shocks={"price": dy.Shock({"x": "x - magnitude"})})
+    found = dy.edge_state(system, {"x": 1.0}, shock="price")
+    assert (found.kind, found.critical_shock) == ("switch surface", pytest.approx(0.5, abs=2e-9))
+
+
+def test_a_kink_or_a_switch_that_is_crossed_is_no_boundary():
+    kink = dy.System(name="kink", states={"x": 1.0}, equations={"x": "(x if x > 0 else 2*x) - x**3"})
+    assert dy.edge_state(kink, {"x": 1.0}, {"x": -1.0}).kind == "fixed point"
+    crossed = dy.System(name="crossed", states={"x": 1.0, "y": 3.0},
+                        equations={"x": "x - x**3", "y": "-2 if y > 1 else -y"})
+    found = dy.edge_state(crossed, {"x": 1.0, "y": 3.0}, {"x": -0.5, "y": 3.0})
+    assert (found.kind, found.state) == ("fixed point", pytest.approx({"x": 0.0, "y": 0.0}, abs=1e-9))
+
+
+@pytest.mark.parametrize(("factor", "divides"), [(0.5, False), (2.0, True)])
+def test_a_jump_counts_from_where_no_slope_explains_it(factor, divides):
+    system = dy.System(name="steps", states={"x": 1.0}, parameters={"h": 1.0}, equations={"x": "x + (h if x > 0 else -h)"})
+    gap = 1e-8
+    # the fields differ by gap + 2 h, and the slope on either side is 1
+    h = (factor * JUMP * 2 * gap - gap) / 2
+    assert bool(dividing_switch(system, [h], np.array([-gap / 2]), np.array([gap / 2]))) == divides
