@@ -41,7 +41,7 @@ class EventSurfaces:
         events = system.events
         self.names = [name for name, part in events.items() if part.terminal or name in asked]
         self.rows = [list(events).index(name) for name in self.names]
-        self.directions = np.array([DIRECTIONS[events[name].direction] for name in self.names], dtype=np.int64)
+        self.directions = np.array([DIRECTIONS[events[name].direction] for name in self.names], dtype=float)
 
     def _levels(self, state: Array) -> Array:
         """Levels of a state of shape (dimension, 1), shape (events, 1)."""
