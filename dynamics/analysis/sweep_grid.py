@@ -20,6 +20,7 @@ from dynamics.analysis.spreading import spread
 from dynamics.analysis.sweep_cells import Job, Plan, columns_of, compute, one_by_one
 from dynamics.analysis.work_budget import check_numbers
 from dynamics.errors import DataError, IntegrationError, SpecificationError
+from dynamics.results.atomic_files import as_path, place_of
 from dynamics.results.chunked_store import ChunkedStore, Column, digest, is_chunked, slices_of
 from dynamics.results.identity import differences
 from dynamics.results.labelled import labelled
@@ -196,12 +197,10 @@ def store_path(store: str | Path | None) -> Path | None:
         return None
     if not isinstance(store, str | Path):
         raise SpecificationError(f"store: must be a path, not {store!r}")
-    path = Path(store)
+    path = as_path(store)
     if path.suffix not in SUFFIXES:
         raise SpecificationError(f"store: the suffix of '{path}' must be one of {', '.join(SUFFIXES)}")
-    if not path.absolute().parent.is_dir():
-        raise DataError(f"{path}: the folder '{path.parent}' does not exist; make it first")
-    return path
+    return place_of(path)
 
 
 def check_same(path: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:

@@ -223,11 +223,14 @@ def check_writable(path: Path | None, suffixes: Sequence[str]) -> None:
     Raises
     ------
     SpecificationError
-        For another suffix, or a folder that does not exist.
+        For another suffix.
+    DataError
+        For a folder that does not exist, or one that may not be entered.
     """
     if path is None:
         return
     if path.suffix not in suffixes:
         raise SpecificationError(f"{path}: the suffix must be one of {', '.join(suffixes)}")
-    if not path.absolute().parent.is_dir():
-        raise SpecificationError(f"{path}: there is no folder '{path.parent}'")
+    from dynamics.results.atomic_files import as_path, place_of
+
+    place_of(as_path(path))

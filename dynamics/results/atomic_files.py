@@ -3,21 +3,69 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import shutil
+import stat
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-from dynamics.errors import DataError
+from dynamics.errors import DataError, SpecificationError
 
-__all__ = ["beside", "reason", "replacing", "unwritable", "write_bytes", "write_text"]
+__all__ = ["as_path", "beside", "place_of", "reason", "replacing", "unreadable", "unwritable", "write_bytes", "write_text"]
 
 
 def beside(path: Path, purpose: str) -> Path:
     """Return a name next to ``path`` that nobody else uses."""
     return path.with_name(f"{path.name}.{uuid.uuid4().hex}.{purpose}")
+
+
+def as_path(path: str | Path) -> Path:
+    """Return a path as one.
+
+    Raises
+    ------
+    SpecificationError
+        For something that no file can be called.
+    """
+    if not isinstance(path, str | os.PathLike):
+        raise SpecificationError(f"{path!r} is not a path")
+    try:
+        os.stat(path)
+    except OSError:
+        pass  # no such file, or one that cannot be looked at: a path all the same
+    except ValueError as error:
+        raise SpecificationError(f"{path!r} is not a path ({error})") from None
+    return Path(path)
+
+
+def place_of(path: Path) -> Path:
+    """Return the absolute place where a file is written, links followed.
+
+    Raises
+    ------
+    DataError
+        If nothing can stand there: no such folder, one that may not be entered, a name that is too long.
+    """
+    try:
+        if not stat.S_ISDIR(os.stat(path.parent).st_mode):
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        place = Path(os.path.realpath(path))
+        with contextlib.suppress(FileNotFoundError):
+            os.lstat(place)
+    except FileNotFoundError:
+        raise DataError(f"{path}: cannot be written, the folder '{path.parent}' does not exist; make it first") from None
+    except OSError as error:
+        raise unwritable(path, error) from None
+    return place
+
+
+def unreadable(path: str | Path, error: OSError) -> DataError:
+    """Return the error of a file that may not be read, which says nothing about what is in it."""
+    return DataError(f"{path}: cannot be read ({reason(error)}). Give yourself the right to read it, or copy it to a place "
+                     "where you have it")
 
 
 def unwritable(path: str | Path, error: OSError) -> DataError:
@@ -55,7 +103,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
     >>> place.read_text(), len(list(place.parent.iterdir()))
     ('whole', 1)
     """
-    target = Path(os.path.realpath(path))
+    target = place_of(Path(path))
     fresh = beside(target, "partial")
     try:
         yield fresh

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from xarray.backends import BackendArray, BackendEntrypoint
 from xarray.core import indexing
 
+from dynamics.errors import DataError
+from dynamics.results.atomic_files import unreadable
 from dynamics.results.chunk_sums import ChunkSums, digest
 
 __all__ = ["CheckedArray", "opened"]
@@ -73,16 +75,20 @@ class CheckedArray(BackendArray):
         Raises
         ------
         DataError
-            If they do not give their checksum.
+            If they do not give their checksum, or may not be read.
         """
         number = int(np.ravel_multi_index(place, self._grid))
-        sums = self.sums.read(number)
-        if sums is None:
-            return None
         where = tuple(slice(k*step, (k + 1)*step) for k, step in zip(place, self.chunk, strict=True))
         try:
+            sums = self.sums.read(number)
+            if sums is None:
+                return None
             values = self.values[where]
             whole = digest(values) == int(sums[self.column])
+        except DataError:
+            raise
+        except PermissionError as error:
+            raise unreadable(self.sums.path, error) from None
         except Exception:  # a damaged chunk fails in its decompressor, in many ways
             whole = False
         if not whole:

@@ -50,12 +50,16 @@ class ChunkSums:
         Number of variables.
     complete : bool
         Whether every chunk was computed: then one without checksums is damaged.
+    computation : str
+        Digest of what the store holds, which every chunk is bound to: chunks of another store, of the same grid, say, do not
+        pass for its own.
     """
 
     path: Path
     folder: Path
     columns: int
     complete: bool = False
+    computation: str = ""
 
     def damaged(self, where: str) -> DataError:
         """Return the error of a chunk that does not give its checksum."""
@@ -64,7 +68,9 @@ class ChunkSums:
     def row(self, sums: Sequence[int], number: int) -> NDArray[np.uint64]:
         """What the file of a chunk holds."""
         values = np.array(sums, dtype=SUM)
-        return np.append(values, np.array([digest(values, np.array([number], dtype=SUM))], dtype=SUM))
+        place = np.array([number], dtype=SUM)
+        bound = np.frombuffer(self.computation.encode("ascii"), dtype=np.uint8)
+        return np.append(values, np.array([digest(values, place, bound)], dtype=SUM))
 
     def read(self, number: int) -> NDArray[np.uint64] | None:
         """Return the checksums of a chunk, None where it was not computed yet.
@@ -73,6 +79,8 @@ class ChunkSums:
         ------
         DataError
             If they are damaged.
+        PermissionError
+            If they may not be read, which says nothing about them.
         """
         try:
             content = (self.folder / str(number) / "0").read_bytes()
@@ -83,6 +91,8 @@ class ChunkSums:
                 raise DataError(f"{self.path}: the store is gone (moved or deleted), and with it the values that were not "
                                 "read yet; bring it back and open it again") from None
             return None
+        except PermissionError:
+            raise
         except OSError:
             raise self.damaged(f"chunk {number}") from None
         if len(content) != SUM.itemsize*(self.columns + 1):

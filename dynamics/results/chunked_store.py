@@ -21,14 +21,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dynamics.errors import DataError
-from dynamics.results.atomic_files import beside, reason
-from dynamics.results.checksums import OLD_VERSION
+from dynamics.results.atomic_files import beside, reason, unreadable
+from dynamics.results.checksums import OLD_VERSION, file_digest, hex_digest, json_digest
 from dynamics.results.chunk_sums import SUM, ChunkSums, digest, slices_of
 from dynamics.results.containers import portable, restored, without_checksum
+from dynamics.results.identity import identifying
 from dynamics.results.outside import refuse_links, refuse_other_codecs
 from dynamics.results.provenance import SCHEMA, SCHEMA_VERSION
 from dynamics.results.store_locks import StoreLock, held, remove_dead
-from dynamics.results.zarr_folders import FILE, check_digest, read_root, remove_ours, write_digest
+from dynamics.results.zarr_folders import FILE, ROOT, check_digest, read_root, remove_ours, write_digest
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -70,15 +71,17 @@ class _Layout:
         if not check_digest(path, root, _described_files(path, names, axes)):
             raise DataError(f"{path}: written by an older release, without checksums; it can be opened, not continued. Give "
                             "another store")
-        sums = ChunkSums(path, path / SUMS / "c", len(names), bool(described["complete"]))
+        sums = ChunkSums(path, path / SUMS / "c", len(names), bool(described["complete"]),
+                         str(described["computation"]))
         return cls(path, root, names, axes, tuple(described["chunk"]), tuple(described["shape"]), sums)
 
 
 def _described_files(path: Path, names: Sequence[str], axes: Sequence[str]) -> list[str]:
     """Files that never change: the descriptions of all arrays, and the values of the axes."""
-    descriptions = [f"{_file_name(name)}/zarr.json" for name in (*names, *axes)]
+    descriptions = [f"{_file_name(name)}/{ROOT}" for name in (*names, *axes)]
     values = [file for axis in axes for file in sorted((path / _file_name(axis)).glob("c/*"))]
-    return [*descriptions, f"{SUMS}/zarr.json", *(file.relative_to(path).as_posix() for file in values)]
+    progress = [f"{SUMS}/{ROOT}", f"{Path(SUMS).parent.as_posix()}/{ROOT}"]
+    return [*descriptions, *progress, *(file.relative_to(path).as_posix() for file in values)]
 
 
 class ChunkedStore:
@@ -102,6 +105,7 @@ class ChunkedStore:
         self.damaged: set[int] = set()  # chunks found so by ``remaining``
         self._lock = lock or StoreLock(path)
         try:
+            refuse_links(path)
             self._layout = _Layout.read(path)
             self.names, self.sums = self._layout.names, self._layout.sums
             self.pieces = slices_of(self._layout.shape, self._layout.chunk)
@@ -110,6 +114,8 @@ class ChunkedStore:
             self._arrays = {name: group[_file_name(name)] for name in self.names}
         except DataError:
             raise
+        except PermissionError as error:
+            raise unreadable(path, error) from None
         except Exception as error:  # zarr raises many kinds for a directory that is not what it should be
             raise DataError(f"{path}: no store that can be continued ({type(error).__name__}: {error}); give another store, "
                             "or delete it") from None
@@ -165,11 +171,13 @@ class ChunkedStore:
                 return False
             found = [digest(self._arrays[name][self.pieces[number]]) for name in self.names]
             whole = found == sums.tolist()
+        except PermissionError as error:
+            raise unreadable(self.path, error) from None
         except Exception:  # a damaged chunk fails in its decompressor, in many ways
             whole = False
-        if not whole:
+        if not whole and number not in self.damaged:
             self.damaged.add(number)
-            logger.warning("%s: chunk %d is damaged; it is computed again", self.path, number)
+            logger.warning("%s: chunk %d is damaged or lost; it is computed again", self.path, number)
         return whole
 
     @contextlib.contextmanager
@@ -186,6 +194,9 @@ class ChunkedStore:
         DataError
             If it cannot be written; what is in the store is kept.
         """
+        if self._lock.lost():
+            raise DataError(f"{self.path}: the store was deleted, moved or replaced while it was written; bring it back and "
+                            "call again to go on, or call again to begin anew")
         piece = self.pieces[number]
         shape = tuple(part.stop - part.start for part in piece)
         sums = []
@@ -267,9 +278,16 @@ def _fill(building: Path, coordinates: Mapping[str, tuple[NDArray[Any], Mapping[
     width = len(columns) + 1
     group.create_array(SUMS, shape=(len(slices_of(shape, chunk)), width), chunks=(1, width), dtype=SUM, fill_value=0,
                        compressors=None, dimension_names=["chunk", "column"])
+    computation = json_digest({**_portable(identifying(attributes)), AXES: list(coordinates)})
+    files = _described_files(building, list(columns), list(coordinates))
     group.attrs.update({**_portable(attributes), FILE: f"{SCHEMA} {SCHEMA_VERSION}", AXES: list(coordinates),
-                        CHUNKED: {"columns": list(columns), "chunk": list(chunk), "shape": shape, "complete": False}})
-    write_digest(building, read_root(building), _described_files(building, list(columns), list(coordinates)))
+                        CHUNKED: {"columns": list(columns), "chunk": list(chunk), "shape": shape, "complete": False,
+                                  "computation": hex_digest([computation.encode(), *_digests(building, files)])}})
+    write_digest(building, read_root(building), files)
+
+
+def _digests(folder: Path, files: Iterable[str]) -> list[bytes]:
+    return [file_digest(folder / name).encode() for name in files]
 
 
 def _moved_in(building: Path, path: Path, lock: StoreLock) -> StoreLock | None:

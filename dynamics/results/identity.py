@@ -6,9 +6,15 @@ import itertools
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["differences"]
+__all__ = ["differences", "identifying"]
 
 LISTED = 6
+IDENTIFYING = ("analysis", "system", "system_sha256", "system_text", "parameters", "options")
+
+
+def identifying(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those attributes of a result that every run of the same computation has: not its time, not the software."""
+    return {name: attributes[name] for name in IDENTIFYING if name in attributes}
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dynamics.errors import DataError, DynamicsError, MissingExtraError, SpecificationError
-from dynamics.results.atomic_files import beside, unwritable, write_bytes, write_text
+from dynamics.results.atomic_files import as_path, beside, place_of, unreadable, unwritable, write_bytes, write_text
 from dynamics.results.checksums import OLD_VERSION, check_version, damaged, json_digest, sealed, with_seal
 from dynamics.results.chunked_store import is_chunked, opened_lazily
 from dynamics.results.containers import portable, restored, without_checksum
@@ -31,7 +32,8 @@ _SUFFIXES = (".json", ".nc", ".zarr")
 def save(result: Any, path: str | Path) -> Path:
     """save(result, "x.json"): write a result to a file; ``dynamics.open`` reads it back.
 
-    A file is written beside its place and moved there when it is whole, with a checksum over everything in it.
+    A file is written beside its place and moved there when it is whole, with a checksum over everything in it. Where the
+    path is a link, what it points to is replaced, and the link stays.
 
     Parameters
     ----------
@@ -112,6 +114,8 @@ def _write_netcdf(result: Any, path: Path) -> None:
 
 def _write_zarr(result: Any, path: Path) -> None:
     dataset = _dataset_of(result).assign_attrs({FILE: f"{SCHEMA} {SCHEMA_VERSION}"})
+    # what a link points to is replaced as a whole, not the link
+    path = place_of(path)
     if path.exists():
         check_ours(path)
     fresh = beside(path, "partial")
@@ -138,11 +142,15 @@ def open(path: str | Path) -> Any:
     Raises
     ------
     DataError
-        If the file is missing, damaged (it does not give its checksum), or not a result of this package. Values of a
-        store of a sweep are read and checked when they are used.
+        If the file is missing, may not be read, is damaged (it does not give its checksum), or not a result of this
+        package. The values of a store of a sweep raise it later, when they are used.
 
     Notes
     -----
+    The values of a store of a sweep (or phase diagram) are read from it, and checked, chunk by chunk when they are used:
+    keep it where it is until then, or ``load()`` the Dataset. Chunks that were not computed yet read as not_run. Everything
+    else is read and checked at once.
+
     Files of releases before the checksums open; the attribute (or provenance) ``integrity`` then says "not recorded".
 
     Examples
@@ -154,8 +162,12 @@ def open(path: str | Path) -> Any:
     True
     """
     path = _checked(path)
-    if not path.exists():
-        raise DataError(f"{path}: there is no such file")
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        raise DataError(f"{path}: there is no such file") from None
+    except OSError as error:
+        raise unreadable(path, error) from None
     read = {".json": _read_json, ".nc": _read_netcdf, ".zarr": _read_zarr}[path.suffix]
     try:
         if path.is_dir() != (path.suffix == ".zarr") or not (path.is_dir() or path.is_file()):
@@ -168,6 +180,8 @@ def open(path: str | Path) -> Any:
         raise
     except MissingExtraError:
         raise
+    except PermissionError as error:
+        raise unreadable(path, error) from None
     except Exception as error:  # the readers of three formats raise many kinds; all mean that this is no such file
         raise DataError(f"{path}: damaged or not a result of this package ({type(error).__name__}: {error})") from None
 
@@ -228,10 +242,7 @@ def _result_of(dataset: xr.Dataset) -> Any:
 
 
 def _checked(path: str | Path) -> Path:
-    try:
-        path = Path(path)
-    except TypeError:
-        raise SpecificationError(f"{path!r} is not a path") from None
+    path = as_path(path)
     if path.suffix not in _SUFFIXES:
         raise SpecificationError(f"{path}: the suffix must be one of {', '.join(_SUFFIXES)}")
     return path

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
+import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,6 +33,28 @@ else:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
+# A lock that is a link would be made elsewhere, and one that is a pipe waited for.
+_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | sum(getattr(os, name, 0) for name in (
+    "O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"))
+
+
+def _opened(path: Path) -> IO[bytes]:
+    """The file of a lock, made where it is missing.
+
+    Raises
+    ------
+    OSError
+        Also for anything that is no file of the store itself.
+    """
+    if path.parent.is_symlink() or path.is_symlink():
+        raise OSError(errno.ELOOP, "its lock is a link")
+    file = os.fdopen(os.open(path, _FLAGS, 0o666), "ab")
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "its lock is no file")
+    return file
+
+
 class StoreLock:
     """The lock of one store; whoever has it is the only one who writes there.
 
@@ -54,7 +78,7 @@ class StoreLock:
         """
         if self._file is not None:
             return True
-        file = self.path.open("ab")
+        file = _opened(self.path)
         try:
             _lock(file)
         except (BlockingIOError, PermissionError):
@@ -71,6 +95,10 @@ class StoreLock:
         if self._file is None or not self.path.exists():
             return False
         return os.path.samestat(os.fstat(self._file.fileno()), self.path.stat())
+
+    def lost(self) -> bool:
+        """Whether a store whose lock was taken is no longer at its place."""
+        return self._file is not None and not self.is_in_place()
 
     def moved(self, folder: Path) -> None:
         """The store has got another name."""

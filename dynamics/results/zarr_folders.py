@@ -6,12 +6,13 @@ import contextlib
 import json
 import os
 import re
+import stat
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from dynamics.errors import DataError, SpecificationError
-from dynamics.results.atomic_files import beside, replacing, unwritable
+from dynamics.results.atomic_files import beside, replacing, unreadable, unwritable
 from dynamics.results.checksums import OLD_VERSION, check_version, damaged, file_digest, hex_digest, json_digest
 from dynamics.results.provenance import SCHEMA, SCHEMA_VERSION
 
@@ -31,16 +32,27 @@ def read_root(folder: Path) -> dict[str, Any]:
     Raises
     ------
     DataError
-        If it is not one of this package.
+        If it is not one of this package, or may not be read.
     """
     try:
+        _refuse_no_file(folder)
         root = json.loads((folder / ROOT).read_text(encoding="utf-8"))
         mark = str(root["attributes"][FILE])
+    except DataError:
+        raise
+    except PermissionError as error:
+        raise unreadable(folder, error) from None
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         mark = ""
     if not mark.startswith(f"{SCHEMA} "):
         raise DataError(f"{folder}: damaged or not a result of this package (its schema is not '{SCHEMA}')")
     return dict(root)
+
+
+def _refuse_no_file(folder: Path) -> None:
+    """A pipe in place of the description would be waited for, and a link would be followed."""
+    if not stat.S_ISREG((folder / ROOT).lstat().st_mode):
+        raise DataError(f"{folder}: '{ROOT}' is a link or a device, which results do not have; it is not followed")
 
 
 def array_files(folder: Path) -> list[str]:
@@ -85,6 +97,8 @@ def check_digest(folder: Path, root: Mapping[str, Any], files: Iterable[str]) ->
     check_version(folder, int(version) if version.isdecimal() else version, SCHEMA_VERSION)
     try:
         wanted = _digest(folder, _with_mark(root, f"{SCHEMA} {version}"), files)
+    except PermissionError as error:
+        raise unreadable(error.filename or folder, error) from None
     except OSError as error:
         raise DataError(f"{folder}: damaged, '{error.filename}' cannot be read ({error.strerror or error})") from None
     if found != wanted:
