@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sympy import Symbol
 
 from dynamics.analysis.collapsed_orbits import PERIOD_TOLERANCE, collapsed, held_cycles, landing, near, unstable_cycles
+from dynamics.analysis.start_sides import terminal_behind
 from dynamics.compiled.functions import SystemFunctions, functions_of
 from dynamics.errors import DerivationError, IntegrationError, MissingExtraError, SpecificationError
 from dynamics.results import STATUS
@@ -102,6 +103,10 @@ def orbits_of(system: System, p: Array, start: Array, steps: int, measures: Sequ
     level = level_of(zero, state, p)
     active = np.all(np.isfinite(state), axis=0)
     status[~active] = STATUS["invalid_state"]
+    every = functions.lane_function([level for level, _ in system._parsed.events.values()])
+    behind = terminal_behind(system, lambda y: every(zero, y, p), state) >= 0
+    status[behind & active] = STATUS["event"]
+    active &= ~behind
     for step in range(1, steps + 1):
         if not active.any():
             break

@@ -18,7 +18,7 @@ from dynamics.errors import DerivationError
 from dynamics.results.provenance import STATUS
 from dynamics.systems import System
 
-__all__ = ["NoisyPaths", "follow_paths"]
+__all__ = ["NoisyPaths", "ended_paths", "follow_paths"]
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -77,6 +77,22 @@ def follow_paths(system: System, stepper: NoiseStepper, start: Array, h: float, 
     result = _room(stepper.dimension + len(system.observables), len(system.events), steps, h, paths, stored_paths, beside)
     _by_arrays(system, stepper, start, h, steps, seed, paths, result, beside)
     return _split(system, stepper, result, beside, "arrays")
+
+
+def ended_paths(system: System, stepper: NoiseStepper, start: Array, steps: int, paths: int, stored_paths: int, event: int
+                ) -> NoisyPaths:
+    """Return paths that have ended before they start: ``start`` lies beyond the terminal event of this number."""
+    observables = functions_of(system).lane_function(list(system._parsed.observables.values()))
+    state = start[:, None]
+    values = np.concatenate([state, observables(np.zeros(1), state, stepper.p)])
+    result = _room(len(values), len(system.events), steps, 0.0, paths, stored_paths, NOTHING)
+    for kept in (result.final, result.largest, result.smallest):
+        kept[:] = values
+    result.stored[:, :, 0] = values
+    result.status[:] = STATUS["event"]
+    result.passage[event] = 0.0
+    result.counts[event] = 1
+    return result
 
 
 def _room(rows: int, events: int, steps: int, h: float, paths: int, stored_paths: int, watch: Watch) -> NoisyPaths:

@@ -10,6 +10,7 @@ import numpy as np
 
 from dynamics.analysis.collapsed_orbits import LONGEST_CYCLE, held_cycles, near, surely_stable
 from dynamics.analysis.process_orbits import process_orbit
+from dynamics.analysis.start_sides import terminal_behind
 from dynamics.analysis.trajectories import dataset_of
 from dynamics.analysis.trajectory_measures import measures_of_orbit
 from dynamics.analysis.treatability import treat
@@ -94,7 +95,12 @@ def iterate(system: System | Process, steps: int, initial_state: Mapping[str, An
     events = list(system.events.items())
     status, message = "completed", "reached the last step"
     level = functions.events(0.0, state, p) if events else np.empty(0)
-    for step in range(1, int(steps) + 1):
+    behind = int(terminal_behind(system, lambda y: functions.events(0.0, y[:, 0], p)[:, None], state[:, None])[0])
+    if behind >= 0:
+        name = events[behind][0]
+        happenings.append((name, 0.0))
+        status, message = "event", f"the start lies beyond the event '{name}'"
+    for step in range(1, 1 if behind >= 0 else int(steps) + 1):
         state = functions.field(float(step - 1), state, p)
         if not np.all(np.isfinite(state)):
             status, message = "invalid_state", f"a state is no longer finite after step {step - 1}"

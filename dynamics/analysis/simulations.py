@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dynamics.analysis import arguments
-from dynamics.analysis.noisy_paths import NoisyPaths, follow_paths
+from dynamics.analysis.noisy_paths import NoisyPaths, ended_paths, follow_paths
+from dynamics.analysis.start_sides import terminal_behind
 from dynamics.analysis.step_bias import corrected, watch_of
 from dynamics.analysis.work_budget import check_length, check_numbers
 from dynamics.compiled.functions import functions_of
@@ -144,15 +145,24 @@ def simulate(system: System, duration: float, time_step: float, paths: int, seed
     functions = functions_of(system)
     start = functions.initial_state(system, initial_state)
     stepper = stepper_of(system, method, start)
-    watch = watch_of(system)
-    found = follow_paths(system, stepper, start, h, steps, paths, seed, stored_paths, threads=threads, watch=watch)
-    closer = None if watch is None or found.seen is None else corrected(system, watch, found.seen, found, start, h)
+    behind = int(terminal_behind(system, lambda y: functions.events(0.0, y[:, 0], stepper.p)[:, None], start[:, None])[0])
+    closer: Mapping[str, Array] | None = None
+    if behind >= 0:
+        found = ended_paths(system, stepper, start, steps, paths, stored_paths, behind)
+        # nothing moves, so that steps miss nothing
+        closer = {"largest": found.largest, "smallest": found.smallest, "passage": found.passage}
+    else:
+        watch = watch_of(system)
+        found = follow_paths(system, stepper, start, h, steps, paths, seed, stored_paths, threads=threads, watch=watch)
+        if watch is not None and found.seen is not None:
+            closer = corrected(system, watch, found.seen, found, start, h)
     failed = int(np.sum(found.status == STATUS["invalid_state"]))
     attributes = provenance(
         "simulation", system, initial_state={n: float(v) for n, v in functions.split(start).items()}, method=method,
         duration=duration, time_step=h, steps=steps, paths=paths, seed=seed, confidence=CONFIDENCE, engine=found.engine,
         status="completed" if not failed else "invalid_state",
         message=f"{failed} of {paths} paths became invalid and are left out of quantiles and probabilities" if failed
+        else f"the start lies beyond the event '{list(system.events)[behind]}'" if behind >= 0
         else "all paths reached the end or a terminal event")
     result = _dataset(system, found, closer, h, levels, attributes)
     result.attrs["message"] += _missed(result)

@@ -7,12 +7,15 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["begins_beyond", "crossed_by_jump", "without_value"]
+from dynamics.systems import System
+
+__all__ = ["begins_beyond", "crossed_by_jump", "terminal_behind", "without_value"]
 
 Array = NDArray[np.float64]
 # A level this close to zero is on the surface, not beyond it: what rounding of the states, and a hundredth of their
 # absolute tolerance, can make of a zero.
 ROUNDING, SHARE = 16 * 2.0**-52, 0.01
+SENSES = {"falling": -1, "rising": 1, "both": 0}
 STEP = 1e-6  # relative step of the differences that say how much a level changes with each state
 
 
@@ -96,3 +99,28 @@ def crossed_by_jump(before: Array, after: Array, directions: Array) -> NDArray[n
     falls = (before > 0) & (after <= 0) & (directions <= 0)[:, None]
     rises = (before < 0) & (after >= 0) & (directions >= 0)[:, None]
     return np.asarray(falls | rises)
+
+
+def terminal_behind(system: System, levels: Callable[[Array], Array], state: Array, absolute_tolerance: float = 0.0
+                    ) -> NDArray[np.int64]:
+    """Return the number of the first terminal event that each state lies beyond, -1 for none.
+
+    Parameters
+    ----------
+    system : System
+    levels : callable
+        Levels of all events, in their order.
+    state : ndarray, shape (dimension, lanes)
+    absolute_tolerance : float
+
+    Returns
+    -------
+    ndarray of int, shape (lanes,)
+    """
+    none = np.full(state.shape[1], -1)
+    if not any(event.terminal for event in system.events.values()):
+        return none
+    directions = np.array([SENSES[event.direction] for event in system.events.values()])
+    terminal = np.array([event.terminal for event in system.events.values()])
+    behind = begins_beyond(levels, state, directions, absolute_tolerance) & terminal[:, None]
+    return np.where(behind.any(axis=0), np.argmax(behind, axis=0), none)

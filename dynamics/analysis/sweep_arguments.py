@@ -96,7 +96,10 @@ def check_measures(system: Any, measure: str | Sequence[str] | None) -> tuple[st
     known = [*system.measures, *system.states, *observables,
              *(MAP_MEASURES if system.time == "discrete" else FLOW_MEASURES)]
     if given is None:
-        return (*system.measures, *states)
+        given = (*system.measures, *states)
+    if not given:
+        raise SpecificationError(f"measure: '{system.name}' declares none; say which numbers to keep. There are "
+                                 f"{', '.join(known)}")
     for name in given:
         if name not in known:
             raise SpecificationError(f"measure '{name}' is not one of '{system.name}'.{did_you_mean(str(name), known)}"

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import dynamics as dy
+from dynamics.errors import SpecificationError
 
 CORE = dy.models.load("deleveraging")
 LEVERAGE = [2.0, 3.0]
@@ -62,3 +63,10 @@ def test_a_bad_argument_gets_the_same_sentence_everywhere(argument: str, value: 
 def test_where_a_shock_is_needed_none_is_refused(name: str) -> None:
     with pytest.raises(dy.SpecificationError, match="'None' is not a shock of"):
         ANALYSES[name](shock=None)
+
+
+@pytest.mark.parametrize("measure", [None, [], ()])
+def test_a_sweep_that_would_keep_nothing_is_refused(measure) -> None:
+    plain = dy.System(name="plain", states={"x": 1.0}, parameters={"k": 1.0}, equations={"x": "-k*x"})
+    with pytest.raises(SpecificationError, match=r"'plain' declares none; say which numbers to keep. There are x, regime"):
+        dy.sweep(plain, {"k": [1.0, 2.0]}, measure)
