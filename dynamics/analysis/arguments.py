@@ -60,7 +60,8 @@ def share(value: Any, where: str) -> float:
 def whole(value: Any, where: str, least: int, most: int = LARGEST_WHOLE) -> int:
     """Return a whole number from ``least`` to ``most``; one written as 3.0 is none."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not least <= value <= most:
-        room = f"from {least} to {most}" if most < LARGEST_WHOLE else f"of at least {least}"
+        large = isinstance(value, (int, np.integer)) and value > most
+        room = f"from {least} to {most}" if large or most < LARGEST_WHOLE else f"of at least {least}"
         raise SpecificationError(f"{where} must be a whole number {room}, not {_shown(value)}")
     return int(value)
 

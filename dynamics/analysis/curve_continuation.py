@@ -104,6 +104,8 @@ def continue_curve(system: System, start: SpecialPoint, parameters: Sequence[str
         raise SpecificationError(f"{purpose}: start must be a SpecialPoint, such as branch['HB1'], not a "
                                  f"{type(start).__name__}")
     control = control_of(largest_step, most_steps)
+    if kind is not None and not isinstance(kind, str):
+        raise SpecificationError(f"{purpose}: kind must be a word, not {kind!r}")
     wanted = kind or _STARTS.get(start.kind, start.kind)
     parameters = arguments.names(parameters, f"{purpose}: parameters")
     if len(parameters) != 2:

@@ -129,7 +129,8 @@ def _ramp(value: Any) -> float:
 
 
 def _bracket(given: Any) -> tuple[float, float]:
-    ends = sorted(_number(end) for end in given) if isinstance(given, Iterable) and not isinstance(given, str) else []
+    several = isinstance(given, Iterable) and not isinstance(given, str) and getattr(given, "ndim", 1) > 0
+    ends = sorted(_number(end) for end in given) if several else []
     if len(ends) != 2 or not all(map(math.isfinite, ends)) or ends[0] == ends[1]:
         raise SpecificationError(f"bracket must be two different finite magnitudes, not {given!r}")
     return ends[0], ends[1]

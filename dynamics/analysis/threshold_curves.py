@@ -95,9 +95,7 @@ def critical_shocks(system: System, parameter: str, values: Sequence[float], sho
     given = check_run(system, duration=duration, tolerance=tolerance, ramp=ramp)
     duration, tolerance, ramp = given.duration, given.tolerance, given.ramp
     largest = None if largest is None else check_positive(largest, "largest")
-    axis = np.asarray(values, dtype=float)
-    if axis.ndim != 1 or not axis.size or not np.all(np.isfinite(axis)):
-        raise SpecificationError("values must be a list of finite numbers")
+    axis = arguments.numbers(values, "values")
     for value in axis:
         system.with_parameters({parameter: value})  # bounds are checked before any work is done
     ensemble = Ensemble(system, {parameter: axis}, axis.size)

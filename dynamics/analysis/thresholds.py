@@ -110,6 +110,7 @@ def cascade_threshold(system: System, shock: str = "price", event: str | Sequenc
     system = treated.system
     asked = asked_events(system, event)
     system = arguments.replaced(system, parameters)
+    both_directions = arguments.flag(both_directions, "both_directions")
     given = check_run(system, duration=duration, tolerance=tolerance, ramp=ramp, bracket=bracket)
     duration, tolerance, ramp = given.duration, given.tolerance, given.ramp
     start = _start(system, initial_state)

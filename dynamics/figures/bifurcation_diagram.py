@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dynamics.analysis import arguments
 from dynamics.errors import SpecificationError
 from dynamics.figures import labels as axis_labels
 from dynamics.figures.point_labels import write_beside
@@ -61,6 +62,7 @@ def plot_bifurcation_diagram(result: BifurcationDiagram | Branch, state: str | N
     """
     from matplotlib.lines import Line2D
 
+    labels = arguments.flag(labels, "plot_bifurcation_diagram: labels")
     branches = _branches(result)
     parameter = str(branches[0].table.attrs["varied"])
     states = list(dict.fromkeys(name for branch in branches for name in _states(branch.table)))
