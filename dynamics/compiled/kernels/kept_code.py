@@ -22,6 +22,8 @@ __all__ = ["cache_directory", "read", "write"]
 LOG = logging.getLogger(__name__)
 MOST_FILES = 1000            # object files kept on disk; the least recently made go first
 ABANDONED = 86_400.0         # seconds after which an unfinished file is that of a process that has ended
+MOST_BYTES = 1 << 26         # of one file; the object code of the largest kernels has some megabytes
+OFF = ("off", "0", "no", "none", "false")
 KEY, KEY_BYTES = "key", 32   # as long as the digest it signs
 MAGIC = b"dynamics kernel 2\n"
 _POSIX = os.name == "posix"  # elsewhere the signature stands alone: there are no owners and modes to ask for
@@ -38,13 +40,20 @@ class _UntrustedError(OSError):
 def cache_directory() -> Path | None:
     """Return where compiled kernels are kept, None if nowhere.
 
-    The environment variable DYNAMICS_CACHE names another directory; set to ``off`` nothing is kept.
+    The environment variable DYNAMICS_CACHE names another directory, by its whole path; set to ``off`` (``0``, ``no``,
+    ``none``, ``false``) nothing is kept.
     """
     chosen = os.environ.get("DYNAMICS_CACHE", "")
-    if chosen.lower() in ("off", "0", "no"):
+    if chosen.strip().lower() in OFF:
         return None
     try:
-        return _root(chosen) / "kernels"
+        root = _root(chosen)
+        if root.is_absolute():
+            return root / "kernels"
+        # it would be another one wherever a program is started
+        _say("place", f"compiled kernels are not kept: '{root}' is not the whole path of a directory; DYNAMICS_CACHE "
+                      "names one")
+        return None
     except RuntimeError as error:  # no home directory is known
         _say("place", f"compiled kernels are not kept: {error}; DYNAMICS_CACHE names a directory for them")
         return None
@@ -90,8 +99,10 @@ def write(name: str, code: bytes) -> None:
         return
     try:
         with _Place(directory) as place:
-            place.put(f"{name}.kernel", MAGIC + _signature(place.key(), name, code) + code)
-            _remove_old(place)
+            content = MAGIC + _signature(place.key(), name, code) + code
+            if len(content) <= MOST_BYTES:
+                place.put(f"{name}.kernel", content)
+                _remove_old(place)
     except OSError as error:
         _say_unusable(directory, error)
 
@@ -152,9 +163,16 @@ class _Place:
             raise
         except OSError as error:
             raise _UntrustedError(f"{self.path / name} cannot be opened ({error.strerror})") from error
-        with os.fdopen(handle, "rb") as file:
-            _check(os.fstat(handle), self.path / name, forbidden)
-            return file.read()
+        try:
+            found = os.fstat(handle)
+            _check(found, self.path / name, forbidden)
+            _check_size(found, self.path / name)
+            file = os.fdopen(handle, "rb")
+        except BaseException:
+            os.close(handle)
+            raise
+        with file:
+            return file.read(found.st_size)
 
     def put(self, name: str, content: bytes, *, over: bool = True) -> None:
         """Put a file in place whole or not at all; without ``over`` one that is there already stays."""
@@ -162,6 +180,9 @@ class _Place:
         handle = os.open(self._name(temporary), os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FLAGS, 0o600, dir_fd=self.handle)
         try:
             with os.fdopen(handle, "wb") as file:
+                if _POSIX:
+                    # whatever the user's usual mode leaves of it
+                    os.fchmod(handle, 0o600)
                 file.write(content)
             if over or not self._linked(temporary, name):
                 os.replace(self._name(temporary), self._name(name), src_dir_fd=self.handle, dst_dir_fd=self.handle)
@@ -209,6 +230,8 @@ def _make(path: Path) -> None:
     for place in reversed(missing):
         try:
             place.mkdir(mode=0o700)
+            # a usual mode can take away the user's own rights too
+            place.chmod(0o700)
         except FileExistsError:
             pass  # another process was quicker, or a link to nowhere, which opening refuses
 
@@ -222,6 +245,14 @@ def _check(found: os.stat_result, path: Path, forbidden: int) -> None:
         raise _UntrustedError(f"{path} belongs to another user")
     if found.st_mode & forbidden:
         raise _UntrustedError(f"{path} is open to other users (mode {stat.S_IMODE(found.st_mode):o})")
+
+
+def _check_size(found: os.stat_result, path: Path) -> None:
+    """Before anything is read: what is no file, or larger than any that is written here, could take all the memory."""
+    if not stat.S_ISREG(found.st_mode):
+        raise _UntrustedError(f"{path} is no regular file")
+    if found.st_size > MOST_BYTES:
+        raise _UntrustedError(f"{path} has {found.st_size} bytes, more than any that is written there")
 
 
 def _remove_old(place: _Place) -> None:

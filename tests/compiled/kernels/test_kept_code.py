@@ -298,3 +298,92 @@ def test_the_first_processes_agree_on_one_key(directory):
     assert [child.returncode for child in children] == [0] * 4
     assert said == [b""] * 4
     assert len({kept_code.read(path.stem) is None for path in directory.glob("*.kernel")} - {False}) == 0
+
+
+# ---- what is there already, and what the user's environment says ----------------------------------------------------------
+
+def parts_of(directory, part):
+    return directory / "key" if part == "key" else entry(directory)
+
+
+@pytest.mark.parametrize("part", ["key", "entry"])
+@pytest.mark.parametrize("size", [kept_code.MOST_BYTES + 1, 1 << 40])
+def test_a_file_larger_than_any_that_is_written_is_not_read(directory, monkeypatch, said, part, size):
+    answer(42)
+    try:
+        os.truncate(parts_of(directory, part), size)
+    except OSError:
+        pytest.skip("this disk holds no file of this size")
+    forget(monkeypatch)
+    assert answer(42) == 42
+    assert "more than any that is written there" in said[0]
+    forget(monkeypatch)
+    assert answer(42) == 42
+    assert parts_of(directory, part).stat().st_size < kept_code.MOST_BYTES
+
+
+def test_the_largest_file_that_is_read(directory):
+    """One of the very size is read whole; with one byte more it is refused."""
+    answer(42)
+    key = directory / "key"
+    with kept_code._Place(directory) as place:
+        os.truncate(key, kept_code.MOST_BYTES)
+        assert len(place.get("key", 0)) == kept_code.MOST_BYTES
+        os.truncate(key, kept_code.MOST_BYTES + 1)
+        with pytest.raises(OSError, match="more than any"):
+            place.get("key", 0)
+
+
+@posix
+@pytest.mark.parametrize("part", ["key", "entry"])
+def test_a_directory_in_place_of_a_file_is_not_used_and_nothing_stays_open(directory, monkeypatch, said, part):
+    answer(42)
+    path = parts_of(directory, part)
+    path.unlink()
+    path.mkdir(mode=0o700)
+    before = len(os.listdir("/dev/fd"))
+    for _ in range(5):
+        forget(monkeypatch)
+        assert answer(42) == 42
+    assert len(os.listdir("/dev/fd")) == before
+    assert any("is no regular file" in message for message in said)
+
+
+@posix
+def test_a_usual_mode_that_takes_everything_leaves_the_user_a_cache(tmp_path, monkeypatch, said):
+    place = tmp_path / "above" / "cache"
+    monkeypatch.setenv("DYNAMICS_CACHE", str(place))
+    usual = os.umask(0o777)
+    try:
+        assert answer(42) == 42
+    finally:
+        os.umask(usual)
+    made = (place.parent, place, place / "kernels")
+    assert {folder.stat().st_mode & 0o777 for folder in made} == {0o700}
+    files = list((place / "kernels").iterdir())
+    assert len(files) == 2
+    assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
+    assert not said
+
+
+@pytest.mark.parametrize("variable", ["HOME", "XDG_CACHE_HOME", "DYNAMICS_CACHE"])
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="other variables say the place there")
+def test_a_place_that_depends_on_the_working_directory_is_not_used(tmp_path, monkeypatch, said, variable):
+    for name in ("XDG_CACHE_HOME", "DYNAMICS_CACHE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(variable, "relative")
+    monkeypatch.chdir(tmp_path)
+    assert [answer(42), answer(43)] == [42, 43]
+    assert not list(tmp_path.iterdir())
+    assert len(said) == 1
+    assert "is not the whole path of a directory" in said[0]
+
+
+@pytest.mark.parametrize("word", ["off", "OFF", "0", "no", "none", "None", "false", " off "])
+def test_words_that_mean_no_cache(tmp_path, monkeypatch, said, word):
+    monkeypatch.setenv("DYNAMICS_CACHE", word)
+    monkeypatch.chdir(tmp_path)
+    assert answer(42) == 42
+    assert kept_code.cache_directory() is None
+    assert not list(tmp_path.iterdir())
+    assert not said
