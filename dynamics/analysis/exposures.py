@@ -40,7 +40,7 @@ def exposure(
     *,
     periods: float = 30.0,
     shock: str = "price",
-    event: str = "insolvency",
+    event: str | Sequence[str] | None = None,
     ramp: float = 0.0,
     block: int | None = None,
     bootstrap: int = 2000,
@@ -68,8 +68,10 @@ def exposure(
         Of at least one critical fall within ``periods``.
     periods : float
         Number of periods of the returns; 30 daily returns are a month.
-    shock, event : str
-        The shock whose critical size is compared with falls, and the event that is to be avoided.
+    shock : str
+        The shock whose critical size is compared with falls.
+    event : str or sequence of str, optional
+        What is to be avoided: one event, several, or "any" terminal one. None: every terminal event.
     ramp : float
         Spread the shock over this time; 0 is instantaneous (the cautious reading of an observed fall).
     block, bootstrap, confidence, seed

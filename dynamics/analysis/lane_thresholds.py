@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,8 @@ class LaneThresholds:
     status : ndarray of int, shape (lanes,)
         Codes of ``OUTCOMES``.
     trajectories : int
+    preceded_by : mapping of str to ndarray, shape (lanes,)
+        Other events that end runs of the scan, and the smallest shock at which each does; empty unless asked for.
     """
 
     value: Array
@@ -40,6 +42,7 @@ class LaneThresholds:
     at_once: Array
     status: NDArray[np.int64]
     trajectories: int
+    preceded_by: Mapping[str, Array] = field(default_factory=dict)
 
 
 def crossing_shocks(ensemble: Ensemble, shock: str, event: str | Sequence[str]) -> Array:
@@ -50,7 +53,7 @@ def crossing_shocks(ensemble: Ensemble, shock: str, event: str | Sequence[str]) 
 
 def lane_thresholds(ensemble: Ensemble, shock: str, event: str | Sequence[str], *, ramp: float = 0.0,
                     largest: float | None = None, duration: float | None = None, tolerance: float = 1e-9,
-                    engine: str = "auto", threads: int | None = None) -> LaneThresholds:
+                    engine: str = "auto", threads: int | None = None, preceding: bool = False) -> LaneThresholds:
     """Return for each lane what ``cascade_threshold`` returns for one parameter set: the same search decides.
 
     Parameters
@@ -70,6 +73,8 @@ def lane_thresholds(ensemble: Ensemble, shock: str, event: str | Sequence[str], 
         Width of the final brackets.
     engine, threads
         As in ``Ensemble.run``.
+    preceding : bool
+        Whether to look for the shocks from which on other events end the run.
 
     Returns
     -------
@@ -83,5 +88,8 @@ def lane_thresholds(ensemble: Ensemble, shock: str, event: str | Sequence[str], 
     unstable = np.zeros(ensemble.lanes, dtype=bool)
     if points is not None and ensemble.start is points.state:
         unstable = ~points.stable
-    found = ThresholdSearch(runner, runner.numbers, tolerance).run(usable, unstable, high=largest)
-    return LaneThresholds(found.value, found.low, found.high, found.at_once, found.status, runner.trajectories)
+    search = ThresholdSearch(runner, runner.numbers, tolerance)
+    found = search.run(usable, unstable, high=largest)
+    declared = list(ensemble.system.events)
+    others = {declared[number]: sizes for number, sizes in search.preceding(found).items()} if preceding else {}
+    return LaneThresholds(found.value, found.low, found.high, found.at_once, found.status, runner.trajectories, others)

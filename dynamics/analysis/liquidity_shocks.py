@@ -14,6 +14,7 @@ from dynamics.analysis.ensembles import Ensemble
 from dynamics.analysis.fixed_point_continuation import continue_fixed_points
 from dynamics.analysis.lane_thresholds import OUTCOMES, lane_thresholds
 from dynamics.analysis.orbits import iterate
+from dynamics.analysis.run_arguments import asked_events
 from dynamics.analysis.trajectories import integrate
 from dynamics.analysis.treatability import treat
 from dynamics.errors import DerivationError, SpecificationError
@@ -42,7 +43,7 @@ def liquidity_shock(
     depth: str | None = None,
     magnitude: float = 0.05,
     shock: str = "price",
-    event: str = "insolvency",
+    event: str | Sequence[str] | None = None,
     tolerance: float = 1e-6,
     ignore: str | Sequence[str] = (),
 ) -> xr.Dataset:
@@ -62,8 +63,10 @@ def liquidity_shock(
         A state (depth) or parameter (impact). None: the first of ``depth``, ``price_impact``, ``total_impact`` there is.
     magnitude : float
         Of the shock that hits together with the loss (flows); a static cascade has its own initial fall.
-    shock, event : str
+    shock : str
         Of flows.
+    event : str or sequence of str, optional
+        Of flows: one event, several, or "any" terminal one. None: every terminal event.
     tolerance : float
         Width of the brackets of critical losses and critical shocks.
     ignore : sequence of str
@@ -117,18 +120,19 @@ def liquidity_shock(
         raise SpecificationError(f"liquidity_shock: tolerance must be at least {FINEST:g}, which is what rounding leaves of "
                                  f"a loss, not {tolerance!r}")
     if system.time == "discrete":
+        asked: tuple[str, ...] = ()
         variables, message = _cascade(system, name, share)
-        shock, event = "", ""
+        shock = ""
     else:
         arguments.known_name(shock, system.shocks, "shock", system.name, "liquidity_shock")
-        arguments.known_name(event, system.events, "event", system.name, "liquidity_shock")
-        variables, message = _flow(_Market(system, name, shock, event), share, magnitude, tolerance)
+        asked = asked_events(system, event)
+        variables, message = _flow(_Market(system, name, shock, asked), share, magnitude, tolerance)
     return xr.Dataset(
         variables, coords={"loss": ("loss", share, {"units": "1", "long_name": "share of market depth lost"})},
         attrs=provenance("liquidity_shock", system, ignored=treated.ignored,
-                         method="bisection of trajectories" if event else "continuation",
-                         depth=name, lasting=name in system.parameters, magnitude=magnitude if event else None,
-                         shock=shock or None, event=event or None, tolerance=tolerance, message=message or None,
+                         method="bisection of trajectories" if asked else "continuation",
+                         depth=name, lasting=name in system.parameters, magnitude=magnitude if asked else None,
+                         shock=shock or None, event=", ".join(asked) or None, tolerance=tolerance, message=message or None,
                          wall_time_s=_time.perf_counter() - started))
 
 
@@ -148,7 +152,7 @@ def _depth(system: System, given: str | None) -> str:
 class _Market:
     """The market after losses of depth."""
 
-    def __init__(self, system: System, name: str, shock: str, event: str) -> None:
+    def __init__(self, system: System, name: str, shock: str, event: tuple[str, ...]) -> None:
         self.system, self.name, self.shock, self.event = system, name, shock, event
         self.lasting = name in system.parameters
         self.rest = Ensemble(system, {}, 1)

@@ -31,7 +31,7 @@ LONG_NAMES = {"threshold": "critical shock", "bracket_low": "largest shock prove
 
 
 def critical_shocks(system: System, parameter: str, values: Sequence[float], shock: str = "price",
-                    event: str | Sequence[str] = "insolvency", *, ramp: float = 0.0, largest: float | None = None,
+                    event: str | Sequence[str] | None = None, *, ramp: float = 0.0, largest: float | None = None,
                     duration: float | None = None,
                     tolerance: float = 1e-5, parameters: Mapping[str, Any] | None = None,
                     ignore: str | Sequence[str] = ()) -> xr.Dataset:
@@ -44,8 +44,8 @@ def critical_shocks(system: System, parameter: str, values: Sequence[float], sho
     parameter : str
     values : sequence of float
     shock : str
-    event : str or sequence of str
-        One event, several, or "any" terminal one.
+    event : str or sequence of str, optional
+        One event, several, or "any" terminal one. None: every terminal event.
     ramp : float
         Spread each shock over this time; 0 is instantaneous.
     largest : float, optional
@@ -66,7 +66,8 @@ def critical_shocks(system: System, parameter: str, values: Sequence[float], sho
         ``at_once`` (the shock that crosses the event itself: the threshold without feedback), ``fall`` (largest fall,
         feedback included, of the first state the shock assigns, within the ramp or one time unit, just below the
         threshold), ``first_margin_call`` (the shock that reaches the event ``margin_call_start`` itself, where there is
-        one) and ``status``.
+        one), ``preceded_by_<event>`` for each terminal event that was not asked for (the smallest shock from which on it
+        ends the run instead; nan where it ends none) and ``status``.
 
     Raises
     ------
@@ -99,17 +100,21 @@ def critical_shocks(system: System, parameter: str, values: Sequence[float], sho
     for value in axis:
         system.with_parameters({parameter: value})  # bounds are checked before any work is done
     ensemble = Ensemble(system, {parameter: axis}, axis.size)
-    search = lane_thresholds(ensemble, shock, events, ramp=ramp, largest=largest, duration=duration, tolerance=tolerance)
+    search = lane_thresholds(ensemble, shock, events, ramp=ramp, largest=largest, duration=duration, tolerance=tolerance,
+                             preceding=True)
     relative = float(np.clip(tolerance * 1e-1, 1e-9, 1e-6))
     result = {"threshold": search.value, "bracket_low": search.low, "bracket_high": search.high, "at_once": search.at_once,
               "fall": _fall(ensemble, shock, events, ramp, search.low, search.value, relative), "status": search.status}
     if "margin_call_start" in system.events and not ramp:
         result = {"first_margin_call": crossing_shocks(ensemble, shock, "margin_call_start"), **result}
+    others = [name for name, part in system.events.items() if part.terminal and name not in events]
+    never = np.full(axis.size, np.nan)
+    result |= {f"preceded_by_{name}": search.preceded_by.get(name, never) for name in others}
     meaning = system.parameters[parameter]
     coordinate = (parameter, axis, {"units": meaning.unit, "long_name": meaning.meaning or parameter.replace("_", " "),
                                     "symbol": meaning.symbol or parameter})
     unit = system.shocks[shock].unit
-    variables: dict[str, Any] = {n: (parameter, v, {"units": unit, "long_name": LONG_NAMES[n]})
+    variables: dict[str, Any] = {n: (parameter, v, {"units": unit, "long_name": _long_name(n)})
                                  for n, v in result.items() if n != "status"}
     variables["status"] = (parameter, result["status"], status_attributes(OUTCOMES))
     return xr.Dataset(variables, coords={parameter: coordinate}, attrs=provenance(
@@ -117,6 +122,13 @@ def critical_shocks(system: System, parameter: str, values: Sequence[float], sho
         relative_tolerance=relative, shock=shock, event=", ".join(events),
         ramp=ramp, tolerance=tolerance, limit=_limit(system, parameter), trajectories=search.trajectories,
         wall_time_s=_time.perf_counter() - started))
+
+
+def _long_name(variable: str) -> str:
+    if variable in LONG_NAMES:
+        return LONG_NAMES[variable]
+    event = variable.removeprefix("preceded_by_").replace("_", " ")
+    return f"shock from which on {event} ends the run first"
 
 
 def _limit(system: System, parameter: str) -> float | None:

@@ -141,13 +141,43 @@ class ThresholdSearch:
         self._judge(found, lanes)
         return found
 
-    def boundary(self, low: float, high: float) -> tuple[float, float]:
-        """Narrow one bracket of a single lane with an S below and an E above."""
-        one = np.ones(1)
-        nothing = np.zeros(1, dtype=np.int64)
-        found = Search(one * np.nan, one * low, one * high, one * np.nan, nothing.copy(), nothing.copy(), nothing.copy())
-        self._narrow(found, np.zeros(1, dtype=np.intp), self.tolerance, self.tight)
-        return float(found.low[0]), float(found.high[0])
+    def preceding(self, found: Search) -> dict[int, Array]:
+        """Other events that end trajectories of the scan, and the smallest shock of each lane at which each does.
+
+        Returns
+        -------
+        dict of int to ndarray, shape (lanes,)
+            Number of the event to magnitudes; nan in lanes where it ends none.
+        """
+        others = np.setdiff1d(found.endings[found.endings >= 0], self.asked)
+        return {int(number): self._first_of(found, int(number)) for number in others}
+
+    def _first_of(self, found: Search, number: int) -> Array:
+        """The smallest shock of each lane that ends with an event; nan where none of the scan does."""
+        sizes = np.full(found.low.size, np.nan)
+        ends = found.endings == number
+        lanes = np.flatnonzero(ends.any(axis=1))
+        first = np.argmax(ends[lanes], axis=1)
+        sizes[lanes] = found.grid[lanes, first]
+        places = np.arange(ends.shape[1])
+        proved = ~ends[lanes] & (found.endings[lanes] != UNDECIDED) & (places < first[:, None])
+        last = np.max(np.where(proved, places, -1), axis=1)
+        lanes, last = lanes[last >= 0], last[last >= 0]
+        if lanes.size:
+            other = ThresholdSearch(self.runner, [number], self.tolerance, self.sense)
+            below, above = other._boundary(lanes, found.grid[lanes, last], sizes[lanes])
+            sizes[lanes] = np.where(above - below <= self.tolerance, (below + above) / 2, above)
+        return sizes
+
+    def _boundary(self, lanes: Lanes, low: Array, high: Array) -> tuple[Array, Array]:
+        """Narrow brackets of some lanes with an S below and an E above."""
+        count = self.runner.lanes
+        numbers = [np.full(count, np.nan) for _ in range(4)]
+        codes = [np.zeros(count, dtype=np.int64) for _ in range(3)]
+        found = Search(*numbers, *codes)
+        found.low[lanes], found.high[lanes] = low, high
+        self._narrow(found, lanes, self.tolerance, self.tight)
+        return found.low[lanes], found.high[lanes]
 
     @staticmethod
     def _is_unstable(found: Search, lanes: Lanes) -> None:
@@ -209,13 +239,13 @@ class ThresholdSearch:
         none = np.all(letters == S, axis=1)
         found.status[open_[none]] = OUTCOMES["none_in_bracket"]
         found.low[open_[none]], found.high[open_[none]] = low[none], high[none]
-        self._starts(found, open_[last < 0], grid[last < 0, 0])
+        self._starts(found, open_[last < 0])
         both = open_[any_e & (last >= 0)]
         found.status[both] = OUTCOMES["found"]
         found.status[both[_changes(letters[any_e & (last >= 0)]) > 1]] = OUTCOMES["not_monotone"]
         return both
 
-    def _starts(self, found: Search, lanes: Lanes, lowest: Array) -> None:
+    def _starts(self, found: Search, lanes: Lanes) -> None:
         """Lanes without an S below: is it the start itself that is unstable?"""
         if not lanes.size:
             return

@@ -287,19 +287,5 @@ class _Single:
 
     def _preceding(self, found: Search, search: ThresholdSearch, sense: float) -> dict[str, float]:
         """Other terminal events that end trajectories of the scan, and the smallest shock at which each does."""
-        if not found.grid.size:
-            return {}
-        sizes = {}
-        for number in np.unique(found.endings[0]):
-            if number < 0 or number in self.numbers:
-                continue
-            first = int(np.argmax(found.endings[0] == number))
-            others = np.flatnonzero((found.endings[0, :first] != number) & (found.endings[0, :first] != UNDECIDED))
-            size = float(found.grid[0, first])
-            if others.size:
-                other = ThresholdSearch(search.runner, [int(number)], search.tolerance, sense)
-                below, above = other.boundary(float(found.grid[0, others[-1]]), size)
-                closed = above - below <= search.tolerance
-                size = (below + above) / 2 if closed else above
-            sizes[self.paths.events[number]] = sense * size + 0.0
+        sizes = {self.paths.events[number]: sense * float(size[0]) + 0.0 for number, size in search.preceding(found).items()}
         return dict(sorted(sizes.items(), key=lambda item: abs(item[1])))

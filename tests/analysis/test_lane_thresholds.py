@@ -95,3 +95,38 @@ def test_grids_equal_single_calls_at_random_parameters() -> None:
 def test_refusals(over: dict, options: dict, message: str) -> None:
     with pytest.raises(SpecificationError, match=message):
         dy.sweep(bistable(), over, "threshold", **options)
+
+
+def two_lines(**more) -> dy.System:
+    """Stable at 1 and 0, unstable at a; a margin line above ends runs before insolvency is reached."""
+    return dy.System(name="two lines", states={"x": 1.0}, parameters={"a": 0.3, "line": 0.6},
+                     equations={"x": "x*(1 - x)*(x - a)"},
+                     events={"margin": dy.Event("x - line", "falling", terminal=True),
+                             "insolvency": dy.Event("x - 0.2", "falling", terminal=True)},
+                     shocks={"price": dy.Shock({"x": "x - magnitude"}, bounds=(None, None))}, **more)
+
+
+def test_a_curve_names_the_event_that_ends_runs_before_the_one_asked_for():
+    values = [0.1, 0.45, 0.6]
+    curve = dy.critical_shocks(two_lines(), "line", values, event="insolvency")
+    # below the line at 0.2 insolvency is met first, then the fall to 0 goes through the line
+    assert curve["preceded_by_margin"].values[1:] == pytest.approx([0.55, 0.4], abs=2e-5)
+    assert np.isnan(curve["preceded_by_margin"].values[0])
+    assert curve["threshold"].values == pytest.approx([0.7, 0.8, 0.8], abs=2e-5)
+    for line, size in zip(values[1:], curve["preceded_by_margin"].values[1:], strict=True):
+        system = two_lines().with_parameters(line=line)
+        single = dy.cascade_threshold(system, event="insolvency", both_directions=False).preceded_by
+        assert size == pytest.approx(single["margin"], abs=2e-5)
+
+
+def test_every_terminal_event_counts_unless_one_is_named():
+    curve = dy.critical_shocks(two_lines(), "line", [0.1, 0.6])
+    assert curve["threshold"].values == pytest.approx([0.7, 0.4], abs=2e-5)
+    assert curve.attrs["event"] == "margin, insolvency"
+    assert not [name for name in curve if str(name).startswith("preceded_by")]
+    falls = 0.1 * np.random.default_rng(1).standard_t(4, 400)
+    found = dy.exposure(two_lines(), {"a": [0.1, 0.3]}, falls, probability=0.5, bootstrap=20)
+    assert found["critical_shock"].values == pytest.approx([0.4, 0.4], abs=1e-5)
+    thin = dy.liquidity_shock(two_lines(), [0.0], depth="a", magnitude=0.5)
+    assert float(thin["critical_shock"][0]) == pytest.approx(0.4, abs=1e-5)
+    assert np.isnan(thin["largest_fall"].values[0])
