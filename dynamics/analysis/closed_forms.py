@@ -17,6 +17,7 @@ from dynamics.symbolic.elimination import Solution
 from dynamics.symbolic.exact_solutions import solutions_in_time
 from dynamics.symbolic.polynomial import jacobian_matrix
 from dynamics.symbolic.regimes import on_borders, regimes
+from dynamics.symbolic.term_sizes import term_size
 from dynamics.systems import System
 
 __all__ = ["Candidate", "Candidates", "candidates", "known_candidates"]
@@ -38,6 +39,11 @@ class Candidate:
     def jacobian(self) -> Any:
         """Derivative of the fields by the states, a Matrix."""
         return jacobian_matrix(self.fields, list(self.state))
+
+    @functools.cached_property
+    def jacobian_sizes(self) -> tuple[Expr, ...]:
+        """Sizes of the terms of its entries."""
+        return tuple(map(term_size, self.jacobian))
 
     @functools.cached_property
     def blocks(self) -> tuple[tuple[int, ...], ...]:

@@ -152,8 +152,19 @@ class Ensemble:
     def durations(self, tolerance: float, shortest: float = SHORTEST, longest: float = LONGEST) -> Array:
         """Time each lane needs to settle to ``tolerance`` by its slowest eigenvalue."""
         if self.points is None:
-            return np.full(self.lanes, shortest)
-        return _needed(self.points.slowest, tolerance, shortest, longest)
+            return shortest * _clock(self._pace())
+        return _needed(self.points.slowest, tolerance, shortest, longest * _clock(self.points.fastest))
+
+    def _pace(self) -> Array:
+        """How fast things change at the start: the largest rate of the Jacobian, or of the state itself."""
+        time = np.zeros(self.lanes)
+        slopes = np.abs(self.functions.lane_jacobian(time, self.start, self.p)).max(axis=(0, 1), initial=0.0)
+        speed = np.abs(self.functions.lane_field(time, self.start, self.p)).max(axis=0, initial=0.0)
+        size = np.abs(self.start).max(axis=0, initial=0.0)
+        with np.errstate(all="ignore"):
+            relative = np.where(size > 0, speed / size, speed)
+        pace = np.maximum(np.nan_to_num(slopes, posinf=0.0), np.nan_to_num(relative, posinf=0.0))
+        return np.asarray(pace)
 
     # ---- running -----------------------------------------------------------------------------------------------------
 
@@ -277,7 +288,9 @@ class Ensemble:
         looked = np.flatnonzero(ended)
         early = codes[looked] == STATUS["settled"]
         slowest, proved = self._looked_at(work, final, codes, rest, looked, which)
-        again, longer = self._again(lanes, looked, early, slowest, proved, timed)
+        steepest = self.functions.lane_jacobian(result.final_time[looked], final[:, looked], self.p[:, which[looked]])
+        longest = LONGEST * _clock(np.abs(steepest).max(axis=(0, 1), initial=0.0))
+        again, longer = self._again(lanes, looked, early, slowest, proved, timed, longest)
         if again.size:
             lanes = replace(
                 lanes, state=lanes.state[:, again], parameters=lanes.parameters[:, again], duration=longer,
@@ -298,11 +311,11 @@ class Ensemble:
         rest[:, looked] = np.where(found.proved, found.state, np.nan)
         return found.slowest, found.proved
 
-    def _again(self, lanes: Lanes, looked: NDArray[np.intp], early: Flags, slowest: Array, proved: Flags, timed: bool
-               ) -> tuple[NDArray[np.intp], Array]:
+    def _again(self, lanes: Lanes, looked: NDArray[np.intp], early: Flags, slowest: Array, proved: Flags, timed: bool,
+               longest: Array) -> tuple[NDArray[np.intp], Array]:
         """Which lanes are run again, and for how long."""
         given = lanes.duration[looked]
-        needed = given if timed else np.maximum(given, _needed(slowest, lanes.relative_tolerance, SHORTEST, LONGEST))
+        needed = given if timed else np.maximum(given, _needed(slowest, lanes.relative_tolerance, SHORTEST, longest))
         chosen = ~proved & (early | (needed > given))
         return looked[chosen], needed[chosen]
 
@@ -363,7 +376,13 @@ def _codes(work: EnsembleRun, result: LaneResult, p: Array) -> tuple[NDArray[np.
     return codes, np.where(codes == STATUS["event"], numbers[watched], -1)
 
 
-def _needed(slowest: Array, tolerance: float, shortest: float, longest: float) -> Array:
+def _clock(fastest: Array) -> Array:
+    """The time in which the fastest rate acts once, where this is longer than 1: systems may be slow as a whole."""
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.where(fastest > 0, np.maximum(1.0, 1.0 / fastest), 1.0))
+
+
+def _needed(slowest: Array, tolerance: float, shortest: float, longest: Array) -> Array:
     """Time after which a displacement has fallen to ``tolerance`` at the slowest rate."""
     with np.errstate(divide="ignore"):
         needed = np.log(1 / tolerance) / np.where(slowest > 0, slowest, np.nan)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from sympy import And, Dummy, Expr, Rational, S, Symbol
 from sympy.core.relational import Relational
 
@@ -25,6 +26,7 @@ from dynamics.symbolic.polynomial import characteristic_polynomial, jacobian_mat
 from dynamics.symbolic.radicals import is_radical
 from dynamics.symbolic.regimes import Regime
 from dynamics.symbolic.stability import reduce_condition
+from dynamics.symbolic.term_sizes import term_size
 from dynamics.symbolic.verification import distinct
 from dynamics.systems import System
 from dynamics.systems.numbers import exact
@@ -282,7 +284,8 @@ def _point(system: System, parts: Sequence[Regime], regime: Regime, matrix: Any,
         remarks.append("virtual: it lies on a border that does not belong to the regime in which it was derived")
     admissible = inside and not any(r.startswith(("virtual", "outside", "the event")) for r in remarks)
     try:
-        stability, kind, ordered = _classified(roots_numeric(matrix, here), system.time, len(free))
+        rates = roots_numeric(matrix, here)
+        stability, kind, ordered = _classified(rates, system.time, len(free), _rate_scale(matrix, here))
     except DerivationError:
         # a root such as sqrt(u) at u = 0: the point rests, but nothing is linear around it
         stability, kind, ordered = "not determined", "degenerate", (complex("nan"),) * matrix.rows
@@ -380,13 +383,21 @@ def _ended(system: System, here: Mapping[Symbol, Any]) -> list[str]:
     return remarks
 
 
-def _classified(eigenvalues: Sequence[complex], time: str, structural: int) -> tuple[str, str, tuple[complex, ...]]:
-    """(stability, kind, eigenvalues with structural ones last)."""
+def _rate_scale(matrix: Any, here: Mapping[Symbol, Any]) -> float:
+    """How large the eigenvalues would be if no terms of the matrix cancelled."""
+    sizes = np.abs([[real_value(term_size(matrix[i, j]), here) for j in range(matrix.cols)] for i in range(matrix.rows)])
+    return float(np.abs(np.linalg.eigvals(np.nan_to_num(sizes))).max())
+
+
+def _classified(eigenvalues: Sequence[complex], time: str, structural: int, size: float
+                ) -> tuple[str, str, tuple[complex, ...]]:
+    """(stability, kind, eigenvalues with structural ones last); rates are measured by the ``size`` of their terms."""
     neutral = 1.0 if time == "discrete" else 0.0
     by_neutrality = sorted(eigenvalues, key=lambda z: abs(z - neutral))
     dropped, kept = by_neutrality[:structural], by_neutrality[structural:]
     ordered = tuple(sorted(kept, key=lambda z: (-(abs(z) if time == "discrete" else z.real), -z.imag))) + tuple(dropped)
-    scale = 1.0 + max((abs(z) for z in kept), default=0.0)
+    scale = max((abs(z) for z in kept), default=0.0)
+    scale = 1.0 + scale if time == "discrete" else max(scale, size) or 1.0
     growth = [(abs(z) - 1.0 if time == "discrete" else z.real) / scale for z in kept]
     if any(g > NEUTRAL for g in growth):
         stability = "unstable"

@@ -20,7 +20,8 @@ __all__ = ["BORDER", "LanePoints", "followed_points", "lane_points"]
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
-BORDER, NEUTRAL = 1e-12, 1e-9
+BORDER = 1e-12
+NEUTRAL = 1e-11  # share of the sizes that its terms give a rate, below which it is not told from zero, as for fixed points
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,10 @@ class LanePoints:
         Largest real part of the eigenvalues (structural zeros left out); for maps log of the largest modulus.
     slowest : ndarray, shape (lanes,)
         Smallest absolute real part.
+    neutral : ndarray, shape (lanes,)
+        How close to zero ``growth`` may come and still decide: what rounding can make of it, in the units of its rate.
+    fastest : ndarray, shape (lanes,)
+        Largest absolute value of the eigenvalues: what its clock goes by.
     candidates : tuple of Candidate
         Empty where points were followed from the current parameters.
     complete : bool
@@ -47,13 +52,15 @@ class LanePoints:
     which: NDArray[np.int64]
     growth: Array
     slowest: Array
+    neutral: Array
+    fastest: Array
     candidates: tuple[Candidate, ...]
     complete: bool = True
 
     @property
     def stable(self) -> Flags:
         """Whether the point exists and is stable."""
-        return (self.which >= 0) & (self.growth < -NEUTRAL)
+        return (self.which >= 0) & (self.growth < -self.neutral)
 
     def arriving(self, names: Sequence[str], lanes: NDArray[np.intp]) -> Flags | None:
         """Which states of some lanes have a value to arrive at, shape (dimension, lanes), None for all: those that the
@@ -83,7 +90,7 @@ class LanePoints:
     def of(self, lanes: NDArray[np.intp]) -> LanePoints:
         """Return the points of some lanes."""
         return LanePoints(self.state[:, lanes], self.which[lanes], self.growth[lanes], self.slowest[lanes],
-                          self.candidates, self.complete)
+                          self.neutral[lanes], self.fastest[lanes], self.candidates, self.complete)
 
     @property
     def extent(self) -> str:
@@ -147,17 +154,21 @@ def _best(system: System, p: Array, offered: Iterable[tuple[Candidate, Array, Fl
     functions, lanes = functions_of(system), p.shape[1]
     state, which = np.full((functions.dimension, lanes), np.nan), np.full(lanes, -1)
     growth, slowest = np.full(lanes, np.inf), np.full(lanes, np.nan)
+    neutral, fastest = np.zeros(lanes), np.full(lanes, np.nan)
     for number, (candidate, point, known) in enumerate(offered):
         inside = known & np.all(np.isfinite(point), axis=0) & _within(system, point) & ~_ended(system, functions, point, p)
         if not inside.any():
             continue
-        largest, smallest = _spectrum(system, functions, candidate, point, p, inside)
+        found = _spectrum(system, functions, candidate, point, p, inside)
+        largest = found.largest
         better = inside & ((which < 0) | (largest < growth))
         state[:, better] = point[:, better]
         which[better] = number
         growth[better] = largest[better]
-        slowest[better] = smallest[better]
-    return LanePoints(state, which, growth, slowest, candidates, complete)
+        slowest[better] = found.smallest[better]
+        neutral[better] = found.neutral[better]
+        fastest[better] = found.fastest[better]
+    return LanePoints(state, which, growth, slowest, neutral, fastest, candidates, complete)
 
 
 def _within(system: System, point: Array) -> Flags:
@@ -183,25 +194,57 @@ def _ended(system: System, functions: Any, point: Array, p: Array) -> Flags:
     return ended
 
 
-def _spectrum(system: System, functions: Any, candidate: Candidate, point: Array, p: Array, inside: Flags
-              ) -> tuple[Array, Array]:
-    """Largest and (in absolute value) smallest real part of the eigenvalues of each lane."""
+@dataclass(frozen=True)
+class _Rates:
+    """Of each lane: largest and smallest (in absolute value) real part, what is neutral, and the fastest rate."""
+
+    largest: Array
+    smallest: Array
+    neutral: Array
+    fastest: Array
+
+
+def _spectrum(system: System, functions: Any, candidate: Candidate, point: Array, p: Array, inside: Flags) -> _Rates:
     size, lanes = point.shape
-    matrix = functions.lane_function(list(candidate.jacobian))(np.zeros(lanes), point, p).reshape(size, size, lanes)
-    largest, smallest = np.full(lanes, np.nan), np.full(lanes, np.nan)
+    timeless = np.zeros(lanes)
+    matrix = functions.lane_function(list(candidate.jacobian))(timeless, point, p).reshape(size, size, lanes)
+    found = _Rates(*(np.full(lanes, np.nan) for _ in range(4)))
     usable = inside & np.all(np.isfinite(matrix), axis=(0, 1))
-    if usable.any():
-        eigenvalues = _eigenvalues(matrix[:, :, usable], candidate.blocks)
+    if not usable.any():
+        return found
+    terms = functions.lane_function(list(candidate.jacobian_sizes))(timeless, point, p).reshape(size, size, lanes)
+    eigenvalues = _eigenvalues(matrix[:, :, usable], candidate.blocks)
+    scales = _scales(terms[:, :, usable], candidate.blocks)
+    found.fastest[usable] = np.abs(eigenvalues).max(axis=0, initial=0.0)
+    if system.time == "continuous":
+        rates = eigenvalues.real
+    else:
+        scales = np.fmax(scales, 1.0)
         with np.errstate(divide="ignore"):
-            rates = eigenvalues.real if system.time == "continuous" else np.log(np.abs(eigenvalues))
-        if candidate.free:
-            # those neutral by structure are left out
-            distance = np.abs(eigenvalues - (0.0 if system.time == "continuous" else 1.0))
-            rates = np.take_along_axis(rates, np.argsort(distance, axis=0)[len(candidate.free):], axis=0)
-        # where every state is free nothing grows, and nothing is slow
-        largest[usable] = rates.max(axis=0, initial=-np.inf)
-        smallest[usable] = np.abs(rates).min(axis=0, initial=np.inf)
-    return largest, smallest
+            rates = np.log(np.abs(eigenvalues))
+    if candidate.free:
+        # those neutral by structure are left out
+        distance = np.abs(eigenvalues - (0.0 if system.time == "continuous" else 1.0))
+        kept = np.argsort(distance, axis=0)[len(candidate.free):]
+        rates, scales = np.take_along_axis(rates, kept, axis=0), np.take_along_axis(scales, kept, axis=0)
+    # where every state is free nothing grows, and nothing is slow
+    found.largest[usable] = rates.max(axis=0, initial=-np.inf)
+    found.smallest[usable] = np.abs(rates).min(axis=0, initial=np.inf)
+    # the rate that decides is the one which comes nearest to zero by its own measure
+    doubt = np.max(rates + NEUTRAL * scales, axis=0, initial=-np.inf)
+    found.neutral[usable] = doubt - rates.max(axis=0) if len(rates) else 0.0
+    return found
+
+
+def _scales(terms: Array, blocks: Sequence[Sequence[int]]) -> Array:
+    """How large eigenvalues would be if no terms cancelled, block by block: they do not depend on the units of states."""
+    found, row = np.empty(terms.shape[1:]), 0
+    for block in blocks:
+        sizes = np.nan_to_num(terms[np.ix_(block, block)])
+        largest = np.abs(_eigenvalues(sizes, [list(range(len(block)))])).max(axis=0)
+        found[row: row + len(block)] = largest
+        row += len(block)
+    return found
 
 
 def _eigenvalues(matrix: Array, blocks: Sequence[Sequence[int]]) -> NDArray[np.complex128]:

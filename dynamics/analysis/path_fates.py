@@ -26,6 +26,7 @@ __all__ = ["TIGHT", "PathFates"]
 Array = NDArray[np.float64]
 TIGHT: Accuracy = {"relative_tolerance": 1e-11, "absolute_tolerance": 1e-13}
 FIRST_PIECE, LONGER = 25.0, 1.5  # rest is looked for after this time, and at intervals that grow
+FASTEST_PIECE = 25_000.0  # of the shortest time scale: the first look comes no later, or all work goes into resting
 WORK = 100_000  # evaluations of the field that are spent on one shock before it counts as undecided
 STIFF = 250.0  # ratio of rates up to which an explicit method is stable at the steps that accuracy asks for
 ZERO = 1e-12  # share of the fastest rate that is none
@@ -56,6 +57,7 @@ class PathFates:
         self.ending = [n for n in declared if declared[n].terminal or n in self.asked]
         self.watched = [n for n in declared if n in self.ending or declared[n].assign]
         self.ramp_system = ramped(system, shock, lasting=True) if ramp else None
+        self.fastest = 0.0
         self.method = self._method()
         self.trajectories = self.field_evaluations = 0
 
@@ -66,6 +68,7 @@ class PathFates:
         slope = self.functions.jacobian(0.0, self.start, self.p)
         rates = np.abs(np.linalg.eigvals(slope)) if np.all(np.isfinite(slope)) else np.zeros(1)
         fastest = float(rates.max())
+        self.fastest = fastest
         counted = rates[rates > ZERO * fastest]
         return "DOP853" if fastest > 0 and fastest <= STIFF * counted.min() else "LSODA"
 
@@ -141,6 +144,8 @@ class PathFates:
         if self._without_level(state):
             return Path(times=[0.0], states=[state], status="invalid_state"), system
         spent, piece = 0.0, FIRST_PIECE
+        if self.fastest > 0:
+            piece = min(piece, FASTEST_PIECE / self.fastest)
         end = np.inf if self.duration is None else self.ramp + self.duration
         tolerances = dict(self.accuracy or accuracy)
         while spent < min(end, FARTHEST) and whole.field_evaluations <= WORK:

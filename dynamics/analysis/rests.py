@@ -26,7 +26,7 @@ Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Lanes = NDArray[np.intp]
 BLOCK = 512               # lanes looked at together: samples around them fit into a cache
-NEUTRAL = 1e-9            # growth rates closer to zero than this are not told from zero, as for fixed points
+NEUTRAL = 1e-11           # share of the fastest rate below which a rate is not told from zero, as for fixed points
 TURNS = 12                # of Newton's method: beside a rest it needs three or four
 ARRIVED = 1e-12           # relative length of a step of Newton's method that is rounding
 CLOSE = 0.05              # relative distance from its rest up to which a state is looked at
@@ -165,7 +165,12 @@ def unstable_rests(system: System, state: Array, p: Array | None = None) -> Flag
         stayed = arrived & np.all(np.abs(rest - state) <= ARRIVED * (np.abs(state) + FLOOR * ARRIVED), axis=0)
         matrix = flow.jacobian(rest, p)
         known = np.flatnonzero(stayed & _finite(matrix))
-        unstable[known] = np.linalg.eigvals(matrix[known]).real.max(axis=1) > NEUTRAL
+        rates = np.linalg.eigvals(matrix[known])
+        # at a fold every rate is rounding: how fast things are there shows beside it
+        beside = flow.jacobian(rest + ALONG * (np.abs(rest) + FLOOR), p)[known]
+        usual = np.abs(np.linalg.eigvals(np.where(np.isfinite(beside), beside, 0.0))).max(axis=1)
+        fastest = np.maximum(np.abs(rates).max(axis=1), usual)
+        unstable[known] = rates.real.max(axis=1) > NEUTRAL * fastest
     return unstable
 
 
@@ -327,7 +332,8 @@ class _Modes:
         """Whether all rates are stable, and the smallest rate of decay."""
         known = _finite(self.reduced)[:, None]
         rates = np.linalg.eigvals(np.where(known[:, :, None], self.reduced, 0.0)) if self.rank else np.empty((len(known), 0))
-        return np.all(known & (rates.real < -NEUTRAL), axis=1), np.min(-rates.real, axis=1, initial=np.inf)
+        neutral = NEUTRAL * np.abs(rates).max(axis=1, initial=0.0)[:, None]
+        return np.all(known & (rates.real < -neutral), axis=1), np.min(-rates.real, axis=1, initial=np.inf)
 
     def take(self, lanes: Lanes) -> _Modes:
         twin = object.__new__(_Modes)

@@ -201,9 +201,18 @@ def test_states_are_looked_at_up_to_a_distance() -> None:
 
 
 def test_rates_that_are_not_told_from_zero_prove_nothing() -> None:
-    for rate, proved in ((2 * the_rule.NEUTRAL, True), (the_rule.NEUTRAL / 2, False)):
+    # a turn that is damped by a share of its speed
+    for share, proved in ((2 * the_rule.NEUTRAL, True), (the_rule.NEUTRAL / 2, False)):
+        for clock in (1e-9, 1.0, 1e9):
+            _, rest = found({"x": f"{clock!r}*(y - {share!r}*(x - 1))", "y": f"-{clock!r}*(x - 1 + {share!r}*y)"},
+                            [[1.001, 0.0]])
+            assert bool(np.isfinite(rest.state[0, 0])) == proved
+
+
+def test_rates_of_a_slow_system_are_no_zeros() -> None:
+    for rate in (1e-15, 1e-10, 1e-3):
         _, rest = found({"x": f"{rate!r}*(1 - x)"}, [[1.001]])
-        assert rest.proved.tolist() == [proved]
+        assert rest.proved.tolist() == [True]
 
 
 def test_a_direction_much_slower_than_others_is_not_called_free() -> None:
