@@ -26,7 +26,7 @@ from dynamics.analysis.treatability import treat
 from dynamics.compiled.functions import functions_of
 from dynamics.errors import ConvergenceError, DerivationError, SpecificationError
 from dynamics.results import FixedPoint, provenance
-from dynamics.results.record import Record
+from dynamics.results.record import Record, hashed
 from dynamics.results.record_text import edge_summary
 from dynamics.systems import System
 
@@ -104,7 +104,7 @@ class EdgeState(Record):
                                  "period": self.period, "critical_shock": self.critical_shock})
 
     def __hash__(self) -> int:
-        return hash((self.kind, tuple(self.state.items())))
+        return hash(hashed((self.kind, tuple(self.state.items()))))
 
 
 def edge_state(system: System, safe: Mapping[str, float] | None = None, other: Mapping[str, float] | None = None, *,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from dynamics.results.record import Record
+from dynamics.results.record import Record, hashed
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -46,7 +46,7 @@ class CertifiedBox(Record):
         return f"{self.status}: " + ", ".join(f"{n} in [{a:.6g}, {b:.6g}]" for n, (a, b) in self.bounds.items()) + note
 
     def __hash__(self) -> int:
-        return hash((self.status, tuple(self.bounds.items())))
+        return hash(hashed((self.status, tuple(self.bounds.items()))))
 
 
 @dataclass(frozen=True)
@@ -125,4 +125,4 @@ class Certificate(Record):
         return "\n".join([*lines, *([f"  {self.message}"] if self.message else [])])
 
     def __hash__(self) -> int:
-        return hash((self.status, self.boxes))
+        return hash(hashed((self.status, self.boxes)))

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["decode", "encode", "is_result"]
 
 _REFERENCE = "Reference"
+_SIMPLE: dict[str, Any] = {"float": (float, int), "int": int, "str": str, "bool": bool, "complex": (complex, float, int)}
 
 
 def is_result(value: Any) -> bool:
@@ -107,7 +108,25 @@ def _record(document: Mapping[str, Any]) -> Any:
     # files of schema version 1 have the fields beside the kind
     old = {name: entry for name, entry in document.items() if name != "type"}
     fields = document["fields"] if "home" in document else old
-    return made(**{name: decode(entry) for name, entry in fields.items()})
+    found = {name: decode(entry) for name, entry in fields.items()}
+    for field in dataclasses.fields(made):
+        if field.name in found and not _fits(found[field.name], str(field.type)):
+            kind = type(found[field.name]).__name__
+            raise ValueError(f"{made.__name__}: '{field.name}' is a {kind}, and no {field.type}")
+    return made(**found)
+
+
+def _fits(value: Any, declared: str) -> bool:
+    """Whether a value is what a field is declared to be, as far as its declaration is of the simple ones."""
+    if "|" in declared:
+        return True
+    if declared in _SIMPLE:
+        return isinstance(value, _SIMPLE[declared])
+    if declared == "tuple[float, float]":
+        return isinstance(value, tuple) and len(value) == 2 and all(_fits(part, "float") for part in value)
+    if declared.startswith("tuple["):
+        return isinstance(value, tuple)
+    return isinstance(value, Mapping) or not declared.startswith("Mapping[")
 
 
 def _mapping_document(mapping: Mapping[Any, Any]) -> dict[str, Any]:

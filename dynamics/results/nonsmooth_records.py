@@ -9,7 +9,7 @@ from sympy import Expr, S, Symbol
 from sympy.logic.boolalg import Boolean
 
 from dynamics import expressions
-from dynamics.results.record import Record
+from dynamics.results.record import Record, hashed
 from dynamics.results.records import FixedPoint
 
 __all__ = ["BorderCollision", "BorderSide", "NonsmoothRegime", "PseudoEquilibrium", "Sliding", "Tangency"]
@@ -74,7 +74,7 @@ class BorderSide(Record):
     stable_where: Boolean | None = None
 
     def __hash__(self) -> int:
-        return hash((self.on, self.exists, self.kind, self.eigenvalues))
+        return hash(hashed((self.on, self.exists, self.kind, self.eigenvalues)))
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ class BorderCollision(Record):
         return f"$\\displaystyle {self.latex}$"
 
     def __hash__(self) -> int:
-        return hash((self.switch, self.parameter, self.solutions, self.classification))
+        return hash(hashed((self.switch, self.parameter, self.solutions, self.classification)))
 
 
 @dataclass(frozen=True)
@@ -187,7 +187,7 @@ class PseudoEquilibrium(Record):
     valid_where: Boolean = S.true
 
     def __hash__(self) -> int:
-        return hash((tuple(self.values.items()), self.stability))
+        return hash(hashed((tuple(self.values.items()), self.stability)))
 
 
 @dataclass(frozen=True)
@@ -213,7 +213,7 @@ class Tangency(Record):
     kind: str
 
     def __hash__(self) -> int:
-        return hash((self.on, self.second_derivative, self.kind))
+        return hash(hashed((self.on, self.second_derivative, self.kind)))
 
 
 @dataclass(frozen=True)
@@ -248,4 +248,4 @@ class Sliding(Record):
                f"{expressions.text(self.repelling)}; {len(self.pseudo_equilibria)} pseudo-equilibria)"
 
     def __hash__(self) -> int:
-        return hash((self.switch, self.attracting, self.repelling))
+        return hash(hashed((self.switch, self.attracting, self.repelling)))

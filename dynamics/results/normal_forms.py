@@ -10,7 +10,7 @@ from sympy.logic.boolalg import Boolean
 
 from dynamics import expressions
 from dynamics.errors import SpecificationError, did_you_mean
-from dynamics.results.record import Record
+from dynamics.results.record import Record, hashed
 
 __all__ = ["Coefficient", "NormalForm"]
 
@@ -64,7 +64,7 @@ class Coefficient(Record):
         return f"$\\displaystyle {self.latex}$"
 
     def __hash__(self) -> int:
-        return hash((self.expression, self.value, self.criticality, self.name))
+        return hash(hashed((self.expression, self.value, self.criticality, self.name)))
 
 
 @dataclass(frozen=True)
@@ -101,4 +101,4 @@ class NormalForm(Record):
         return f"NormalForm({self.kind}: {self.equation}; {numbers}{'; ' + self.criticality if self.criticality else ''})"
 
     def __hash__(self) -> int:
-        return hash((self.kind, tuple(self.coefficients.values())))
+        return hash(hashed((self.kind, tuple(self.coefficients.values()))))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from sympy import Expr, S
@@ -16,7 +16,7 @@ from sympy.logic.boolalg import Boolean
 from dynamics import expressions
 from dynamics.errors import SpecificationError, did_you_mean
 from dynamics.results.branch_text import branch_summary, diagram_summary
-from dynamics.results.record import Record
+from dynamics.results.record import Record, hashed
 from dynamics.results.record_text import family_extent, fixed_point_line, formulas, points_heading, threshold_line
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ class FixedPoint(Record):
         return f"<p>{family}{self.kind}, {self.exactness}{html.escape(note)}</p><table>{rows}</table>"
 
     def __hash__(self) -> int:
-        return hash((tuple(self.values.items()), self.stability))
+        return hash(hashed((tuple(self.values.items()), self.stability)))
 
 
 class FixedPoints(Records[FixedPoint]):
@@ -195,7 +195,7 @@ class FixedPoints(Records[FixedPoint]):
                        for k, p in enumerate(self, 1))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class SpecialPoint(Record):
     """A located bifurcation, polished on its defining system.
 
@@ -233,13 +233,6 @@ class SpecialPoint(Record):
     remark: str = ""
     period: float = float("nan")
 
-    def __eq__(self, other: object) -> bool:
-        # a residual that is not known (nan) is equal to another that is not
-        if not isinstance(other, SpecialPoint):
-            return NotImplemented
-        pairs = [(getattr(self, f.name), getattr(other, f.name)) for f in fields(self)]
-        return all(a == b or (a != a and b != b) for a, b in pairs)
-
     def __hash__(self) -> int:
         return hash((self.kind, self.label))
 
@@ -258,7 +251,7 @@ def _labelled(points: Sequence[SpecialPoint], label: str) -> SpecialPoint:
                              + did_you_mean(label, known))
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, repr=False)
 class Branch(Record):
     """A curve of solutions: a table with dim ``step``, and its special points by label (``branch["HB1"]``)."""
 
@@ -268,11 +261,6 @@ class Branch(Record):
 
     def __getitem__(self, label: str) -> SpecialPoint:
         return _labelled(self.special_points, label)
-
-    def __eq__(self, other: object) -> bool:
-        # a comparison of Datasets by == is a Dataset, which is true whenever it is not empty
-        return isinstance(other, Branch) and self.table.identical(other.table) and (
-            (self.special_points, self.ends) == (other.special_points, other.ends))
 
     def __hash__(self) -> int:
         return hash((tuple(point.label for point in self.special_points), self.ends))
@@ -380,4 +368,4 @@ class Threshold(Record):
         return xr.Dataset(variables, attrs=attrs)
 
     def __hash__(self) -> int:
-        return hash((self.value, self.bracket, self.status))
+        return hash(hashed((self.value, self.bracket, self.status)))

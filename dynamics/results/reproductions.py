@@ -8,7 +8,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -104,7 +104,7 @@ class Claim(Record):
         return f"{self.band[0]:.10g} to {self.band[1]:.10g}" if self.band is not None else f"{self.value:.10g}"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Finding(Record):
     """A claim with what was computed for it.
 
@@ -136,13 +136,6 @@ class Finding(Record):
     second_method: str = ""
     computation: str = ""
     seconds: float = 0.0
-
-    def __eq__(self, other: object) -> bool:
-        # a value that was not determined (nan) is equal to another that was not
-        if not isinstance(other, Finding):
-            return NotImplemented
-        pairs = [(getattr(self, f.name), getattr(other, f.name)) for f in fields(self)]
-        return all(a == b or (a != a and b != b) for a, b in pairs)
 
     def __hash__(self) -> int:
         return hash((self.claim.name, self.verdict))

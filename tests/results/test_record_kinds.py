@@ -74,7 +74,7 @@ EXAMPLES = (
     Certificate("complete", (CertifiedBox("undecided", {"x": (0.1, 0.2)}),), {"x": (0.0, 1.0)}, "own", 7),
     InfluencePath(("x", "u"), A*X, "balancing", 0.5),
     EdgeState("cycle", {"x": 0.0}, 9.14, {"x": -0.03}, {"x": 0.02}, 0.0232, (0.02, 0.03), True, 12, "a sentence",
-              xr.Dataset({"x": ("time", [1.0, 2.0])}, coords={"time": [0.0, 1.0]}, attrs={"seed": 3})),
+              track=xr.Dataset({"x": ("time", [1.0, 2.0])}, coords={"time": [0.0, 1.0]}, attrs={"seed": 3})),
 )
 
 
@@ -202,3 +202,63 @@ def test_records_of_files_without_homes_are_found(tmp_path):
     found = dy.open(path)
     assert (found.path, found.polarity, found.gain) == (("x", "u"), "reinforcing", A*X)
     assert typing.cast("FeedbackLoop", found).definition == FeedbackLoop(("x", "u"), "reinforcing", A*X).definition
+
+
+# ---- numbers that are not known -------------------------------------------------------------------------------------------
+
+def unknown():
+    return float("nan")
+
+
+def edge():
+    return EdgeState("fixed point", {"x": 1.0, "y": unknown()}, unknown(), {"x": 1.0, "y": 1.0}, {"x": unknown(), "y": 1.0})
+
+
+def threshold():
+    from dynamics.results import Threshold
+
+    return Threshold(unknown(), (0.1, unknown()), "not_settled", 12, "not decided", before={"end": unknown()})
+
+
+def point():
+    from dynamics.results import FixedPoint
+
+    return FixedPoint({}, {"x": unknown()}, (complex(unknown(), 1.0),), "not determined", "saddle", False)
+
+
+@pytest.mark.parametrize("suffix", [".json", ".nc", ".zarr"])
+@pytest.mark.parametrize("make", [edge, threshold, point])
+def test_a_number_that_is_not_known_is_equal_to_another_that_is_not(make, suffix, tmp_path):
+    value = make()
+    assert make() == value
+    assert hash(make()) == hash(value)
+    again = dy.open(dy.save(value, tmp_path / f"r{suffix}"))
+    assert again == value
+    assert hash(again) == hash(value)
+    assert value != "text"
+
+
+def test_known_numbers_tell_records_apart():
+    value = threshold()
+    others = ({"value": 0.2}, {"bracket": (unknown(), unknown())}, {"before": {"end": 1.0}}, {"before": {}},
+              {"before": {"x": unknown()}})
+    for changed in others:
+        assert dataclasses.replace(value, **changed) != value
+    assert point() != dataclasses.replace(point(), eigenvalues=(complex(unknown(), 2.0),))
+
+
+@pytest.mark.parametrize(("field", "wrong"), [
+    ("value", "0.3"), ("value", None), ("value", ["1.0"]), ("bracket", "none"),
+    ("bracket", {"type": "tuple", "items": [1.0]}), ("bracket", {"type": "tuple", "items": [0.1, "a"]}),
+    ("evaluations", 1.5), ("status", 3), ("message", None), ("before", 4.0), ("before", "text")])
+def test_a_record_whose_fields_are_of_another_type_is_refused_when_it_is_opened(field, wrong, tmp_path):
+    """Its checksum is right: some program has written it so."""
+    from dynamics.results.checksums import json_digest
+
+    path = dy.save(threshold(), tmp_path / "t.json")
+    document = json.loads(path.read_text())
+    document["result"]["fields"][field] = wrong
+    del document["checksum"]
+    path.write_text(json.dumps({**document, "checksum": json_digest(document)}))
+    with pytest.raises(dy.DataError, match=f"Threshold: '{field}' is a .*, and no "):
+        dy.open(path)
