@@ -19,7 +19,8 @@ from dynamics.analysis.linearization import needs_equations
 from dynamics.analysis.tangent_frames import TangentFrames
 from dynamics.analysis.treatability import treat
 from dynamics.analysis.work_budget import check_numbers
-from dynamics.errors import DerivationError
+from dynamics.compiled.functions import functions_of
+from dynamics.errors import DerivationError, IntegrationError
 from dynamics.results import provenance
 from dynamics.systems import System
 
@@ -81,7 +82,7 @@ def lyapunov_exponents(system: System, duration: float | None = None, *, count: 
     DerivationError
         For systems with indices, or that depend on time.
     IntegrationError
-        When a trajectory diverges or steps become too small.
+        When a trajectory diverges, begins beyond a terminal event or is ended by one, or steps become too small.
 
     Notes
     -----
@@ -120,6 +121,7 @@ def lyapunov_exponents(system: System, duration: float | None = None, *, count: 
     absolute_tolerance = arguments.positive(absolute_tolerance, "absolute_tolerance")
     check_numbers(trajectories * size * (1 + count), f"{trajectories} trajectories with {count} directions each",
                   "take fewer trajectories")
+    _refuse_what_ends(system, initial_state, transient + duration)
     frames = TangentFrames(system, count, trajectories, initial_state, seed, relative_tolerance, absolute_tolerance)
     start = frames.states
     frames.advance(transient)
@@ -144,6 +146,23 @@ def lyapunov_exponents(system: System, duration: float | None = None, *, count: 
         "duration": duration, "transient": transient, "trajectories": trajectories, "seed": seed,
         "relative_tolerance": relative_tolerance, "absolute_tolerance": absolute_tolerance,
         "wall_time_s": _time.perf_counter() - started})
+
+
+def _refuse_what_ends(system: System, initial_state: Mapping[str, Any] | None, duration: float) -> None:
+    """A trajectory that a terminal event ends has no average over a long time."""
+    from dynamics.analysis.ensembles import Ensemble
+
+    if system.time != "continuous" or not any(event.terminal for event in system.events.values()):
+        return
+    functions = functions_of(system)
+    state = dict(zip(functions.names, functions.initial_state(system, initial_state).tolist(), strict=True))
+    outcome = Ensemble(system, {}, 1, state, derive=False).run(event=None, duration=duration, settle=False)
+    if outcome.first_event[0] < 0:
+        return
+    name, time = list(system.events)[outcome.first_event[0]], float(outcome.final_time[0])
+    how = "begins beyond" if outcome.at_once[0] else f"is ended at time {time:.6g} by"
+    raise IntegrationError(f"lyapunov_exponents: the trajectory {how} the event '{name}', so it has no average over a long "
+                           "time; give another initial_state, or a system without the event")
 
 
 def _landed(system: System, frames: TangentFrames, start: Array) -> int:

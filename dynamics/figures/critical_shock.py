@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["plot_critical_shock"]
 
+POINTS = 72  # of an inch
+BESIDE = 3.5  # points between the bars of curves, which else lie on one another
 CERTAIN = ("found", "insolvent_at_once", "unstable")
 
 
@@ -73,7 +75,7 @@ def plot_critical_shock(curves: Mapping[str, xr.Dataset] | xr.Dataset, ax: Axes 
                 texts.append((line, text))
         for number, (label, curve) in enumerate(curves.items()):
             color = CYCLE[number % len(CYCLE)]
-            line = _curve(ax, curve, name, color, span)
+            line = _curve(ax, curve, name, color, span, BESIDE * (number - (len(curves) - 1) / 2))
             texts.append((line, label))
             _limit(ax, curve, span)
         ax.set(xlim=span, xlabel=labels.swept_label(first, name), ylabel=_y_label(first))
@@ -105,7 +107,7 @@ def _limit_of(curve: xr.Dataset) -> float | None:
     return None if limit is None or not np.isfinite(float(limit)) else float(limit)
 
 
-def _curve(ax: Axes, curve: xr.Dataset, name: str, color: str, span: tuple[float, float]) -> Any:
+def _curve(ax: Axes, curve: xr.Dataset, name: str, color: str, span: tuple[float, float], aside: float) -> Any:
     x, y = (np.asarray(v, dtype=float) for v in (curve[name].values, curve["threshold"].values))
     (line,) = ax.plot(x, y, color=color, linewidth=1.4, zorder=3)
     limit = _limit_of(curve)
@@ -121,18 +123,35 @@ def _curve(ax: Axes, curve: xr.Dataset, name: str, color: str, span: tuple[float
     if np.any(doubtful):
         ax.plot(x[doubtful], y[doubtful], linestyle="none", marker="o", markerfacecolor="white", markeredgecolor=color,
                 markersize=3.5, zorder=4)
-    _open_brackets(ax, curve, x, color)
+    alone = _alone(y)
+    ax.plot(x[alone], y[alone], linestyle="none", marker=".", color=color, markersize=4, zorder=3)
+    _open_brackets(ax, curve, x, color, aside)
     return line
 
 
-def _open_brackets(ax: Axes, curve: xr.Dataset, x: Any, color: str) -> None:
+def _alone(y: Any) -> Any:
+    """Points without a neighbour, of which no line is seen."""
+    known = np.concatenate([[False], np.isfinite(y), [False]])
+    return known[1:-1] & ~known[:-2] & ~known[2:]
+
+
+def _open_brackets(ax: Axes, curve: xr.Dataset, x: Any, color: str, aside: float) -> None:
     """Bars between what is proved on either side, where what lies between was not decided."""
+    from matplotlib.transforms import ScaledTranslation
+
     if "bracket_low" not in curve or "bracket_high" not in curve:
         return
     low, high = (np.asarray(curve[name].values, dtype=float) for name in ("bracket_low", "bracket_high"))
     unknown = _has_status(curve, ("open_bracket",)) & np.isfinite(low) & np.isfinite(high)
     if np.any(unknown):
-        ax.vlines(x[unknown], low[unknown], high[unknown], color=color, linewidth=2.5, alpha=0.4, zorder=2)
+        beside = ax.transData + ScaledTranslation(aside / POINTS, 0, ax.figure.dpi_scale_trans)
+        ax.vlines(x[unknown], low[unknown], high[unknown], color=color, linewidth=2.5, alpha=0.4, zorder=2, transform=beside)
+        if not any(text.get_gid() == "bars" for text in ax.texts):
+            # in the middle of them: the names of curves stand at the ends
+            places = np.flatnonzero(unknown)
+            middle = int(places[len(places) // 2])
+            ax.annotate("not decided", (x[middle], high[middle]), xytext=(0, 2), textcoords="offset points", ha="center",
+                        va="bottom", fontsize=6, color=color, gid="bars")
 
 
 def _doubtful(curve: xr.Dataset) -> Any:

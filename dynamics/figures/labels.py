@@ -123,7 +123,8 @@ def of_equations(ax: Axes, system: System, figure: str) -> None:
 def _in_the_corner(ax: Axes, text: str | None) -> None:
     if text:
         ax.annotate("\n".join(textwrap.wrap(text, 40)), (1, 0), xytext=(-3, 3), xycoords="axes fraction",
-                    textcoords="offset points", ha="right", va="bottom", fontsize=6, color="0.3", gid="left out", zorder=6)
+                    textcoords="offset points", ha="right", va="bottom", fontsize=6, color="0.2", gid="left out", zorder=6,
+                    bbox={"facecolor": "white", "alpha": 0.85, "edgecolor": "none", "pad": 1.5})
 
 
 def unit_of(system: System, name: str) -> str:

@@ -14,6 +14,7 @@ from dynamics.figures.style import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERM
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
+    from matplotlib.legend import Legend
     from numpy.typing import NDArray
 
 __all__ = ["cell_edges", "plain_ticks", "plot_phase_diagram"]
@@ -23,6 +24,12 @@ BROWN = "#8C510A"  # darker than every cascade, lighter than ruin: an end, but a
 REGIME_COLORS = {"stable": "#BFE3F7", "cascades_after_shock": ORANGE, "unstable": VERMILION,
                  "insolvent_at_once": "0.25", "target_above_venue_limit": PURPLE, "not_settled": "0.88",
                  "ended_by_other_event": BROWN, "other_attractor": SKY}
+# What is no decision, and an end that protanopes take for instability, have a texture as well: light blue and light grey,
+# vermilion and brown differ by little else than hue.
+HATCHES = {"not_settled": "....", "invalid": "xxxx", "no_fixed_point": "++++", "not_run": "||||",
+           "ended_by_other_event": "////"}
+HATCHED = "0.45"
+LEGEND_ROOM = 0.9  # inches of the height that a legend may take before a figure of our own grows
 OTHER_COLORS = (GREEN, YELLOW, BLUE, "0.6")
 BOUNDARY_LINES: Mapping[str, Any] = {"hopf": "-", "border_collision": "--", "fold": ":", "transcritical": "-.",
                                      "period_doubling": (0, (3, 1, 1, 1, 1, 1)), "neimark_sacker": "-"}
@@ -77,6 +84,7 @@ def plot_phase_diagram(diagram: xr.Dataset, ax: Axes | None = None, *, measure: 
     number = np.full(regime.shape, np.nan) if measure is None else regime.values
     for k, value in enumerate(present):
         number[regime.values == value] = k
+    own = ax is None
     with drawing_on(ax, height=3.0) as ax:
         edges = {}
         for name, scale, limits in ((x_name, ax.set_xscale, ax.set_xlim), (y_name, ax.set_yscale, ax.set_ylim)):
@@ -91,8 +99,14 @@ def plot_phase_diagram(diagram: xr.Dataset, ax: Axes | None = None, *, measure: 
         mesh = ax.pcolormesh(edges[x_name], edges[y_name], np.ma.masked_invalid(number), rasterized=True, **painting)
         if measure is not None:
             ax.figure.colorbar(mesh, ax=ax, label=labels.data_label(regime, measure))
-        handles: list[Any] = [Patch(facecolor=colors[values.index(v)], edgecolor="0.4", linewidth=0.4,
-                                    label=_described(meanings[values.index(v)], diagram)) for v in present]
+        handles: list[Any] = []
+        for value in present:
+            meaning = meanings[values.index(value)]
+            hatch = HATCHES.get(meaning)
+            handles.append(Patch(facecolor=colors[values.index(value)], edgecolor=HATCHED, linewidth=0.4, hatch=hatch,
+                                 label=_described(meaning, diagram)))
+            if hatch is not None:
+                _texture(ax, regime.values == value, edges[x_name], edges[y_name], hatch)
         if measure is None and _unshocked(diagram):
             handles.append(Patch(facecolor="none", edgecolor="none", label="(no shock)"))
         handles += _boundaries(ax, diagram.attrs.get("boundaries") or []) or (
@@ -100,8 +114,37 @@ def plot_phase_diagram(diagram: xr.Dataset, ax: Axes | None = None, *, measure: 
         plain_ticks(ax)
         ax.set(xlabel=labels.swept_label(diagram, x_name), ylabel=labels.swept_label(diagram, y_name))
         labels.left_out(ax, diagram.attrs)
-        legend_above(ax, handles)
+        legend = legend_above(ax, handles)
+        if own and legend is not None:
+            _make_room(legend)
     return ax
+
+
+def _texture(ax: Axes, cells: NDArray[Any], x: NDArray[Any], y: NDArray[Any], hatch: str) -> None:
+    """Hatch some cells; neighbours of a row together."""
+    from matplotlib.patches import PathPatch
+    from matplotlib.path import Path
+
+    boxes = []
+    for row, marked in enumerate(cells):
+        ends = np.flatnonzero(np.diff(np.concatenate([[False], marked, [False]]).astype(int)))
+        for left, right in ends.reshape(-1, 2):
+            west, east, south, north = x[left], x[right], y[row], y[row + 1]
+            corners = [(west, south), (east, south), (east, north), (west, north), (west, south)]
+            boxes.append(Path(corners, closed=True))
+    outline = Path.make_compound_path(*boxes)
+    # as an artist, and not as a patch: that would move the limits of the axes
+    ax.add_artist(PathPatch(outline, facecolor="none", edgecolor=HATCHED, linewidth=0.0, hatch=hatch))
+
+
+def _make_room(legend: Legend) -> None:
+    """Let the figure grow by what a long legend takes of it."""
+    figure = legend.get_figure(root=True)
+    if figure is None:
+        return
+    needed = legend.get_window_extent().height / figure.dpi
+    width, height = figure.get_size_inches()
+    figure.set_size_inches(width, height + max(0.0, needed - LEGEND_ROOM))
 
 
 def _measured(diagram: xr.Dataset, measure: str) -> xr.DataArray:

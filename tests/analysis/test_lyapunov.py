@@ -145,3 +145,26 @@ def test_what_is_refused(logistic):
     driven = dy.System(name="driven", states={"x": 1.0}, parameters={"a": 1.0}, equations={"x": "-x + sin(time)"})
     with pytest.raises(DerivationError, match="depends on time"):
         dy.lyapunov_exponents(driven)
+
+
+def ending(start: float) -> dy.System:
+    """Stable at 1 and 0, unstable at 0.3; a line at 0.6 ends runs."""
+    return dy.System(name="ending", states={"x": start}, equations={"x": "x*(1 - x)*(x - 0.3)"},
+                     events={"margin": dy.Event("x - 0.6", "falling", terminal=True)})
+
+
+def test_a_start_beyond_a_terminal_event_has_no_exponent():
+    with pytest.raises(IntegrationError, match="begins beyond the event 'margin'"):
+        dy.lyapunov_exponents(ending(0.59), 20, trajectories=2)
+    kept = dy.lyapunov_exponents(ending(0.61), 40, trajectories=2)
+    assert float(kept["exponent"][0]) == pytest.approx(-0.7, abs=1e-3)
+
+
+def test_a_trajectory_that_an_event_ends_has_no_exponent():
+    falling = dy.System(name="falling", states={"x": 1.0}, equations={"x": "-x"},
+                        events={"floor": dy.Event("x - 0.5", "falling", terminal=True)})
+    with pytest.raises(IntegrationError, match=f"is ended at time {np.log(2):.6g} by the event 'floor'"):
+        dy.lyapunov_exponents(falling, 20, trajectories=2)
+    passed = dy.System(name="passed", states={"x": 1.0}, equations={"x": "-x"},
+                       events={"floor": dy.Event("x - 0.5", "falling")})
+    assert float(dy.lyapunov_exponents(passed, 20, trajectories=2)["exponent"][0]) == pytest.approx(-1, abs=1e-5)

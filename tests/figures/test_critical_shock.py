@@ -84,3 +84,17 @@ def test_open_brackets_are_bars_and_no_points_of_the_line():
     np.testing.assert_allclose(bars.get_segments(), [[[0.5, 0.1], [0.5, 0.19]]])
     drawn = [line for line in ax.lines if np.asarray(line.get_ydata()).size == 3 and np.isnan(line.get_ydata()[1])]
     assert len(drawn) == 1
+
+
+def test_bars_of_two_curves_stand_beside_one_another_and_lone_points_are_seen() -> None:
+    flags = {"flag_values": [0, 8], "flag_meanings": "found open_bracket"}
+    curve = xr.Dataset({"threshold": ("a", [0.3, np.nan, 0.2, np.nan, 0.1]), "bracket_low": ("a", [0.1] * 5),
+                        "bracket_high": ("a", [0.4] * 5), "status": ("a", [0, 8, 0, 8, 0], flags)},
+                       coords={"a": np.arange(5.0)})
+    ax = dy.plot_critical_shock({"one": curve, "two": curve})
+    ax.figure.canvas.draw()
+    left, right = (bars.get_transform().transform((1.0, 0.2))[0] for bars in ax.collections)
+    assert right - left == pytest.approx(3.5 * ax.figure.dpi / 72)
+    assert [text.get_text() for text in ax.texts].count("not decided") == 1
+    dots = [line for line in ax.lines if line.get_marker() == "."]
+    assert [dot.get_xdata().tolist() for dot in dots] == [[0.0, 2.0, 4.0]] * 2

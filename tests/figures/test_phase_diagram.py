@@ -132,3 +132,22 @@ def test_wrong_input_is_told() -> None:
         plot_phase_diagram(diagram(boundaries=[{"label": "a", "kind": "hopf", "x": [1, 2], "y": [1]}]))
     with pytest.raises(dy.SpecificationError, match="needs 'label'"):
         plot_phase_diagram(diagram(boundaries=[{"label": "a"}]))
+
+
+def test_what_is_no_decision_has_a_texture_and_a_long_legend_makes_room() -> None:
+    from dynamics.analysis.regime_flags import REGIMES
+
+    codes = np.array(list(REGIMES.values()))
+    attributes = {"flag_values": codes, "flag_meanings": " ".join(REGIMES)}
+    cells = xr.DataArray(np.stack([codes, codes[::-1]]), dims=("b", "a"), attrs=attributes,
+                         coords={"a": np.arange(11.0), "b": [0.0, 1.0]})
+    ax = plot_phase_diagram(cells.to_dataset(name="regime").assign_attrs(ignored=["noise", "jumps"]))
+    legend = ax.get_legend()
+    entries = zip(legend.get_texts(), legend.get_patches(), strict=True)
+    hatched = {text.get_text() for text, patch in entries if patch.get_hatch()}
+    assert hatched == {"Not settled", "Invalid", "No fixed point", "Not run", "Ended by other event"}
+    ax.figure.canvas.draw()
+    assert legend.get_window_extent().y1 <= ax.figure.bbox.y1
+    assert ax.get_window_extent().height > 100
+    note = next(text for text in ax.texts if text.get_gid() == "left out")
+    assert note.get_bbox_patch().get_facecolor()[:3] == (1.0, 1.0, 1.0)
