@@ -22,6 +22,7 @@ from dynamics.analysis.ensemble_runs import (
 from dynamics.analysis.field_edges import events_at_edges
 from dynamics.analysis.lane_points import LanePoints, followed_points, lane_points
 from dynamics.analysis.ramps import RAMP_DURATION, RAMP_SIZE
+from dynamics.analysis.resting_events import only_approached
 from dynamics.analysis.rests import falls_at, lanes_at_rest
 from dynamics.analysis.start_sides import begins_beyond, crossed_by_jump, without_value
 from dynamics.compiled.functions import SystemFunctions, functions_of
@@ -214,7 +215,7 @@ class Ensemble:
             lanes_run = replace(lanes_run, relative_tolerance=relative_tolerance, engine=engine, threads=threads,
                                 absolute_tolerance=absolute_tolerance, progress=progress, max_steps=max_steps)
             result = work.run(lanes_run)
-            codes, ended_by = _codes(work, result, lanes_run.parameters)
+            codes, ended_by = self._ended(work, result, lanes_run, running)
             if settle:
                 rest[:, running] = self._proved(work, lanes_run, result, codes, ended_by, running, timed)
             status[running] = codes
@@ -259,6 +260,19 @@ class Ensemble:
         function = self.functions.lane_function([self.system._parsed.events[name][0] for name in watched])
         return without_value(function(np.zeros(self.lanes), state, self.p))
 
+    def _ended(self, work: EnsembleRun, result: LaneResult, lanes: Lanes, which: NDArray[np.intp]
+               ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """How lanes ended and by which event; one that they only come near to for ever has not happened."""
+        codes, ended_by = _codes(work, result, lanes.parameters)
+        looked = np.flatnonzero((codes == STATUS["event"]) & (result.final_time >= lanes.ramp))
+        if looked.size:
+            names = list(self.system.events)
+            near = only_approached(self.system, result.final_state[: work.size, looked], self.p[:, which[looked]],
+                                   [names[number] for number in ended_by[looked]], lanes.relative_tolerance,
+                                   lanes.absolute_tolerance)
+            codes[looked[near]], ended_by[looked[near]] = STATUS["not_settled"], -1
+        return codes, ended_by
+
     # ---- rests -------------------------------------------------------------------------------------------------------
 
     def _proved(self, work: EnsembleRun, lanes: Lanes, result: LaneResult, codes: NDArray[np.int64],
@@ -298,7 +312,7 @@ class Ensemble:
             fresh = work.run(lanes)
             for part in fields(LaneResult):
                 getattr(result, part.name)[..., again] = getattr(fresh, part.name)
-            codes[again], ended_by[again] = _codes(work, fresh, lanes.parameters)
+            codes[again], ended_by[again] = self._ended(work, fresh, lanes, which[again])
             still = again[codes[again] == STATUS["not_settled"]]
             self._looked_at(work, final, codes, rest, still, which)
         return rest

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from dynamics.analysis.ensemble_runs import DIRECTIONS
 from dynamics.analysis.paths import Happening, Path, follow
 from dynamics.analysis.ramps import RAMP_DURATION, RAMP_SIZE, ramped
+from dynamics.analysis.resting_events import only_approached
 from dynamics.analysis.rests import rest_reached, unstable_rests
 from dynamics.analysis.shock_fates import FARTHEST, RESTED, SCAN, UNDECIDED, Accuracy, Fates
 from dynamics.analysis.start_sides import begins_beyond, crossed_by_jump, without_value
@@ -114,11 +115,21 @@ class PathFates:
 
     def fate(self, path: Path) -> tuple[int, int]:
         """(the event that ended a path, RESTED or UNDECIDED; its status)."""
+        if path.status == "event" and path.times[-1] > self.ramp and self._only_approached(path):
+            return UNDECIDED, STATUS["not_settled"]
         if path.status == "event":
             return self.events.index(path.happenings[-1].name), STATUS["event"]
         if path.status == "settled":
             return RESTED, STATUS["settled"]
         return UNDECIDED, STATUS["not_settled" if path.status == "completed" else path.status]
+
+    def _only_approached(self, path: Path) -> bool:
+        """Whether the path comes near to its last event for ever; of indexed systems this is not told."""
+        if self.functions.indexed:
+            return False
+        accuracy = self.accuracy or TIGHT
+        p = np.array(self.p, dtype=float)[:, None]
+        return bool(only_approached(self.system, path.states[-1][:, None], p, [path.happenings[-1].name], **accuracy)[0])
 
     def unstable_start(self, lane: int) -> bool:
         """Whether the start is an unstable fixed point."""
