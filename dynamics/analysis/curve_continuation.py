@@ -140,11 +140,11 @@ def continue_curve(system: System, start: SpecialPoint, parameters: Sequence[str
     halves, ends = [], []
     for sign in (1.0, -1.0):
         begin = replace(origin, tangent=sign * tangent)
-        traced = trace(curve.problem(first_system), begin, control, limits, _stop(curve, start.kind), renew)
+        traced = trace(curve.problem(first_system), begin, control, limits, _stop(curve), renew)
         points = list(traced.points)
         end = traced.end
         if end == _BORDER:
-            end = _cut(curve, points, purpose)
+            end = _cut(curve, points)
         halves.append(points)
         ends.append(end)
         if traced.closed:
@@ -240,7 +240,7 @@ def _k_of(equations: FixedPointEquations, start: SpecialPoint, z: Array) -> floa
     return float(min(pairs, key=lambda pair: abs(pair[0].real) / abs(pair[0]))[0].imag ** 2)
 
 
-def _stop(curve: Curve, started_at: str) -> Callable[[CurvePoint, CurvePoint], str | None]:
+def _stop(curve: Curve) -> Callable[[CurvePoint, CurvePoint], str | None]:
     equations = curve.equations
     ended = {"hopf": lambda k: k < 0, "neimark_sacker": lambda k: abs(k) > 1}.get(curve.kind)
 
@@ -257,7 +257,7 @@ def _stop(curve: Curve, started_at: str) -> Callable[[CurvePoint, CurvePoint], s
     return stop
 
 
-def _cut(curve: Curve, points: list[CurvePoint], purpose: str) -> str:
+def _cut(curve: Curve, points: list[CurvePoint]) -> str:
     """Put the end of a curve exactly on the border of its regime."""
     before, after = points[-2], points[-1]
     equations = curve.equations

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -284,12 +283,6 @@ def extended(problem: CycleProblem, orbit: Orbit, copies: Sequence[tuple[Array, 
     return Orbit(orbit.meshes, np.concatenate([orbit.nodes, *(nodes for nodes, _ in copies)], axis=1),
                  np.concatenate([orbit.stages, *(stages for _, stages in copies)], axis=2), orbit.durations,
                  np.concatenate([orbit.unknowns, scalars]))
-
-
-def closed_times(orbit: Orbit) -> list[tuple[float, float]]:
-    """(begin, end) of each phase."""
-    marks = np.concatenate([[0.0], np.cumsum(orbit.durations)])
-    return list(pairwise(marks.tolist()))
 
 
 def unit_variation(variation: Variation, size: float) -> Variation:

@@ -201,7 +201,7 @@ def from_trajectory(fields: CycleFields, run: xr.Dataset, spans: Sequence[float]
     last = np.array([float(run[name].values[-1]) for name in system.states])
     duration = float(run["time"].values[-1] - run["time"].values[0])
     path = follow(run_system, duration, last, **ACCURATE)  # type: ignore[arg-type]
-    period = _first_return(run_system, path, last)
+    period = _first_return(path, last)
     if period is None:
         raise ConvergenceError(f"start: the trajectory does not come back to its last state within {duration:g}; "
                                "integrate longer")
@@ -214,7 +214,7 @@ def from_trajectory(fields: CycleFields, run: xr.Dataset, spans: Sequence[float]
                       "an integrated orbit")
 
 
-def _first_return(system: System, path: Any, first: Array) -> float | None:
+def _first_return(path: Any, first: Array) -> float | None:
     """Time of the first return to the plane through the start across the flow, close to it."""
     from scipy.optimize import brentq
 

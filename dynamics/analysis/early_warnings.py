@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["early_warning_signals", "finite_series"]
 
-INDICATORS = ("variance", "lag1_autocorrelation", "flow_variance_compression")
 DETRENDING = ("gaussian", "linear", "none")
 SHORTEST_WINDOW = 10
 NARROWEST = 0.1  # values: neighbours weigh exp(-50) then, and the trend is the series itself

@@ -150,8 +150,9 @@ def _open_brackets(ax: Axes, curve: xr.Dataset, x: Any, color: str, aside: float
             # in the middle of them: the names of curves stand at the ends
             places = np.flatnonzero(unknown)
             middle = int(places[len(places) // 2])
-            ax.annotate("not decided", (x[middle], high[middle]), xytext=(0, 2), textcoords="offset points", ha="center",
-                        va="bottom", fontsize=6, color=color, gid="bars")
+            above = (x[middle], high[unknown].max())
+            ax.annotate("not decided", above, xytext=(0, 2), textcoords="offset points", ha="center", va="bottom",
+                        fontsize=6, color=color, gid="bars")
 
 
 def _doubtful(curve: xr.Dataset) -> Any:

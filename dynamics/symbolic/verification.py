@@ -58,7 +58,7 @@ def _number(expression: Expr, point: Mapping[Symbol, Any]) -> Any:
     return None
 
 
-def _points(expressions: Sequence[Expr], bounds: Bounds) -> tuple[list[Symbol], random.Random]:
+def _points(expressions: Sequence[Expr]) -> tuple[list[Symbol], random.Random]:
     symbols: set[Symbol] = set()
     for expression in expressions:
         symbols |= expression.free_symbols
@@ -92,7 +92,7 @@ def satisfies(
     -------
     bool
     """
-    symbols, generator = _points([*values.values(), *equations], bounds)
+    symbols, generator = _points([*values.values(), *equations])
     unknown = set(values) - set(free)
     parameters = [symbol for symbol in symbols if symbol not in unknown]
     passed = 0
@@ -148,7 +148,7 @@ def _contains(
     expected = {name: value.xreplace(at) for name, value in family.items() if name not in free}
     if all(expected[name] == values[name] for name in expected):
         return True
-    symbols, generator = _points([*expected.values(), *values.values()], bounds)
+    symbols, generator = _points([*expected.values(), *values.values()])
     compared = 0
     for _ in range(_TRIALS):
         point = sample_point(symbols, bounds, generator)
@@ -174,7 +174,7 @@ def sums_with_a_value(expressions: Sequence[Expr]) -> set[Expr]:
     -------
     set of Expr
     """
-    symbols, generator = _points(expressions, {})
+    symbols, generator = _points(expressions)
     positive = dict.fromkeys(symbols, (0, None))
     place = {name: Float(value, _DIGITS) for name, value in sample_point(symbols, positive, generator).items()}
     found = set()

@@ -15,7 +15,7 @@ from dynamics.compiled.kernels.powers import power
 from dynamics.compiled.kernels.reduction import EXPONENT_MAGIC, LN2_HIGH, LN2_LOW, polynomial, raised, split
 from dynamics.compiled.kernels.trigonometry import atan, cos, sin, sin_cos
 
-__all__ = ["absolute", "atan", "cos", "erf", "exp", "expm1", "log", "log1p", "log_of_normal", "logistic", "maximum",
+__all__ = ["absolute", "atan", "cos", "erf", "exp", "expm1", "log", "log1p", "logistic", "maximum",
            "minimum", "power", "sign", "sin", "sin_cos", "softplus", "sqrt", "tanh"]
 
 _LOG2E = 1.4426950408889634
@@ -57,12 +57,6 @@ def expm1(build: Builder, x: Value) -> Value:
     # the largest term is added to -1 alone: rounded with the others first, it would cost twice its rounding
     value = build.fma(half, more, build.fma(half, rest, half - 0.5)) * 2.0
     return build.select(build.absolute(x) < 1e-300, x, value)
-
-
-def log_of_normal(build: Builder, x: Value) -> Value:
-    """Return the logarithm of positive, finite, normal numbers; others are not looked for."""
-    exponent, fraction, _ = split(build, x)
-    return _log(build, exponent, fraction - 1.0)
 
 
 def _log(build: Builder, exponent: Value, f: Value) -> Value:
