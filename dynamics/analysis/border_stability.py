@@ -22,7 +22,7 @@ from dynamics.symbolic.regimes import Regime
 __all__ = ["Judged", "judged_on_border"]
 
 Array = NDArray[np.float64]
-JUMP = 1e-9        # a speed, by the sizes of the states, above which the field of another side does not vanish at the rest
+JUMP = 1e-9        # a speed, by the fastest slope and the states, above which a field does not vanish at the rest
 NEUTRAL = 1e-9     # rates closer to zero (slopes closer to one) than this decide nothing
 INWARD = 1e-9      # cosine to a border above which a direction leads away from it
 LEFT = "on the border of a switch: from the other side it is left"
@@ -102,6 +102,10 @@ def judged_on_border(parts: Sequence[Regime], own: Regime, states: Sequence[Symb
     others = [side for side in others if len(side.inward) and not _is_empty(side)]
     if not all(side.known for side in (first, *others)):
         return Judged("not determined", NO_VALUE)
+    if time == "continuous":
+        # in units of the fastest rate: the clock of a system decides nothing
+        rate = max(float(np.abs(side.matrix).max()) for side in (first, *others)) or 1.0
+        first, *others = [_Side(side.speed / rate, side.matrix / rate, side.inward) for side in (first, *others)]
     jumping = [side for side in others if side.jumps]
     if any(_leads_away(side, time) for side in jumping):
         return Judged("unstable", LEFT)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from dynamics.symbolic.exact_solutions import numeric_in_time, solutions_in_time
 from dynamics.symbolic.kernels import rational_form
 from dynamics.symbolic.polynomial import characteristic_polynomial, jacobian_matrix, roots_numeric
 from dynamics.symbolic.radicals import is_radical
-from dynamics.symbolic.regimes import Regime
+from dynamics.symbolic.regimes import Regime, regimes
 from dynamics.symbolic.stability import reduce_condition
 from dynamics.symbolic.term_sizes import term_size
 from dynamics.symbolic.verification import distinct
@@ -36,6 +37,7 @@ __all__ = ["fixed_points", "rest_at"]
 NEUTRAL = 1e-11
 PATIENCE = 60.0  # seconds after which the regimes that are left are searched without algebra
 SMALL = 6  # states up to which a characteristic polynomial in the free states is worth its time
+NO_MEMBER = "the declared initial values are not in the family; shown is a member near them"
 AHEAD = Rational(1, 10**9)  # a member of a family keeps this from terminal events: on one it would have ended
 
 
@@ -112,12 +114,44 @@ def fixed_points(system: System, parameters: Mapping[str, Any] | None = None,
             item = _point(system, parts, regime, matrix, solution, exactness, bounds, limits)
             if item is not None and (box is None or _in_box(item.point, limits)):
                 found.append(item)
+    found += _on_declared_borders(system, fields, found, bounds, limits)
     ordered = merged(found, system.exact_parameters, {Symbol(name): part.bounds for name, part in system.states.items()})
     # a regime that was searched may hide points even where none was found
     weakest = _weakest(methods | {p.exactness for p in ordered})
     notes = [drift_note(system, "fixed_points"), _value_note(nowhere), searched, _budget_note(unfinished, len(parts))]
     return FixedPoints(ordered, provenance("fixed_points", system, exactness=weakest,
                                            note="; ".join(note for note in notes if note) or None))
+
+
+def _on_declared_borders(system: System, fields: Sequence[Expr], found: Sequence[Found], bounds: dict[Symbol, Any],
+                         limits: Mapping[str, tuple[Any, Any]]) -> list[Found]:
+    """Rests with the states that are free in families at their declared values, where these are no members: a border on
+    which other equations hold than on its sides."""
+    states = [Symbol(name) for name in system.states]
+    start = system.initial_state()
+    added: list[Found] = []
+    without = dict.fromkeys(item.point.free for item in found if NO_MEMBER in item.point.remark)
+    members = {item.point.free for item in found if item.point.admissible and NO_MEMBER not in item.point.remark}
+    for names in [names for names in without if names not in members]:
+        held = {Symbol(name): exact(start[name], f"states.{name}.initial") for name in names}
+        others = [state for state in states if state not in held]
+        here = [field.xreplace(system.exact_parameters).xreplace(held) for field in fields]
+        for regime in regimes(here, {}):
+            equations = [e - held.get(s, s) for e, s in zip(regime.expressions, states, strict=True)] \
+                if system.time == "discrete" else list(regime.expressions)
+            try:
+                solutions = solutions_in_time([e for e in equations if e != 0], others, {}) if others else ()
+            except DerivationError:
+                continue
+            matrix = jacobian_matrix(regime.expressions, states)
+            for solution in solutions:
+                whole = Solution({s: held.get(s, solution.values.get(s, s)) for s in states}, solution.free,
+                                 solution.nonzero, solution.nonnegative)
+                item = _point(system, (), regime, matrix, whole, "certified", bounds, limits)
+                if item is not None and item.point.admissible:
+                    added.append(replace(item, point=replace(item.point, stability="not determined", kind="degenerate",
+                                                             remark="on a border with equations of its own")))
+    return added
 
 
 def _without_value(system: System, regime: Regime) -> list[str]:
@@ -259,7 +293,11 @@ def _point(system: System, parts: Sequence[Regime], regime: Regime, matrix: Any,
     numbers: dict[Symbol, Any] = dict(system.exact_parameters)
     start = system.initial_state()
     declared = {symbol: exact(start[symbol.name], f"states.{symbol.name}.initial") for symbol in solution.free}
-    member = nearest_member(_needed(system, regime, solution, limits), declared) if free else None
+    needed_here = _needed(system, regime, solution, limits) if free else []
+    member = nearest_member(needed_here, declared) if free else None
+    if member is not None and _is_no_rest(system, state, {**numbers, **member}):
+        # the border belongs to other equations: a member a little inside
+        member = nearest_member([c - AHEAD if c.free_symbols else c for c in needed_here], declared)
     numbers |= declared if member is None else member
     values = {}
     for symbol, value in state.items():
@@ -330,7 +368,7 @@ def _remarks(system: System, here: Mapping[Symbol, Any], values: Mapping[str, fl
     remarks += _outside_bounds(system, values) + _ended(system, here)
     if declared is False and not remarks:
         # that the nearest member lies on the edge says nothing of the family
-        remarks.append("the declared initial values are not in the family; shown is a member near them")
+        remarks.append(NO_MEMBER)
     elif inside and any(abs(m) <= BORDER for m in margins):
         remarks.append("on a border between regimes: derivatives are one-sided")
     return remarks

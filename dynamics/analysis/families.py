@@ -233,6 +233,7 @@ class _Family:
 
     point: FixedPoint
     parts: tuple[tuple[Expr, ...], ...]
+    of_several: bool = False
 
     def has(self, point: FixedPoint, numbers: Mapping[Symbol, Any]) -> bool:
         """Whether a single rest is a member."""
@@ -256,7 +257,7 @@ class _Family:
                    for part in self.parts)
 
     def joined(self, other: Found) -> _Family:
-        return _Family(self.point, _unsplit((*self.parts, other.conditions)))
+        return _Family(self.point, _unsplit((*self.parts, other.conditions)), True)
 
     def with_edge(self, edge: FixedPoint) -> _Family:
         """With a word on what its edge does seen from outside, where that is not what the family does."""
@@ -269,7 +270,7 @@ class _Family:
         return replace(self, point=replace(self.point, remark="; ".join(filter(None, [self.point.remark, remark]))))
 
     def record(self) -> FixedPoint:
-        if len(self.parts) < 2:
+        if not self.of_several:
             return self.point
         where: Boolean = Or(*(And(*(c >= 0 for c in part)) for part in self.parts))
         return replace(self.point, valid_where=where)

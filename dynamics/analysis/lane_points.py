@@ -12,6 +12,7 @@ from sympy import Symbol
 
 from dynamics.analysis.closed_forms import Candidate, known_candidates
 from dynamics.analysis.continued_points import carried, starting_rests
+from dynamics.analysis.lane_borders import growth_on_borders, is_rest, on_border, special_lanes
 from dynamics.compiled.functions import SystemFunctions, functions_of
 from dynamics.errors import DerivationError
 from dynamics.systems import System
@@ -46,6 +47,8 @@ class LanePoints:
         Empty where points were followed from the current parameters.
     complete : bool
         Whether these are all fixed points; False: some regime has no closed forms, and there may be more.
+    undecided : ndarray of bool, shape (lanes,), or None
+        Where what was solved is not what holds, so that there may be points that were not found; None: nowhere.
     """
 
     state: Array
@@ -56,11 +59,17 @@ class LanePoints:
     fastest: Array
     candidates: tuple[Candidate, ...]
     complete: bool = True
+    undecided: Flags | None = None
 
     @property
     def stable(self) -> Flags:
         """Whether the point exists and is stable."""
         return (self.which >= 0) & (self.growth < -self.neutral)
+
+    @property
+    def unstable(self) -> Flags:
+        """Whether the point exists and its eigenvalues, or what is beside it, say that it is unstable."""
+        return (self.which >= 0) & (self.growth > self.neutral)
 
     def arriving(self, names: Sequence[str], lanes: NDArray[np.intp]) -> Flags | None:
         """Which states of some lanes have a value to arrive at, shape (dimension, lanes), None for all: those that the
@@ -90,7 +99,8 @@ class LanePoints:
     def of(self, lanes: NDArray[np.intp]) -> LanePoints:
         """Return the points of some lanes."""
         return LanePoints(self.state[:, lanes], self.which[lanes], self.growth[lanes], self.slowest[lanes],
-                          self.neutral[lanes], self.fastest[lanes], self.candidates, self.complete)
+                          self.neutral[lanes], self.fastest[lanes], self.candidates, self.complete,
+                          None if self.undecided is None else self.undecided[lanes])
 
     @property
     def extent(self) -> str:
@@ -120,6 +130,7 @@ def lane_points(system: System, p: Array, varied: tuple[str, ...] | None = None)
     known = known_candidates(system, varied)
     if not known.points:
         raise DerivationError(known.reason or f"'{system.name}' has no fixed points; give initial_state")
+    special = special_lanes(functions, known.assumed, p)
     zero, start = np.zeros(p.shape[1]), np.repeat(functions.initial_state(system)[:, None], p.shape[1], axis=1)
 
     def offered() -> Iterator[tuple[Candidate, Array, Flags]]:
@@ -130,7 +141,7 @@ def lane_points(system: System, p: Array, varied: tuple[str, ...] | None = None)
                 inside &= np.all(functions.lane_function(list(candidate.conditions))(zero, point, p) >= -BORDER, axis=0)
             yield candidate, point, inside
 
-    return _best(system, p, offered(), known.points, known.complete)
+    return _best(system, p, offered(), known.points, known.complete, special)
 
 
 def followed_points(system: System, p: Array) -> LanePoints:
@@ -149,8 +160,10 @@ def followed_points(system: System, p: Array) -> LanePoints:
 
 
 def _best(system: System, p: Array, offered: Iterable[tuple[Candidate, Array, Flags]], candidates: tuple[Candidate, ...],
-          complete: bool) -> LanePoints:
+          complete: bool, special: Flags | None = None) -> LanePoints:
     """Of the points that are admissible, in each lane the most stable one."""
+    special = np.zeros(p.shape[1], dtype=bool) if special is None else special
+    undecided = special & np.all(np.isfinite(_declared_speed(system, p)), axis=0)
     functions, lanes = functions_of(system), p.shape[1]
     state, which = np.full((functions.dimension, lanes), np.nan), np.full(lanes, -1)
     growth, slowest = np.full(lanes, np.inf), np.full(lanes, np.nan)
@@ -160,7 +173,12 @@ def _best(system: System, p: Array, offered: Iterable[tuple[Candidate, Array, Fl
         if not inside.any():
             continue
         found = _spectrum(system, functions, candidate, point, p, inside)
-        largest = found.largest
+        border = inside & on_border(functions, candidate, point, p)
+        resting = ~(border | special) | is_rest(system, point, p, found.fastest)
+        undecided |= border & ~resting & bool(candidate.free)
+        # at special values only what is isolated is surely a rest of its own
+        inside &= resting & (~special | (found.smallest > found.neutral))
+        largest = growth_on_borders(system, candidate, point, p, found.largest, border & inside, found.fastest)
         better = inside & ((which < 0) | (largest < growth))
         state[:, better] = point[:, better]
         which[better] = number
@@ -168,7 +186,17 @@ def _best(system: System, p: Array, offered: Iterable[tuple[Candidate, Array, Fl
         slowest[better] = found.smallest[better]
         neutral[better] = found.neutral[better]
         fastest[better] = found.fastest[better]
-    return LanePoints(state, which, growth, slowest, neutral, fastest, candidates, complete)
+    undecided &= which < 0
+    return LanePoints(state, which, growth, slowest, neutral, fastest, candidates, complete,
+                      undecided if undecided.any() else None)
+
+
+def _declared_speed(system: System, p: Array) -> Array:
+    """The field at the declared initial state."""
+    functions = functions_of(system)
+    start = np.repeat(functions.initial_state(system)[:, None], p.shape[1], axis=1)
+    with np.errstate(all="ignore"):
+        return functions.lane_field(np.zeros(p.shape[1]), start, p)
 
 
 def _within(system: System, point: Array) -> Flags:

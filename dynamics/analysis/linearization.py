@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sympy import And, Expr, Ge, Matrix, Symbol
+from sympy import And, Expr, Ge, Matrix, S, Symbol
 
 from dynamics import expressions
 from dynamics.errors import DerivationError, SpecificationError, did_you_mean
@@ -87,7 +87,15 @@ def fields_of(system: System) -> tuple[Expr, ...]:
 
 def fields_here(system: System) -> tuple[Expr, ...]:
     """The right-hand sides, conditions that parameters put exactly on their border decided as they are written."""
-    return on_borders(fields_of(system), system.exact_parameters)
+    numbers = system.exact_parameters
+    fields = []
+    for name in system.states:
+        field = system.field[name]
+        # nothing is no share of nothing: the quotient that this is written out as would be 1/2
+        empty = {kernel: S.Zero for kernel in field.atoms(expressions.hill)
+                 if kernel.free_symbols <= set(numbers) and kernel.args[0].xreplace(numbers) == 0}
+        fields.append(expressions.elementary(field.xreplace(empty)))
+    return on_borders(fields, numbers)
 
 
 def place_of(system: System, at: Any) -> Place:

@@ -84,9 +84,13 @@ def decided_without_trajectory(ensemble: Ensemble, at_once: NDArray[np.bool_]) -
     points = ensemble.points
     unstable = np.zeros(ensemble.lanes, dtype=bool)
     if points is not None:
-        unstable = (points.which >= 0) & ~points.stable
+        unstable = (points.which >= 0) & points.unstable
         # where algebra does not find them all, that none was found does not say that there is none
         regime[points.which < 0] = REGIMES["no_fixed_point" if points.complete else "not_run"]
+        # an eigenvalue of zero decides nothing
+        regime[(points.which >= 0) & ~points.stable] = REGIMES["not_settled"]
+        if points.undecided is not None:
+            regime[points.undecided] = REGIMES["not_settled"]
         regime[unstable] = REGIMES["unstable"]
     regime[at_once & ~unstable] = REGIMES["insolvent_at_once"]
     return regime

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sympy import Expr, S, Symbol
+from sympy import Expr, Pow, S, Symbol
 
 from dynamics.errors import DerivationError
 from dynamics.symbolic.elimination import Solution
 from dynamics.symbolic.exact_solutions import derivation_in_time, numeric_in_time, solutions_in_time
 from dynamics.symbolic.verification import distinct
 
-__all__ = ["solutions_here", "undefined"]
+__all__ = ["open_powers", "solutions_here", "undefined"]
 
 ZERO = 1e-25  # of numbers with 30 digits
 
@@ -58,15 +58,37 @@ def solutions_here(equations: Sequence[Expr], states: Sequence[Symbol], bounds: 
     """
     derivation = derivation_in_time(equations, states, bounds)
     generic = [(solution, "exact") for solution in derivation.solutions]
-    if not any(_vanishes(item, parameters) for item in derivation.assumed):
+    vanishing = any(_vanishes(item, parameters) for item in derivation.assumed)
+    if not vanishing and not open_powers(equations, states):
         return generic
     numbers = [equation.xreplace(dict(parameters)) for equation in equations]
-    special = _with_numbers(numbers, states)
+    try:
+        special = _with_numbers(numbers, states)
+    except DerivationError:
+        if vanishing:
+            raise
+        return generic  # an exponent that is no whole number: negative bases have no powers
     here = [_at(solution, parameters) for solution in derivation.solutions]
     pairs = [(closed, now) for closed, now in zip(generic, here, strict=True) if now is not None]
     kept = [closed for closed, now in pairs if any(_same(now, solution) for solution in special)]
     missing = [solution for solution in special if not any(_same(now, solution) for _, now in pairs)]
     return [*kept, *((solution, "certified") for solution in missing)]
+
+
+def open_powers(equations: Sequence[Expr], states: Sequence[Symbol]) -> list[Pow]:
+    """Return powers of states with exponents in parameters: which rests they have depends on the values of these.
+
+    Examples
+    --------
+    >>> x, a = Symbol("x"), Symbol("a")
+    >>> open_powers([x**a - 4, x**2], [x])
+    [x**a]
+    """
+    unknowns = set(states)
+    powers = set[Pow]().union(*(equation.atoms(Pow) for equation in equations))
+    found = [power for power in powers if power.base.free_symbols & unknowns and power.exp.free_symbols
+             and not power.exp.free_symbols & unknowns]
+    return sorted(found, key=str)
 
 
 def _vanishes(expression: Expr, parameters: Mapping[Symbol, Any]) -> bool:

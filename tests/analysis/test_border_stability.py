@@ -52,6 +52,8 @@ def test_no_threshold_is_found_from_a_rest_that_any_shock_leaves() -> None:
     ("abs(x)", "unstable"),            # slopes -1 and 1
     ("-abs(x) - 2*x", "stable"),       # slopes -1 and -3
     ("max(0, x) - 2*max(0, -x)", "unstable"),
+    ("1e-12*abs(x)", "unstable"),      # the same at a slow clock
+    ("-1e-12*(abs(x) + 2*x)", "stable"),
 ])
 def test_a_kink_of_a_flow_on_a_line_is_stable_where_both_sides_are(equation: str, expected: str) -> None:
     system = dy.System(name="kink", states={"x": 1.0}, equations={"x": equation})
