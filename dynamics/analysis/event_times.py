@@ -6,9 +6,19 @@ from collections.abc import Callable
 
 import numpy as np
 
-__all__ = ["reached", "zero_between"]
+__all__ = ["lowest", "reached", "zero_between"]
 
 MOST_HALVINGS = 1000  # a quantity that jumps takes many more than a smooth one
+ROUNDING = 1e-12  # of its size: a quantity that stays at zero is not on the other side of it
+PLACES = 33  # of a step in which a quantity that ends at zero is looked for on the other side of it
+
+
+def lowest(value: Callable[[float], float], side: float, low: float, high: float) -> list[float]:
+    """Return where inside an interval a quantity is farthest on the other side of zero, if it is there at all."""
+    places = np.linspace(low, high, PLACES + 2)[1:-1].tolist()
+    levels = [side * value(place) for place in places]
+    least = int(np.argmin(levels))
+    return [places[least]] if levels[least] < -ROUNDING * max(map(abs, levels)) else []
 
 
 def zero_between(value: Callable[[float], float], low: float, high: float) -> float:

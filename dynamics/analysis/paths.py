@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dynamics.analysis.dense_paths import Happening, Path
-from dynamics.analysis.event_times import reached, zero_between
+from dynamics.analysis.event_times import lowest, reached, zero_between
 from dynamics.analysis.field_edges import SHORT, at_an_edge, time_left
 from dynamics.analysis.start_sides import begins_beyond
 from dynamics.analysis.work_budget import PIECE, Work
@@ -379,7 +379,8 @@ class _Follower:
         found = []
         for k in range(level.size):
             a, b = level[k], new[k]
-            if (a < 0 <= b and directions[k] >= 0) or (a > 0 >= b and directions[k] <= 0):
+            if (a < 0 <= b and directions[k] >= 0) or (a > 0 >= b and directions[k] <= 0) or (a != 0 and b == 0):
+                # what ends at zero may have come there from the other side
                 found.append(k)
             elif a * b > 0 and slope[k] * a < 0 < new_slope[k] * a:
                 # slopes from both ends meet below zero, or nearly so: look on the dense solution
@@ -399,8 +400,10 @@ class _Follower:
                 return float(watch(time, solution(time))[k])
 
             ends = [t, t_new]
-            if level[k] * new[k] > 0:
-                side = np.sign(level[k])
+            side = np.sign(level[k])
+            if new[k] == 0:
+                ends = [t, *lowest(value, float(side), t, t_new), t_new]
+            elif level[k] * new[k] > 0:
                 dip = minimize_scalar(lambda time, f=value, s=side: s * f(time), bounds=(t, t_new), method="bounded",
                                       options={"xatol": 1e-13 * max(1.0, abs(t_new))})
                 if dip.fun >= 0:

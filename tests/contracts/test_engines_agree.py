@@ -125,6 +125,27 @@ def test_an_event_that_ends_at_the_border_of_the_field_and_stays_at_zero_happens
         assert lane.first == pytest.approx([when], abs=1e-4)
 
 
+@pytest.mark.parametrize(("text", "direction", "times"), [
+    ("ramp(y) - ramp(0.25 - x)", "rising", [1.25]), ("ramp(y) - ramp(0.25 - x)", "falling", [8.67 / 7]),
+    ("ramp(y) - ramp(0.25 - x)", "both", [8.67 / 7, 1.25]), ("ramp(0.25 - x) - ramp(y)", "falling", [1.25])])
+def test_an_event_that_passes_zero_and_comes_back_to_stay_there_within_one_step(text, direction, times):
+    # x = t - 1, y = 9.92 - 8 t
+    system = dy.System(name="back", states={"x": -1.0, "y": 9.92}, equations={"x": "1", "y": "-8"},
+                       events={"there": dy.Event(text, direction, terminal=False)})
+    assert dy.integrate(system, 3.0)["event_time"].values == pytest.approx(times, abs=1e-7)
+
+
+@pytest.mark.xfail(strict=True, reason="kernels miss the event; the cause is not known")
+@pytest.mark.parametrize("event", ["min(0, y - 0.2)", "max(0, y - 0.2)"])
+def test_kinked_events_after_a_condition_that_leaves_zero_with_its_slope(event):
+    # x passes a at t = 0.13/0.9, where the square leaves zero with no rate; y grows from there
+    system = dy.System(name="square", states={"x": -0.24, "y": 0.0}, parameters={"a": -0.11},
+                       equations={"x": "0.9", "y": "a if ramp(x - a)**2 <= 0 else 1"},
+                       events={"there": dy.Event(event, "both", terminal=False)})
+    (lane,) = by_lanes(system, [[-0.24, 0.0]], [[-0.11]], engines=["kernel"])["kernel"]
+    assert lane.counts.tolist() == [1]
+
+
 # ---- random systems ---------------------------------------------------------------------------------------------------
 
 FAST, ALL = range(12), range(12, 412)  # structures, five systems each
