@@ -6,12 +6,12 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from sympy import Add, Expr, Mul, Pow
+from sympy import Add, Expr, Mul, Pow, Rational, Symbol
 
 from dynamics.errors import DerivationError
 
 __all__ = ["EXPANDED", "HERE", "MOST", "RESULTANT", "BudgetError", "check_elimination", "check_expansion", "check_points",
-           "expanded_terms"]
+           "check_powers", "expanded_terms"]
 
 # Terms of an expanded equation: ten seconds where none of them meet, and nothing closed comes of it. The bound is a loose
 # one for products of sums: the longest equation of a packaged model has 59,000 by it, and 5,032 in truth.
@@ -19,6 +19,9 @@ EXPANDED = 100_000
 RESULTANT = 4_000  # terms a resultant may have: above some hundred it takes seconds, and it grows with their square
 HERE = 30  # complex solutions by degrees up to which a Groebner basis takes less than the start of a child process
 MOST = 400  # complex solutions beyond which no basis is finished in a minute
+# Degree of what powers with fractions become when the unknown is replaced by a root of it: x**0.5783 makes it 10000. Such
+# polynomials are factored in dense form, in a second at this degree and in minutes at ten times of it.
+HIGHEST = 300
 _HUGE = 10**12  # numbers of terms that need not be told apart
 
 
@@ -91,6 +94,29 @@ def check_elimination(first: Any, second: Any, index: int, name: str) -> None:
     if terms > RESULTANT:
         raise BudgetError(f"Eliminating {name} leads to a polynomial of up to {terms:.2g} terms, and at most {RESULTANT} "
                           "are worked out. Give numbers for some of the parameters, or search a box numerically.")
+
+
+def check_powers(equations: Iterable[Expr], unknowns: Iterable[Symbol]) -> None:
+    """Refuse powers whose fractions have no small common denominator: their polynomials would be of huge degree.
+
+    Raises
+    ------
+    BudgetError
+    """
+    names = set(unknowns)
+    powers = {node for equation in equations for node in equation.atoms(Pow) if node.base.free_symbols & names}
+    by_base: dict[Expr, list[Rational]] = {}
+    for node in powers:
+        if node.exp.is_Rational:
+            by_base.setdefault(node.base, []).append(node.exp)
+    for base, exponents in by_base.items():
+        denominator = math.lcm(*(int(exponent.q) for exponent in exponents))
+        largest = max(1, *(abs(exponent) for exponent in exponents))
+        degree = int(denominator * largest)
+        if denominator > 1 and degree > HIGHEST:
+            raise BudgetError(f"The powers of {base} make a polynomial of degree {degree} when fractions are cleared, and "
+                              f"at most {HIGHEST} is worked with. Give exponents with fewer digits, or search a box "
+                              "numerically.")
 
 
 def check_points(degrees: Iterable[int], most: int) -> None:

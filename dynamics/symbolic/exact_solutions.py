@@ -10,7 +10,7 @@ from typing import Any
 from sympy import Add, Expr, Float, S, Symbol, log
 
 from dynamics.errors import DerivationError
-from dynamics.symbolic.budgets import HERE, BudgetError
+from dynamics.symbolic.budgets import HERE, BudgetError, check_powers
 from dynamics.symbolic.elimination import Derivation, Solution, derive
 from dynamics.symbolic.factors import layout
 from dynamics.symbolic.kernels import rational_form
@@ -48,6 +48,7 @@ def derivation_in_time(equations: Sequence[Expr], unknowns: Sequence[Symbol], bo
     DerivationError
         If there is no closed form, or none in time.
     """
+    check_powers(equations, unknowns)
     return _in_time(tuple(equations), tuple(unknowns), tuple(bounds.items()))
 
 
@@ -68,6 +69,7 @@ def numeric_in_time(equations: Sequence[Expr], unknowns: Sequence[Symbol]) -> tu
     DerivationError
         As `solve_numeric`, and if time or memory is not enough.
     """
+    check_powers(equations, unknowns)
     try:
         with _without_raw_errors():
             return solve_numeric(equations, unknowns, most=HERE)
