@@ -19,16 +19,16 @@ from numpy.typing import NDArray
 from dynamics.analysis.dense_paths import Happening, Path
 from dynamics.analysis.event_times import lowest, reached, zero_between
 from dynamics.analysis.field_edges import SHORT, at_an_edge, time_left
+from dynamics.analysis.integration_methods import IMPLICIT, METHODS, method_of
 from dynamics.analysis.start_sides import begins_beyond
 from dynamics.analysis.work_budget import PIECE, Work
 from dynamics.compiled.functions import RegimeFunctions, SystemFunctions, functions_of
-from dynamics.errors import IntegrationError, SpecificationError, did_you_mean
+from dynamics.errors import IntegrationError
 from dynamics.systems import System
 
 __all__ = ["METHODS", "Happening", "Path", "follow", "raise_for"]
 
 Array = NDArray[np.float64]
-METHODS = ("LSODA", "RK45", "RK23", "DOP853", "Radau", "BDF")
 DIVERGENCE = 1e15
 STALLED, MOST_STALLED = 1e-13, 1000
 MOST_RESTARTS_AT_ONE_TIME = 50
@@ -69,8 +69,7 @@ def follow(system: System, duration: float, start: Array, *, initial_time: float
     SpecificationError
         For an unknown method.
     """
-    if not isinstance(method, str) or method not in METHODS:
-        raise SpecificationError(f"method '{method}' is not one of {', '.join(METHODS)}.{did_you_mean(method, METHODS)}")
+    method = method_of(method, np.size(start))
     follower = _Follower(system, functions_of(system), method, relative_tolerance, absolute_tolerance, events, ending, dense)
     with np.errstate(all="ignore"), _quiet():
         return follower.run(initial_time, initial_time + duration, np.array(start, dtype=float))
@@ -222,7 +221,7 @@ class _Follower:
         base = regime.extended if regime else functions.field
         jacobian = regime.jacobian if regime else functions.jacobian
         options: dict[str, Any] = {}
-        if self.method in ("LSODA", "Radau", "BDF") and jacobian is not None:
+        if self.method in IMPLICIT and jacobian is not None:
             options["jac"] = lambda time, state: jacobian(time, state, p)
         watch, directions = self._watch(regime)
         stop_at = min(end, t + self.span)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dynamics.analysis.integration_methods import method_of
 from dynamics.analysis.paths import follow, raise_for
 from dynamics.analysis.trajectory_measures import measures_of
 from dynamics.analysis.treatability import treat
@@ -44,6 +45,8 @@ def integrate(system: System, duration: float, initial_state: Mapping[str, Any] 
     times : sequence of float, optional
         Output times within [0, duration]; 1001 equally spaced points and the times of the events when None.
     method : {"LSODA", "RK45", "RK23", "DOP853", "Radau", "BDF"}
+        LSODA, Radau and BDF hold a full matrix; with more than 10,000 states RK45 takes the place of LSODA, and the result
+        says so.
     relative_tolerance, absolute_tolerance : float
     ignore : sequence of str
         Parts to leave out that are not treated: "noise", "jumps", "resets" of events; recorded in the result.
@@ -86,6 +89,7 @@ def integrate(system: System, duration: float, initial_state: Mapping[str, Any] 
     absolute_tolerance = _positive(absolute_tolerance, "absolute_tolerance")
     functions = functions_of(system)
     start = functions.initial_state(system, initial_state)
+    method = method_of(method, start.size)
     output = np.empty(0) if times is None else _output_times(times, duration, start.size + len(system.observables))
     path = follow(system, duration, start, method=method, relative_tolerance=relative_tolerance,
                   absolute_tolerance=absolute_tolerance)
