@@ -119,7 +119,14 @@ def phase_diagram(system: System | Process, x: tuple[str, Sequence[float]], y: t
     SpecificationError
         For unknown names or axes, and for noise, jumps and resets.
     DataError
-        If ``store`` holds another result; the message says what differs.
+        If ``store`` holds a result of another system or other options (the message says what differs), is damaged, may not
+        be read, cannot be written, or is written by another process; and from the values of the result, where what the
+        store holds was damaged or lost before they were read.
+    IntegrationError
+        If the executor is lost (shut down, its scheduler gone); what was computed is kept in ``store``, or in the error's
+        ``partial``.
+    MissingExtraError
+        If ``engine="kernel"`` and llvmlite is missing or does not work.
 
     Examples
     --------

@@ -186,6 +186,11 @@ def compute(job: Job, progress: Report | None = None) -> dict[str, NDArray[Any]]
     job : Job
     progress : callable, optional
         Called as ``progress(ended, cells)``.
+
+    Raises
+    ------
+    MissingExtraError
+        If compiled code is demanded and there can be none here.
     """
     plan, columns = job.plan, columns_of(job.plan)
     if plan.options["compiled"] and find_spec("llvmlite") is None:
@@ -202,6 +207,9 @@ def compute(job: Job, progress: Report | None = None) -> dict[str, NDArray[Any]]
         else:
             found = _flow(plan, job, progress)
         values |= {own_name(plan, n) if n in plan.measures else n: v for n, v in found.items()}
+    except MissingExtraError:
+        # of this machine, not of a cell
+        raise
     except (DynamicsError, ArithmeticError, np.linalg.LinAlgError) as error:
         logger.warning("%d cells could not be computed: %s", len(job.numbers), error)
         values["status"][:] = STATUS["error"]

@@ -1,5 +1,8 @@
 """Checksums of files: every bit of a result is covered, and what does not give its checksum is never read further.
 
+Not covered is what no result is read from: the layout of a JSON text (its content is), the file that is locked in a store,
+hidden files, and what is no part of a result. Chunks of a store have checksums of their own, bound to its computation.
+
 A file says in one place that it has a checksum and which: taken away or changed, the file is refused, not taken for one of
 schema version 1, which had none.
 """

@@ -51,7 +51,8 @@ def save(result: Any, path: str | Path) -> Path:
     SpecificationError
         For an unknown suffix, something that is no result, or a directory that holds anything but one result.
     DataError
-        If the file cannot be written; what stood there before is unchanged.
+        If the file cannot be written (also where its folder does not exist, or is the store of a sweep that another process
+        writes); what stood there before is unchanged.
 
     Examples
     --------

@@ -321,3 +321,19 @@ def test_a_stopped_store_that_is_gone_is_not_read_as_not_computed(tmp_path: Path
     store.rename(tmp_path / "moved.zarr")
     with pytest.raises(DataError, match="the store is gone"):
         stopped["end"].load()
+
+
+@pytest.mark.parametrize("kind", ["flow", "map", "plane"])
+def test_compiled_code_that_is_demanded_and_cannot_be_is_an_error_not_empty_cells(kind: str,
+                                                                                 monkeypatch: pytest.MonkeyPatch) -> None:
+    from dynamics.compiled.kernels import jit
+
+    monkeypatch.setattr(jit, "available", lambda: False)
+    logistic = dy.System(name="logistic", time="discrete", states={"x": 0.3}, parameters={"r": 3.2},
+                         equations={"x": "r*x*(1 - x)"})
+    calls = {"flow": lambda: dy.sweep(decay(), OVER, "end", duration=1, engine="kernel"),
+             "map": lambda: dy.sweep(logistic, {"r": [3.2, 3.3]}, "period", engine="kernel"),
+             "plane": lambda: dy.phase_diagram(dy.models.load("deleveraging"), x=("price_impact", [0.1, 0.5]),
+                                               y=("target_leverage", [2.0, 9.0]), engine="kernel")}
+    with pytest.raises(dy.MissingExtraError, match="llvmlite"):
+        calls[kind]()
