@@ -25,6 +25,7 @@ from dynamics.analysis.ramps import RAMP_DURATION, RAMP_SIZE
 from dynamics.analysis.resting_events import only_approached
 from dynamics.analysis.rests import falls_at, lanes_at_rest
 from dynamics.analysis.start_sides import begins_beyond, crossed_by_jump, without_value
+from dynamics.analysis.state_sizes import scaled_tolerance
 from dynamics.compiled.functions import SystemFunctions, functions_of
 from dynamics.compiled.lanes import LaneResult
 from dynamics.errors import DerivationError, SpecificationError
@@ -178,7 +179,8 @@ class Ensemble:
 
         ``event`` names the event, or the events, asked for; None: every terminal one. Every terminal event ends a
         trajectory, whatever is asked for. ``engine`` is "auto" (compiled code where it can be used, else arrays), "kernel"
-        or "numpy"; ``threads`` is how many threads compiled code uses, None for one per processor. Neither changes which
+        or "numpy"; ``absolute_tolerance`` is no larger than the relative one of the smallest state (``state_sizes``);
+        ``threads`` is how many threads compiled code uses, None for one per processor. Neither changes which
         way a trajectory ends.
 
         Returns
@@ -193,6 +195,12 @@ class Ensemble:
                                            settle=settle, progress=progress, engine=engine, threads=threads,
                                            max_steps=max_steps)
         magnitude = np.broadcast_to(np.asarray(magnitude, dtype=float), (self.lanes,))
+        needed = self._tolerances(relative_tolerance, absolute_tolerance)
+        if np.any(needed < absolute_tolerance):
+            options: dict[str, Any] = {"ramp": ramp, "measures": measures, "relative_tolerance": relative_tolerance,
+                                       "extremes": extremes, "settle": settle, "progress": progress, "engine": engine,
+                                       "threads": threads, "max_steps": max_steps}
+            return self._by_tolerance(needed, shock, magnitude, event, duration, options)
         timed = duration is not None
         duration = np.broadcast_to(duration, (self.lanes,)) if timed else self.durations(relative_tolerance)
         state = self.start.copy() if shock is None or ramp else self.shocked(shock, magnitude)
@@ -231,6 +239,30 @@ class Ensemble:
         counts = np.array([*(name in asked_for for name in self.system.events), False])
         return Outcome(status, at_once, first_event, counts[first_event], rest, final_state, final_time, values,
                        lowest, steps)
+
+    def _tolerances(self, relative: float, absolute: float) -> Array:
+        """Absolute tolerance of each lane, which depends on nothing but the lane."""
+        rests = self.start if self.points is None else self.points.state
+        return scaled_tolerance(relative, absolute, self.start, rests)
+
+    def _by_tolerance(self, needed: Array, shock: str | None, magnitude: Array, event: Event, duration: Any,
+                      options: Mapping[str, Any]) -> Outcome:
+        """Run the lanes of each absolute tolerance by themselves."""
+        parts = []
+        groups = [np.flatnonzero(needed == value) for value in np.unique(needed)]
+        for group in groups:
+            length = None if duration is None else np.broadcast_to(duration, (self.lanes,))[group]
+            parts.append(self.run(shock, magnitude[group], event=event, duration=length, lanes=group,
+                                  absolute_tolerance=float(needed[group[0]]), **options))
+        back = np.argsort(np.concatenate(groups))
+        joined: dict[str, Any] = {}
+        for part in fields(Outcome):
+            values = [getattr(outcome, part.name) for outcome in parts]
+            if part.name == "measures":
+                joined["measures"] = {n: np.concatenate([v[n] for v in values])[back] for n in values[0]}
+            else:
+                joined[part.name] = np.concatenate(values, axis=-1)[..., back]
+        return Outcome(**joined)
 
     def ended_at_start(self, event: Event, state: Array, absolute_tolerance: float) -> NDArray[np.int64]:
         """The event that a shock to ``state`` crosses, or that lies behind it, in each lane; -1 for none.

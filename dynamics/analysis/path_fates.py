@@ -18,6 +18,7 @@ from dynamics.analysis.resting_events import only_approached
 from dynamics.analysis.rests import rest_reached, unstable_rests
 from dynamics.analysis.shock_fates import FARTHEST, RESTED, SCAN, UNDECIDED, Accuracy, Fates
 from dynamics.analysis.start_sides import begins_beyond, crossed_by_jump, without_value
+from dynamics.analysis.state_sizes import scaled_tolerance
 from dynamics.compiled.functions import functions_of
 from dynamics.results import STATUS
 from dynamics.systems import System
@@ -159,6 +160,8 @@ class PathFates:
             piece = min(piece, FASTEST_PIECE / self.fastest)
         end = np.inf if self.duration is None else self.ramp + self.duration
         tolerances = dict(self.accuracy or accuracy)
+        absolute = scaled_tolerance(tolerances["relative_tolerance"], tolerances["absolute_tolerance"], self.start[:, None])
+        tolerances["absolute_tolerance"] = float(absolute[0])
         while spent < min(end, FARTHEST) and whole.field_evaluations <= WORK:
             ramping = spent < self.ramp
             length = min(piece, (self.ramp if ramping else end) - spent)

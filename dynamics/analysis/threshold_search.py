@@ -27,6 +27,8 @@ OUTCOMES = {"found": 0, "insolvent_at_once": 1, "unstable": 2, "none_in_bracket"
 S, E, U = 0, 1, 2
 WAITING = (STATUS["not_settled"], STATUS["step_limit"])  # undecided for want of time; the others broke off
 SCAN_POINTS = 33
+BEYOND = 10.0  # a ramp is weaker than its shock: by how much larger ones are looked at, at most 0.5
+SMALL = 1e-3  # size of the largest shock of a search below which tolerances are shares of it
 ROUGH = 1e-5  # width of brackets down to which loose trajectories are enough
 LARGEST_TRIED = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 HALVINGS = 4  # at once, where so few lanes are searched that more of them cost little, or where one halving decides nothing
@@ -79,6 +81,8 @@ class ThresholdSearch:
     """
 
     def __init__(self, runner: ShockFates, asked: Collection[int], tolerance: float, sense: float = 1.0) -> None:
+        # of the tolerance, lane by lane: where all shocks are small
+        self.unit = np.ones(runner.lanes)
         self.runner, self.asked, self.tolerance, self.sense = runner, np.array(sorted(asked)), tolerance, sense
         # integration errors an order of magnitude or more below the brackets, and not below what rounding allows
         self.tight: Accuracy = {"relative_tolerance": float(np.clip(tolerance * 1e-2, 1e-11, 1e-7)),
@@ -119,6 +123,7 @@ class ThresholdSearch:
         self._is_unstable(found, np.flatnonzero(usable & unstable))
         open_ = np.flatnonzero(usable & ~unstable)
         open_ = self._far_ends(found, open_, high)
+        self.unit = _units(found.high)
         open_ = self._scan(found, open_)
         rough = max(ROUGH, self.tolerance)
         self._narrow(found, open_, rough, LOOSE)
@@ -134,6 +139,7 @@ class ThresholdSearch:
         found.undecided[:] = found.broken[:] = 0
         # what the other runner made of it is no longer the verdict
         found.value[:] = np.nan
+        self.unit = _units(found.high)
         lanes = self.correct(found, lanes, found.grid[:, 0], found.grid[:, -1])
         self._narrow(found, lanes, self.tolerance, self.tight)
         monotone = found.status[0] != OUTCOMES["not_monotone"]
@@ -190,7 +196,7 @@ class ThresholdSearch:
         """Upper ends of the brackets: as given, the shock that crosses at once, or the first of larger and larger ones."""
         reached = found.at_once[open_]
         if self.runner.ramp:
-            reached = 2 * reached + 0.5
+            reached = 2 * reached + np.minimum(0.5, BEYOND * reached)
         found.high[open_] = reached
         if given is not None:
             found.high[open_] = given if self.runner.ramp else np.fmin(given, np.maximum(reached, found.low[open_]))
@@ -264,7 +270,7 @@ class ThresholdSearch:
         while open_.size:
             width = found.high[open_] - found.low[open_]
             with np.errstate(divide="ignore"):
-                left = np.ceil(np.log2(width / tolerance))
+                left = np.ceil(np.log2(width / (tolerance * self.unit[open_])))
             open_, left = open_[left > 0], left[left > 0]
             halvings = np.where(several[open_], HALVINGS, np.minimum(left, usual)).astype(int)
             closed = [self._round(found, open_[halvings == count], count, accuracy, several)
@@ -306,7 +312,7 @@ class ThresholdSearch:
         They move by steps that double, as far as ``bottom`` and ``top``.
         A loose trajectory that grazes a border can be off by more than its bracket, to either side.
         """
-        step = np.clip(found.high - found.low, self.tolerance, max(ROUGH, self.tolerance))
+        step = np.clip(found.high - found.low, self.tolerance * self.unit, max(ROUGH, self.tolerance) * self.unit)
         wanted = ((S, found.low, found.high, bottom), (E, found.high, found.low, top))
         for letter, end, other, limit in wanted:
             moving = open_
@@ -333,7 +339,7 @@ class ThresholdSearch:
     def _judge(self, found: Search, open_: Lanes) -> None:
         """Give a value to lanes whose bracket has closed around one."""
         width = found.high - found.low
-        closed = open_[(found.undecided[open_] == 0) | (width[open_] <= self.tolerance)]
+        closed = open_[(found.undecided[open_] == 0) | (width[open_] <= (self.tolerance * self.unit)[open_])]
         found.status[np.setdiff1d(open_, closed)] = OUTCOMES["open_bracket"]
         found.value[closed] = (found.low[closed] + found.high[closed]) / 2
         if not self.runner.ramp:
@@ -342,6 +348,12 @@ class ThresholdSearch:
             proved = inside & (found.undecided == 0) & (found.status == OUTCOMES["found"])
             once = closed[proved[closed]]
             found.status[once], found.value[once] = OUTCOMES["insolvent_at_once"], found.at_once[once]
+
+
+def _units(high: Array) -> Array:
+    """What tolerances are multiplied by: a share of the largest shock where that is small."""
+    units = np.minimum(1.0, np.nan_to_num(np.abs(high), nan=1.0) / SMALL)
+    return np.where(units > 0, units, 1.0)
 
 
 def _changes(letters: Numbers) -> Numbers:

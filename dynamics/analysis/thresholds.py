@@ -58,7 +58,7 @@ def cascade_threshold(system: System, shock: str = "price", event: str | Sequenc
         Time after the shock, a hard end: what is not proved by then is undecided. None: as long as some 20 000 steps of a
         trajectory reach, however slow the system is; the first look comes after max(200, ln(1/tolerance)/|slowest rate|).
     tolerance : float
-        Width of the final bracket.
+        Width of the final bracket; where the largest shock of the search is below 1e-3, that much of it for 1e-3.
     parameters : mapping of str to float, optional
         Replaces parameter values by name.
     ramp : float
