@@ -256,7 +256,7 @@ class _Single:
                 # an event that needs a shock within a narrow range can be missed
                 return (f"none of the shocks tried, up to {LARGEST_TRIED[-1]:g}, causes the event; give a bracket if you "
                         "know where it happens")
-            return "the event does not happen in the bracket"
+            return "the event does not happen in the bracket; shocks beyond it were not tried"
         return self._open(found)
 
     def _open(self, found: Search) -> str:

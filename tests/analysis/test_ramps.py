@@ -108,3 +108,9 @@ def test_a_lasting_ramp_never_ends() -> None:
     system = ramped(flow({"x": "0"}, {"price": dy.Shock({"x": "x - magnitude"})}), "price", lasting=True)
     run = dy.integrate(system, 3, {"x": 0.0}, parameters={"ramp_size": 0.5, "ramp_duration": 1.0})
     assert float(run["x"][-1]) == pytest.approx(-1.5, abs=1e-9)
+
+
+def test_what_was_not_tried_is_said() -> None:
+    found = dy.cascade_threshold(wells(), ramp=100.0, both_directions=False, tolerance=1e-6)
+    assert found.status == "none_in_bracket"
+    assert "shocks beyond it were not tried" in found.message
