@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from dynamics.compiled.functions import functions_of
 from dynamics.systems import System
 
-__all__ = ["LONGEST_CYCLE", "NEUTRAL", "PERIOD_TOLERANCE", "Landing", "collapsed", "held_cycles", "landing", "near",
-           "periods_of", "surely_stable", "unstable_cycles"]
+__all__ = ["LONGEST_CYCLE", "NEUTRAL", "PERIOD_TOLERANCE", "Landing", "collapsed", "held_cycles", "landing", "monodromy",
+           "near", "periods_of", "surely_stable", "unstable_cycles"]
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -180,12 +180,12 @@ def surely_stable(field: Callable[[Array, Array], Array], state: Array, time: fl
 
 def _logarithm_of_radius(system: System, p: Array, state: Array, time: float, length: int) -> Array:
     """Logarithm of the spectral radius of the product of Jacobians; -inf where it cannot be had: nothing is shown then."""
-    product, logarithm = _monodromy(system, p, state, time, length)
+    product, logarithm = monodromy(system, p, state, time, length)
     with np.errstate(all="ignore"):
         return np.asarray(logarithm + np.log(np.abs(np.linalg.eigvals(product)).max(axis=1)))
 
 
-def _monodromy(system: System, p: Array, state: Array, time: float, length: int) -> tuple[Array, Array]:
+def monodromy(system: System, p: Array, state: Array, time: float, length: int) -> tuple[Array, Array]:
     """Product of the Jacobians of some steps, shape (lanes, dimension, dimension), and the logarithm of a factor taken out.
 
     Where it is not finite, zero and -inf.
@@ -278,7 +278,7 @@ def _turns(system: System, p: Array, end: Array, period: Counts, time: int) -> l
         directions = np.zeros((period.size, len(end), len(end)), dtype=complex)
         for length in np.unique(period).tolist():
             lanes = np.flatnonzero(period == length)
-            product, logarithm = _monodromy(system, p[:, lanes], state[:, lanes], float(time + step), length)
+            product, logarithm = monodromy(system, p[:, lanes], state[:, lanes], float(time + step), length)
             values, vectors = np.linalg.eig(np.swapaxes(product, 1, 2))
             with np.errstate(all="ignore"):
                 unstable = logarithm[:, None] + np.log(np.abs(values)) > np.log1p(NEUTRAL)

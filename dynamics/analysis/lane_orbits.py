@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sympy import Symbol
 
 from dynamics.analysis.collapsed_orbits import PERIOD_TOLERANCE, collapsed, held_cycles, landing, near, unstable_cycles
+from dynamics.analysis.returned_orbits import returned
 from dynamics.analysis.start_sides import terminal_behind
 from dynamics.compiled.functions import SystemFunctions, functions_of
 from dynamics.errors import DerivationError, IntegrationError, MissingExtraError, SpecificationError
@@ -226,6 +227,7 @@ def attractors_of(system: System, p: Array, start: Array, steps: int, discard: i
 def _judged(system: System, p: Array, start: Array, found: Attractors, steps: int, discard: int) -> Attractors:
     """A period is that of an attractor: cycles with a multiplier outside the unit circle are none."""
     time = float(discard + steps)
+    found = _proved(system, p, found, time)
     lanes = np.flatnonzero(found.period > 0)
     lanes = lanes[unstable_cycles(system, p[:, lanes], found.final_state[:, lanes], time, found.period[lanes])]
     if not lanes.size:
@@ -240,6 +242,19 @@ def _judged(system: System, p: Array, start: Array, found: Attractors, steps: in
     measured = np.isfinite(lyapunov[lanes]) & (ends.step > 0)
     lyapunov[lanes] = np.where(measured, ends.exponent, lyapunov[lanes])
     return Attractors(status, lyapunov, period, found.final_state)
+
+
+def _proved(system: System, p: Array, found: Attractors, time: float) -> Attractors:
+    """A slow drift is no return: what has not come back, and is not shown to be near a cycle, has not settled."""
+    lanes = np.flatnonzero(found.period > 0)
+    lanes = lanes[~unstable_cycles(system, p[:, lanes], found.final_state[:, lanes], time, found.period[lanes])]
+    lanes = lanes[~returned(system, p[:, lanes], found.final_state[:, lanes], time, found.period[lanes])]
+    if not lanes.size:
+        return found
+    status, period = found.status.copy(), found.period.copy()
+    status[lanes] = STATUS["not_settled"]
+    period[lanes] = 0
+    return Attractors(status, found.lyapunov, period, found.final_state)
 
 
 def _by_arrays(system: System, p: Array, start: Array, steps: int, discard: int, longest_period: int, lyapunov: bool
