@@ -33,6 +33,9 @@ NEUTRAL = 1e-6
 SMALL_STEP, CLEARLY = 1e-7, 0.999
 # From the smallest number to one, by factors of two: what is not exactly on the cycle has left it by then.
 BINARY_RANGE = 1100
+# Relative distance at which a slope beside a zero one is looked at, and the size that tells a kink from a smooth maximum:
+# that of 4 x (1 - x) is 4e-9 there, that of a kink does not depend on the distance.
+BESIDE, KINK = 1e-9, 1e-6
 LONGEST_STAY = 4000   # steps; a multiplier so close to one that this shows nothing is left undecided
 
 
@@ -320,8 +323,16 @@ def _exponents_until(system: System, p: Array, start: Array, end: Counts, begin:
             now = np.full(lanes, float(step))
             first = np.where(begin == step, size, first)
             matrix = functions.lane_jacobian(now, state, p)
-            tangent = sum(matrix[:, k] * tangent[k] for k in range(dimension))
-            length = np.max(np.abs(tangent), axis=0)
+            carried = sum(matrix[:, k] * tangent[k] for k in range(dimension))
+            length = np.max(np.abs(carried), axis=0)
+            if np.any(length == 0):
+                # exactly on a kink, as 1/2 is one of 1 - |2 x - 1|, the slope is written as zero: that of a side counts
+                beside = functions.lane_jacobian(now, state * (1 + BESIDE), p)
+                aside = sum(beside[:, k] * tangent[k] for k in range(dimension))
+                kink = (length == 0) & (np.max(np.abs(aside), axis=0) > KINK)
+                carried = np.where(kink, aside, carried)
+                length = np.max(np.abs(carried), axis=0)
+            tangent = carried
             size = size + np.log(length)
             tangent = tangent / np.where(length > 0, length, 1.0)
             state = functions.lane_field(now, state, p)

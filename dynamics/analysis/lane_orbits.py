@@ -239,7 +239,7 @@ def _judged(system: System, p: Array, start: Array, found: Attractors, steps: in
     ends = landing(system, p[:, lanes], start[:, lanes], found.final_state[:, lanes], found.period[lanes], discard,
                    discard + steps)
     status[lanes] = np.where(ends.step == 0, STATUS["not_settled"], STATUS["precision_lost"])
-    measured = np.isfinite(lyapunov[lanes]) & (ends.step > 0)
+    measured = ~np.isnan(lyapunov[lanes]) & (ends.step > 0)
     lyapunov[lanes] = np.where(measured, ends.exponent, lyapunov[lanes])
     return Attractors(status, lyapunov, period, found.final_state)
 

@@ -1,5 +1,7 @@
 """Orbits that rounding has ended: chaos of piecewise linear maps lasts some fifty steps in binary arithmetic."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -201,3 +203,22 @@ def test_a_saddle_is_held_once_any_difference_would_have_grown():
     slow = np.exp(BINARY_RANGE * LOG2 / LONGEST_STAY)
     assert held(1.001 * slow, 0.0, 1.0)
     assert not held(0.999 * slow, 0.0, 1.0)
+
+
+@pytest.mark.parametrize("equation", ["1 - 2*abs(x - 0.5)", "2*min(x, 1 - x)", "1 - abs(2*x - 1)"])
+@pytest.mark.parametrize("engine", ["auto", "numpy"])
+@pytest.mark.parametrize("discard", [0, None])
+def test_a_kink_on_the_way_has_the_slope_of_a_side(equation, engine, discard):
+    """Every orbit of the tent map in binary numbers meets 1/2, where the slope is written as zero; both sides have 2."""
+    tent = dy.System(name="tent", time="discrete", states={"x": 0.3}, parameters={"a": 1.0}, equations={"x": equation})
+    found = dy.sweep(tent, {"x": [0.3, 0.2345]}, ["lyapunov", "period"], engine=engine, discard=discard)
+    np.testing.assert_allclose(found["lyapunov"], math.log(2), rtol=1e-12)
+    assert found["period"].values.tolist() == [0, 0]
+    assert found["status"].values.tolist() == [11, 11]
+
+
+def test_a_smooth_maximum_on_the_way_has_none():
+    parabola = dy.System(name="parabola", time="discrete", states={"x": 0.5}, parameters={"a": 4.0},
+                         equations={"x": "a*x*(1 - x)"})
+    found = dy.sweep(parabola, {"x": [0.5]}, ["lyapunov", "period"], discard=0)
+    assert found["lyapunov"].values.tolist() == [-math.inf]

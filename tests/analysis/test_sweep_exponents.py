@@ -73,7 +73,7 @@ def test_what_has_no_exponent_is_refused_at_once(linear: dy.System) -> None:
     with pytest.raises(SpecificationError, match="'forced' depends on time; make time a state"):
         dy.sweep(forced, {"a": [1.0]}, "lyapunov")
     for wrong in (-1.0, math.inf, True):
-        with pytest.raises(SpecificationError, match="discard must be a number of at least 0"):
+        with pytest.raises(SpecificationError, match="discard must be a finite number of at least 0"):
             dy.sweep(linear, {"a": [1.0]}, "lyapunov", discard=wrong)
     logistic = dy.System(name="logistic", time="discrete", states={"x": 0.3}, parameters={"r": 4.0},
                          equations={"x": "r*x*(1 - x)"})
