@@ -13,9 +13,9 @@ from dynamics.errors import DerivationError
 __all__ = ["EXPANDED", "HERE", "MOST", "RESULTANT", "BudgetError", "check_elimination", "check_expansion", "check_points",
            "check_powers", "expanded_terms"]
 
-# Terms of an expanded equation: ten seconds where none of them meet, and nothing closed comes of it. The bound is a loose
+# Terms of an expanded equation: some seconds where none of them meet, and nothing closed comes of it. The bound is a loose
 # one for products of sums: the longest equation of a packaged model has 59,000 by it, and 5,032 in truth.
-EXPANDED = 100_000
+EXPANDED = 60_000
 RESULTANT = 4_000  # terms a resultant may have: above some hundred it takes seconds, and it grows with their square
 HERE = 30  # complex solutions by degrees up to which a Groebner basis takes less than the start of a child process
 MOST = 400  # complex solutions beyond which no basis is finished in a minute
