@@ -318,16 +318,19 @@ def _exponents_until(system: System, p: Array, start: Array, end: Counts, begin:
     tangent = np.repeat(np.sqrt(np.arange(1.0, dimension + 1.0))[:, None], lanes, axis=1)
     state, size = start, np.zeros(lanes)
     first, last = np.zeros(lanes), np.zeros(lanes)
+    extent = np.abs(start)
     with np.errstate(all="ignore"):
         for step in range(int(end.max())):
             now = np.full(lanes, float(step))
+            # a kink may lie at zero, which has no size of its own: that of the orbit so far counts
+            extent = np.fmax(extent, np.abs(state))
             first = np.where(begin == step, size, first)
             matrix = functions.lane_jacobian(now, state, p)
             carried = sum(matrix[:, k] * tangent[k] for k in range(dimension))
             length = np.max(np.abs(carried), axis=0)
             if np.any(length == 0):
                 # exactly on a kink, as 1/2 is one of 1 - |2 x - 1|, the slope is written as zero: that of a side counts
-                beside = functions.lane_jacobian(now, state * (1 + BESIDE), p)
+                beside = functions.lane_jacobian(now, state + BESIDE * np.where(extent > 0, extent, 1.0), p)
                 aside = sum(beside[:, k] * tangent[k] for k in range(dimension))
                 kink = (length == 0) & (np.max(np.abs(aside), axis=0) > KINK)
                 carried = np.where(kink, aside, carried)

@@ -222,3 +222,15 @@ def test_a_smooth_maximum_on_the_way_has_none():
                          equations={"x": "a*x*(1 - x)"})
     found = dy.sweep(parabola, {"x": [0.5]}, ["lyapunov", "period"], discard=0)
     assert found["lyapunov"].values.tolist() == [-math.inf]
+
+
+@pytest.mark.parametrize("unit", [2.0**-30, 1.0, 2.0**30])
+def test_a_kink_at_zero_has_the_slope_of_a_side_in_any_unit(unit):
+    """The tent map about zero: every orbit in binary numbers comes to 0, 1, -1 and stays there."""
+    tent = dy.System(name="centred", time="discrete", states={"x": 0.3 * unit}, parameters={"unit": unit},
+                     equations={"x": "unit - 2*abs(x)"})
+    starts = unit * np.array([0.375, -0.2345])
+    found = dy.sweep(tent, {"x": starts}, ["lyapunov", "period"], discard=0)
+    landed = found["status"].values == 11
+    assert landed.any()
+    np.testing.assert_allclose(found["lyapunov"].values[landed], math.log(2), rtol=1e-12)
